@@ -1,0 +1,19 @@
+//! Wires the aggregator to Lambda.
+
+use carillon::config::Config;
+use carillon::table::Table;
+use carillon_aggregator::Aggregator;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let config = Config::from_env();
+    carillon::telemetry::init_json(&config.log());
+    let aws = carillon::aws_config().await;
+    let aggregator = Aggregator::new(Table::new(&aws, &config.table()?));
+    let aggregator = &aggregator;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<_>| async move {
+        aggregator.handle(event).await
+    }))
+    .await
+}

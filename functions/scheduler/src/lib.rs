@@ -1,0 +1,85 @@
+//! The scheduler: looks at the table and does what is due. It takes no input
+//! from its trigger, so one path serves the daily run, the minute run and rescue.
+
+mod execute;
+mod gather;
+mod sweep;
+mod walk;
+
+use carillon::config::Config;
+use carillon::delivery::{QueueError, SendQueue};
+use carillon::plan::{self, Plan};
+use carillon::table::{StoreError, Table};
+use carillon::time::{Clock, Timestamp};
+use lambda_runtime::{Error, LambdaEvent};
+
+/// Does what is due.
+#[derive(Debug)]
+pub struct Scheduler {
+    /// The table.
+    pub table: Table,
+    /// The queue of batches.
+    pub queue: SendQueue,
+    /// The clock.
+    pub clock: Clock,
+}
+
+/// Why a run failed. What it had done stays done, and the next run goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum ScheduleError {
+    /// The table failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The queue failed.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
+impl Scheduler {
+    /// Makes a scheduler as the environment describes it.
+    pub fn new(config: &Config, aws: &carillon::AwsConfig, clock: Clock) -> Result<Self, Error> {
+        Ok(Self {
+            table: Table::new(aws, &config.table()?),
+            queue: SendQueue::new(aws, &config.sends_queue_url()?),
+            clock,
+        })
+    }
+
+    /// Handles a trigger, whatever it says.
+    pub async fn handle(&self, _: LambdaEvent<serde_json::Value>) -> Result<(), Error> {
+        self.run(self.clock.now()).await?;
+        Ok(())
+    }
+
+    /// One run: what is due at `now`.
+    pub async fn run(&self, now: Timestamp) -> Result<Plan, ScheduleError> {
+        self.activate_due(now).await?;
+        self.requeue_forgotten(now).await?;
+        let situation = self.gather(now).await?;
+        let plan = plan::plan(&situation.candidates, &situation.lanes, &situation.portfolios);
+        self.carry_out(&plan, &situation, now).await?;
+        self.finish_ended(&situation, now).await?;
+        self.sweep().await?;
+        report(&plan);
+        Ok(plan)
+    }
+
+    /// To be called when the process starts on one machine, before any queue is
+    /// read: the queues are empty then, and whoever held a lease is gone.
+    pub async fn recover(&self) -> Result<(), ScheduleError> {
+        for batch in plan::store::open_batches(&self.table).await? {
+            plan::store::break_lease(&self.table, &batch.name).await?;
+        }
+        self.requeue_forgotten(self.clock.now()).await
+    }
+}
+
+fn report(plan: &Plan) {
+    for line in &plan.report {
+        tracing::debug!(campaign = %line.campaign, outcome = ?line.outcome, "planned");
+    }
+    let people: u32 = plan.allotments.iter().map(|allotment| allotment.people).sum();
+    if people > 0 {
+        tracing::info!(people, campaigns = plan.allotments.len(), "released");
+    }
+}

@@ -1,0 +1,19 @@
+//! Wires the scheduler to Lambda.
+
+use carillon::config::Config;
+use carillon::time::Clock;
+use carillon_scheduler::Scheduler;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let config = Config::from_env();
+    carillon::telemetry::init_json(&config.log());
+    let aws = carillon::aws_config().await;
+    let scheduler = Scheduler::new(&config, &aws, Clock::system())?;
+    let scheduler = &scheduler;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<_>| async move {
+        scheduler.handle(event).await
+    }))
+    .await
+}

@@ -1,0 +1,51 @@
+use carillon::plan::{self, Sweep};
+use carillon::recipient::store::{Place, leave_out, walk};
+use carillon::recipient::{Recipient, Status};
+use carillon::table::StoreError;
+use futures::stream::{self, StreamExt, TryStreamExt};
+
+use crate::{ScheduleError, Scheduler};
+
+/// How many recipients are read at a time.
+const PAGE: u32 = 500;
+/// How many pages of a sweep one run does.
+const MOST_PAGES: u32 = 40;
+/// How many recipients are written at once.
+const AT_ONCE: usize = 16;
+
+impl Scheduler {
+    /// Marks those who are left over of cancelled and ended campaigns.
+    pub(crate) async fn sweep(&self) -> Result<(), ScheduleError> {
+        for sweep in plan::store::open_sweeps(&self.table).await? {
+            self.sweep_on(sweep).await?;
+        }
+        Ok(())
+    }
+
+    async fn sweep_on(&self, mut sweep: Sweep) -> Result<(), StoreError> {
+        for _ in 0..MOST_PAGES {
+            let after = sweep.cursor.as_ref();
+            let (page, next) =
+                walk(&self.table, sweep.campaign, sweep.shards, after, None, PAGE).await?;
+            if next.is_none() {
+                return plan::store::end_sweep(&self.table, &sweep).await;
+            }
+            self.cancel(&sweep, page).await?;
+            sweep.cursor = next;
+        }
+        plan::store::advance_sweep(&self.table, &sweep).await
+    }
+
+    async fn cancel(&self, sweep: &Sweep, page: Vec<Recipient>) -> Result<(), StoreError> {
+        let waiting = page.into_iter().filter(|recipient| recipient.status == Status::Pending);
+        stream::iter(waiting)
+            .map(|recipient| async move {
+                let place = Place::of(sweep.campaign, &recipient.contact, sweep.shards);
+                let (attempt, reason) = (recipient.attempt, &sweep.reason);
+                leave_out(&self.table, &place, attempt, Status::Cancelled, reason).await
+            })
+            .buffer_unordered(AT_ONCE)
+            .try_for_each(|_| async { Ok(()) })
+            .await
+    }
+}

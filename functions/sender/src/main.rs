@@ -1,0 +1,19 @@
+//! Wires the sender to Lambda.
+
+use carillon::config::Config;
+use carillon::ids::IdSource;
+use carillon::time::Clock;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let config = Config::from_env();
+    carillon::telemetry::init_json(&config.log());
+    let aws = carillon::aws_config().await;
+    let sender = carillon_sender::sender(&config, &aws, Clock::system(), IdSource::random())?;
+    let sender = &sender;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<_>| async move {
+        carillon_sender::handle(sender, event).await
+    }))
+    .await
+}

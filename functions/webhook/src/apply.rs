@@ -1,0 +1,118 @@
+use carillon::campaign::{self, Move};
+use carillon::channel::Refusal;
+use carillon::channel::whatsapp_cloud::{
+    Choice, InboundMessage, Preference, StatusKind, StatusUpdate, Update,
+};
+use carillon::contact;
+use carillon::conversation::{self, Inbound};
+use carillon::delivery::retry::{Decision, Stop, decide};
+use carillon::recipient::store::{Place, record, settle_refused};
+use carillon::recipient::{Callback, Event, Rung};
+use carillon::table::StoreError;
+
+use crate::Webhook;
+
+/// Why an update could not be stored.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApplyError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Webhook {
+    /// Stores one update. Storing it again changes nothing.
+    pub(crate) async fn apply(&self, update: Update) -> Result<(), ApplyError> {
+        match update {
+            Update::Status(status) => self.apply_status(status).await,
+            Update::Message(message) => self.apply_message(message).await,
+            Update::Preference(preference) => self.apply_preference(preference).await,
+            Update::Account(account) => {
+                tracing::info!(field = %account.field, "news of the account");
+                Ok(())
+            }
+            Update::Unknown { field } => {
+                tracing::info!(field, "an update this version has no use for");
+                Ok(())
+            }
+        }
+    }
+
+    async fn apply_status(&self, status: StatusUpdate) -> Result<(), ApplyError> {
+        let callback = status.callback.as_deref().map(str::parse::<Callback>);
+        let Some(Ok(callback)) = callback else {
+            tracing::debug!("a status of a message that no campaign sent");
+            return Ok(());
+        };
+        let rung = match status.status {
+            StatusKind::Sent => Rung::Sent,
+            StatusKind::Delivered => Rung::Delivered,
+            StatusKind::Read | StatusKind::Played => Rung::Read,
+            StatusKind::Failed => return self.apply_failure(&status, &callback).await,
+        };
+        let event = Event { attempt: callback.attempt, rung };
+        let id = Some(status.message_id.as_str());
+        record(&self.table, &Place::from(&callback), event, status.at, id).await?;
+        Ok(())
+    }
+
+    /// A failure told by webhook: the message surely did not arrive, so it may be
+    /// tried again where that makes sense.
+    async fn apply_failure(
+        &self,
+        status: &StatusUpdate,
+        callback: &Callback,
+    ) -> Result<(), ApplyError> {
+        let Some(refusal) = status.refusal() else { return Ok(()) };
+        let (now, jitter) = (self.clock.now(), f64::from(self.ids.bytes::<1>()[0]) / 255.0);
+        let (decision, stop) = decide(&refusal, callback.attempt, now, jitter);
+        let place = Place::from(callback);
+        let attempt = callback.attempt;
+        settle_refused(&self.table, &place, attempt, &decision, refusal.code, status.at).await?;
+        if let Decision::Skip { .. } = decision {
+            contact::store::record_preference(&self.table, &callback.contact, true, status.at)
+                .await?;
+        }
+        if stop == Stop::Campaign {
+            self.halt(callback, &refusal).await?;
+        }
+        Ok(())
+    }
+
+    async fn halt(&self, callback: &Callback, refusal: &Refusal) -> Result<(), ApplyError> {
+        use campaign::store::ChangeError;
+        let (why, now) = (refusal.to_string(), self.clock.now());
+        let id = callback.campaign;
+        match campaign::store::change_status(&self.table, id, Move::Halt, Some(&why), now).await {
+            Ok(_) => {
+                tracing::warn!(campaign = %id, why, "campaign halted");
+                Ok(())
+            }
+            Err(ChangeError::Refused(_) | ChangeError::Unknown) => Ok(()),
+            Err(ChangeError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    async fn apply_message(&self, message: InboundMessage) -> Result<(), ApplyError> {
+        let Some(from) = message.from else {
+            tracing::info!("a message without a sender");
+            return Ok(());
+        };
+        let inbound = Inbound {
+            id: message.id,
+            at: message.at,
+            phone_number_id: message.phone_number_id,
+            quoted: message.quoted,
+            raw: message.raw.to_string(),
+        };
+        let name = message.profile_name.as_deref();
+        conversation::store::receive(&self.table, &from, name, &inbound).await?;
+        Ok(())
+    }
+
+    async fn apply_preference(&self, preference: Preference) -> Result<(), ApplyError> {
+        let stop = preference.choice == Choice::Stop;
+        let Preference { contact, at, .. } = preference;
+        contact::store::record_preference(&self.table, &contact, stop, at).await?;
+        Ok(())
+    }
+}

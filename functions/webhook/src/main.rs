@@ -1,0 +1,17 @@
+//! Wires the webhook to Lambda.
+
+use std::sync::Arc;
+
+use carillon::config::Config;
+use carillon::ids::IdSource;
+use carillon::time::Clock;
+use carillon_webhook::Webhook;
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_http::Error> {
+    let config = Config::from_env();
+    carillon::telemetry::init_json(&config.log());
+    let aws = carillon::aws_config().await;
+    let webhook = Webhook::new(&config, &aws, Clock::system(), IdSource::random())?;
+    lambda_http::run(carillon_webhook::router(Arc::new(webhook))).await
+}

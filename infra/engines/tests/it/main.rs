@@ -1,0 +1,6 @@
+//! The engines, through the official SDKs.
+
+mod folder;
+mod queue;
+mod support;
+mod table;

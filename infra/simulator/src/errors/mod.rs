@@ -1,0 +1,142 @@
+//! Meta's error envelope and the catalogue of its codes.
+
+mod catalogue;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::ids;
+use catalogue::Known;
+
+const HELP: &str =
+    "https://developers.facebook.com/documentation/business-messaging/whatsapp/support/error-codes";
+
+/// An error as the Graph API tells it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ApiError {
+    pub(crate) status: u16,
+    pub(crate) code: u32,
+    subcode: Option<u32>,
+    kind: &'static str,
+    message: String,
+    details: Option<String>,
+}
+
+impl ApiError {
+    /// An error of the catalogue with the details it usually has.
+    pub(crate) fn of(code: u32) -> Self {
+        let known = Known::of(code);
+        Self {
+            status: known.status,
+            code,
+            subcode: None,
+            kind: "OAuthException",
+            message: format!("(#{code}) {}", known.title),
+            details: Some(known.details.to_owned()),
+        }
+    }
+
+    pub(crate) fn with(code: u32, details: impl Into<String>) -> Self {
+        Self { details: Some(details.into()), ..Self::of(code) }
+    }
+
+    pub(crate) fn with_status(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+
+    pub(crate) fn invalid_token() -> Self {
+        Self {
+            message: "Invalid OAuth access token - Cannot parse access token".into(),
+            details: None,
+            ..Self::of(190)
+        }
+    }
+
+    /// The answer for a field that a Graph call cannot do without.
+    pub(crate) fn required(field: &str) -> Self {
+        Self {
+            message: format!("(#100) The parameter {field} is required."),
+            details: None,
+            ..Self::of(100)
+        }
+    }
+
+    pub(crate) fn unknown_object(verb: &str, id: &str) -> Self {
+        Self {
+            subcode: Some(33),
+            kind: "GraphMethodException",
+            message: format!(
+                "Unsupported {verb} request. Object with ID '{id}' does not exist, cannot be \
+                 loaded due to missing permissions, or does not support this operation. Please \
+                 read the Graph API documentation at https://developers.facebook.com/docs/graph-api"
+            ),
+            details: None,
+            ..Self::of(100)
+        }
+    }
+
+    fn body(&self) -> Value {
+        let mut error = json!({ "message": self.message, "type": self.kind, "code": self.code });
+        if let Some(subcode) = self.subcode {
+            error["error_subcode"] = subcode.into();
+        }
+        if let Some(details) = &self.details {
+            error["error_data"] = json!({ "messaging_product": "whatsapp", "details": details });
+        }
+        error["fbtrace_id"] = next_trace().into();
+        json!({ "error": error })
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST);
+        (status, Json(self.body())).into_response()
+    }
+}
+
+fn next_trace() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    ids::trace(COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// An error as a `failed` status tells it.
+pub(crate) fn in_webhook(code: u32) -> Value {
+    let known = Known::of(code);
+    json!({
+        "code": code,
+        "title": known.title,
+        "message": known.title,
+        "error_data": { "details": known.details },
+        "href": HELP,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn envelopes_have_the_parts_meta_sends() {
+        let body = ApiError::of(131_056).body();
+        assert_eq!(
+            body["error"]["message"],
+            "(#131056) (Business Account, Consumer Account) pair rate limit hit"
+        );
+        assert_eq!(body["error"]["error_data"]["messaging_product"], "whatsapp");
+        assert!(body["error"]["fbtrace_id"].as_str().is_some_and(|id| id.len() == 23));
+        assert_ne!(body["error"]["fbtrace_id"], ApiError::of(1).body()["error"]["fbtrace_id"]);
+    }
+
+    #[test]
+    fn an_unknown_object_has_a_subcode_and_no_data() {
+        let error = &ApiError::unknown_object("get", "454545").body()["error"];
+        assert_eq!((&error["code"], &error["error_subcode"]), (&json!(100), &json!(33)));
+        assert_eq!(error["type"], "GraphMethodException");
+        assert!(error.get("error_data").is_none());
+    }
+}

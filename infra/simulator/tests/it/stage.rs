@@ -1,0 +1,213 @@
+//! A sender, a webhook receiver and a clock to play with.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::get;
+use serde_json::{Value, json};
+use whatsapp_simulator::{Behaviour, Clock, Config, Simulator};
+
+pub(crate) const NUMBER: &str = "800000000000001";
+pub(crate) const PHONE: &str = "+14155550101";
+
+/// A webhook receiver that keeps what it accepts.
+#[derive(Clone, Default)]
+pub(crate) struct Receiver {
+    pub(crate) accepted: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
+    /// How many requests it will still refuse.
+    pub(crate) refuses: Arc<AtomicUsize>,
+    pub(crate) refused: Arc<AtomicUsize>,
+}
+
+impl Receiver {
+    pub(crate) async fn start(&self) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/hook", listener.local_addr().unwrap());
+        let routes =
+            Router::new().route("/hook", get(verify).post(receive)).with_state(self.clone());
+        tokio::spawn(async { axum::serve(listener, routes).await.unwrap() });
+        url
+    }
+
+    pub(crate) fn bodies(&self) -> Vec<Value> {
+        let accepted = self.accepted.lock().unwrap();
+        accepted.iter().map(|(_, body)| serde_json::from_slice(body).unwrap()).collect()
+    }
+
+    /// The values of all changes of one field.
+    pub(crate) fn values(&self, field: &str) -> Vec<Value> {
+        let mut values = Vec::new();
+        for body in self.bodies() {
+            for entry in body["entry"].as_array().unwrap() {
+                let changes = entry["changes"].as_array().unwrap().clone();
+                values.extend(changes.into_iter().filter(|change| change["field"] == field));
+            }
+        }
+        values.into_iter().map(|mut change| change["value"].take()).collect()
+    }
+
+    fn items(&self, kind: &str) -> Vec<Value> {
+        let values = self.values("messages");
+        values
+            .iter()
+            .flat_map(|value| value[kind].as_array().cloned().unwrap_or_default())
+            .collect()
+    }
+
+    pub(crate) fn statuses(&self) -> Vec<Value> {
+        self.items("statuses")
+    }
+
+    pub(crate) fn messages(&self) -> Vec<Value> {
+        self.items("messages")
+    }
+
+    /// The statuses' words, in the order they came.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let word = |status: &Value| status["status"].as_str().unwrap().to_owned();
+        self.statuses().iter().map(word).collect()
+    }
+}
+
+async fn verify(
+    Query(query): Query<std::collections::HashMap<String, String>>,
+) -> (StatusCode, String) {
+    if query["hub.mode"] == "subscribe" && query["hub.verify_token"] == "token" {
+        return (StatusCode::OK, query["hub.challenge"].clone());
+    }
+    (StatusCode::FORBIDDEN, String::new())
+}
+
+async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    let refuse = receiver
+        .refuses
+        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+    if refuse.is_ok() {
+        receiver.refused.fetch_add(1, Ordering::SeqCst);
+        return StatusCode::INTERNAL_SERVER_ERROR;
+    }
+    receiver.accepted.lock().unwrap().push((headers, body));
+    StatusCode::OK
+}
+
+/// A clock that only moves when told to.
+#[derive(Clone)]
+pub(crate) struct StillClock(Arc<AtomicU64>);
+
+impl StillClock {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(AtomicU64::new(1_792_000_000_000)))
+    }
+
+    pub(crate) fn advance(&self, milliseconds: u64) {
+        self.0.fetch_add(milliseconds, Ordering::SeqCst);
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        let now = Arc::clone(&self.0);
+        Arc::new(move || SystemTime::UNIX_EPOCH + Duration::from_millis(now.load(Ordering::SeqCst)))
+    }
+}
+
+/// A simulator whose webhooks are received, on a still clock.
+pub(crate) struct Stage {
+    pub(crate) simulator: Simulator,
+    pub(crate) receiver: Receiver,
+    pub(crate) clock: StillClock,
+    pub(crate) http: reqwest::Client,
+}
+
+impl Stage {
+    pub(crate) async fn with(behaviour: Behaviour) -> Self {
+        Self::new(Config { behaviour, ..Config::default() }).await
+    }
+
+    pub(crate) async fn new(config: Config) -> Self {
+        let (clock, receiver) = (StillClock::new(), Receiver::default());
+        let url = receiver.start().await;
+        let config = Config { clock: clock.clock(), webhook_url: Some(url), ..config };
+        Self {
+            simulator: Simulator::start(config).await.unwrap(),
+            receiver,
+            clock,
+            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+        }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}/v26.0/{path}", self.simulator.url())
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
+        let request = self.http.get(self.url(path)).bearer_auth("t");
+        Self::answer(request).await.unwrap()
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.try_post(path, body).await.unwrap()
+    }
+
+    pub(crate) async fn try_post(&self, path: &str, body: &Value) -> reqwest::Result<(u16, Value)> {
+        Self::answer(self.http.post(self.url(path)).bearer_auth("t").json(body)).await
+    }
+
+    pub(crate) async fn control(&self, path: &str, body: &Value) -> (u16, Value) {
+        let url = format!("{}/_simulator/{path}", self.simulator.url());
+        Self::answer(self.http.post(url).json(body)).await.unwrap()
+    }
+
+    async fn answer(request: reqwest::RequestBuilder) -> reqwest::Result<(u16, Value)> {
+        let answer = request.send().await?;
+        Ok((answer.status().as_u16(), answer.json().await?))
+    }
+
+    /// Sends a message and gives the HTTP status and the body.
+    pub(crate) async fn send(&self, message: &Value) -> (u16, Value) {
+        self.post(&format!("{NUMBER}/messages"), message).await
+    }
+
+    /// Sends a text and gives 200 or the error's code.
+    pub(crate) async fn text_to(&self, phone: &str) -> u64 {
+        let (_, body) = self.send(&text(phone)).await;
+        body["error"]["code"].as_u64().unwrap_or(200)
+    }
+
+    /// Waits until everything due was acknowledged.
+    pub(crate) async fn settle(&self) {
+        self.until(|| self.simulator.idle()).await;
+    }
+
+    pub(crate) async fn until(&self, condition: impl Fn() -> bool) {
+        for _ in 0..1000 {
+            if condition() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("waited in vain: {:?}", self.simulator.summary());
+    }
+}
+
+pub(crate) fn text(phone: &str) -> Value {
+    json!({
+        "messaging_product": "whatsapp", "to": phone, "type": "text",
+        "text": { "body": "Hola" }, "biz_opaque_callback_data": format!("c1|{phone}|1"),
+    })
+}
+
+pub(crate) fn template(phone: &str, name: &str, words: &[&str]) -> Value {
+    let parameters: Vec<_> =
+        words.iter().map(|word| json!({ "type": "text", "text": word })).collect();
+    json!({
+        "messaging_product": "whatsapp", "to": phone, "type": "template",
+        "template": {
+            "name": name, "language": { "code": "en_US" },
+            "components": [{ "type": "body", "parameters": parameters }],
+        },
+    })
+}

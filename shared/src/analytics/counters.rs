@@ -1,0 +1,217 @@
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+
+use crate::recipient::Status;
+use crate::time::date_in;
+
+/// What the counters need of a recipient, before or after a change.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Image {
+    /// Where it stands.
+    pub status: Status,
+    /// Why it was skipped.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// The code it failed with.
+    #[serde(default)]
+    pub code: Option<u32>,
+    /// When it was handed over.
+    #[serde(default)]
+    pub sent_at: Option<Timestamp>,
+    /// When it reached the phone.
+    #[serde(default)]
+    pub delivered_at: Option<Timestamp>,
+    /// When it was read.
+    #[serde(default)]
+    pub read_at: Option<Timestamp>,
+    /// When the contact answered.
+    #[serde(default)]
+    pub replied_at: Option<Timestamp>,
+    /// When it failed.
+    #[serde(default)]
+    pub failed_at: Option<Timestamp>,
+}
+
+/// One change of one recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Its place in the stream: a decimal number, rising for each partition key.
+    pub sequence: String,
+    /// The recipient before; none when it was added.
+    pub old: Option<Image>,
+    /// The recipient after; none when it was deleted.
+    pub new: Option<Image>,
+}
+
+/// Counter names and how much each changes. `n_<status>` counts recipients,
+/// `skip_<reason>` and `fail_<code>` say why, `d_<date>_<what>` counts a day.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally(pub BTreeMap<String, i64>);
+
+/// Whether `sequence` comes after `seen`. The numbers may be longer than any
+/// integer type.
+pub fn after_sequence(sequence: &str, seen: Option<&str>) -> bool {
+    let order = |text: &str| {
+        let digits = text.trim_start_matches('0');
+        (digits.len(), digits.to_owned())
+    };
+    seen.is_none_or(|seen| order(sequence) > order(seen))
+}
+
+impl Tally {
+    /// What a change does to the counters of its shard, its days being counted
+    /// in `zone`.
+    pub fn of(change: &Change, zone: &TimeZone) -> Self {
+        let mut tally = Self::default();
+        if let Some(old) = &change.old {
+            tally.count_state(old, -1);
+        }
+        if let Some(new) = &change.new {
+            tally.count_state(new, 1);
+            tally.count_day(change.old.as_ref(), new, zone);
+        }
+        tally.0.retain(|_, amount| *amount != 0);
+        tally
+    }
+
+    /// Adds another tally to this one.
+    pub fn add(&mut self, other: Self) {
+        for (name, amount) in other.0 {
+            self.bump(&name, amount);
+        }
+        self.0.retain(|_, amount| *amount != 0);
+    }
+
+    fn count_state(&mut self, image: &Image, amount: i64) {
+        self.bump(&format!("n_{}", image.status), amount);
+        match image.status {
+            Status::Skipped => {
+                let reason = image.reason.as_deref().unwrap_or("other");
+                self.bump(&format!("skip_{}", word(reason)), amount);
+            }
+            Status::Failed => {
+                let code = image.code.map_or_else(|| "none".to_owned(), |code| code.to_string());
+                self.bump(&format!("fail_{code}"), amount);
+            }
+            Status::Pending
+            | Status::Sending
+            | Status::Unconfirmed
+            | Status::Sent
+            | Status::Delivered
+            | Status::Read
+            | Status::Replied
+            | Status::Closed
+            | Status::Cancelled => {}
+        }
+    }
+
+    fn count_day(&mut self, old: Option<&Image>, new: &Image, zone: &TimeZone) {
+        let fresh = |reached: fn(Status) -> bool| {
+            reached(new.status) && !old.is_some_and(|old| reached(old.status))
+        };
+        let steps: [(&str, fn(Status) -> bool, Option<Timestamp>); 5] = [
+            ("sent", was_sent, new.sent_at),
+            ("received", was_received, new.delivered_at.or(new.read_at).or(new.replied_at)),
+            ("read", was_read, new.read_at.or(new.replied_at)),
+            ("replied", was_replied, new.replied_at),
+            ("failed", |status| status == Status::Failed, new.failed_at),
+        ];
+        for (what, reached, at) in steps {
+            if let Some(at) = at
+                && fresh(reached)
+            {
+                self.bump(&format!("d_{}_{what}", date_in(at, zone).strftime("%Y%m%d")), 1);
+            }
+        }
+    }
+
+    fn bump(&mut self, name: &str, amount: i64) {
+        *self.0.entry(name.to_owned()).or_default() += amount;
+    }
+}
+
+fn was_sent(status: Status) -> bool {
+    status == Status::Sent || was_received(status)
+}
+
+fn was_received(status: Status) -> bool {
+    status == Status::Delivered || was_read(status)
+}
+
+fn was_read(status: Status) -> bool {
+    status == Status::Read || was_replied(status)
+}
+
+fn was_replied(status: Status) -> bool {
+    matches!(status, Status::Replied | Status::Closed)
+}
+
+/// A reason as part of an attribute's name.
+fn word(reason: &str) -> String {
+    let known = ["blacklisted", "opted_out"];
+    if known.contains(&reason) { reason.to_owned() } else { "other".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(status: Status) -> Image {
+        let at = Some(Timestamp::from_second(1_800_000_000).unwrap());
+        Image {
+            status,
+            reason: None,
+            code: None,
+            sent_at: at,
+            delivered_at: at,
+            read_at: at,
+            replied_at: at,
+            failed_at: at,
+        }
+    }
+
+    fn tally(old: Option<Status>, new: Option<Status>) -> Tally {
+        let change = Change { sequence: "1".to_owned(), old: old.map(image), new: new.map(image) };
+        Tally::of(&change, &TimeZone::UTC)
+    }
+
+    #[test]
+    fn a_step_moves_one_from_state_to_state() {
+        let tally = tally(Some(Status::Sent), Some(Status::Delivered));
+        let expected = [("n_sent", -1), ("n_delivered", 1), ("d_20270115_received", 1)];
+        let expected = expected.map(|(name, n)| (name.to_owned(), n));
+        assert_eq!(tally.0, BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn read_without_delivered_counts_as_received_too() {
+        let tally = tally(Some(Status::Sent), Some(Status::Read));
+        assert_eq!(tally.0["d_20270115_received"], 1);
+        assert_eq!(tally.0["d_20270115_read"], 1);
+    }
+
+    #[test]
+    fn whatever_the_way_the_states_add_up_to_one() {
+        let way = [None, Some(Status::Pending), Some(Status::Sending), Some(Status::Read), None];
+        let mut sum = Tally::default();
+        for step in way.windows(2) {
+            sum.add(tally(step[0], step[1]));
+        }
+        let states: i64 = sum.0.iter().filter(|(k, _)| k.starts_with("n_")).map(|(_, n)| n).sum();
+        assert_eq!(states, 0);
+    }
+
+    #[test]
+    fn sequences_compare_as_numbers() {
+        assert!(after_sequence("10", Some("9")));
+        assert!(after_sequence(
+            "111000000000000000000000000000000002",
+            Some("111000000000000000000000000000000001")
+        ));
+        assert!(!after_sequence("0009", Some("9")));
+        assert!(after_sequence("1", None));
+    }
+}

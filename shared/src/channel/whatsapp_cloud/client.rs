@@ -1,0 +1,167 @@
+//! The HTTP client of the Cloud API.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::{BoxFuture, FutureExt as _};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::header::HeaderMap;
+use reqwest::{RequestBuilder, Response, multipart};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+
+use super::answers;
+use super::number::{self, NumberInfo};
+use super::outbound::request_body;
+use super::templates::TemplatePage;
+use super::waiting;
+use crate::channel::{Channel, HttpClient, Outbound, Outcome, Refusal, Verdict};
+
+/// Meta's Graph API.
+pub const GRAPH_URL: &str = "https://graph.facebook.com";
+/// The version of the Graph API that this folder is written for.
+pub const GRAPH_VERSION: &str = "v26.0";
+
+/// One number of the Cloud API, with the token to use it.
+#[derive(Clone)]
+pub struct CloudApi {
+    http: HttpClient,
+    base: String,
+    phone_number_id: String,
+    token: SecretString,
+}
+
+/// Why a question to the Cloud API has no answer. For sending see [`Outcome`].
+#[derive(Debug, thiserror::Error)]
+pub enum CloudApiError {
+    /// It could not be reached, or broke off.
+    #[error("the Cloud API could not be reached")]
+    Unreachable(#[source] reqwest::Error),
+    /// It said no.
+    #[error("the Cloud API refused: {0}")]
+    Refused(Refusal),
+    /// It answered something else.
+    #[error("the Cloud API's answer can't be read")]
+    Unreadable,
+}
+
+impl CloudApi {
+    /// A number at `graph_url` ([`GRAPH_URL`], or a simulator's) and `version`
+    /// ([`GRAPH_VERSION`]).
+    pub fn new(
+        http: &HttpClient,
+        graph_url: &str,
+        version: &str,
+        phone_number_id: &str,
+        token: SecretString,
+    ) -> Self {
+        let base = format!("{}/{version}", graph_url.trim_end_matches('/'));
+        Self { http: http.clone(), base, phone_number_id: phone_number_id.to_owned(), token }
+    }
+
+    /// What Meta says about the number: quality, limit, throughput, health.
+    pub async fn number_info(&self) -> Result<NumberInfo, CloudApiError> {
+        let url = format!("{}/{}?fields={}", self.base, self.phone_number_id, number::FIELDS);
+        Ok(NumberInfo::read(&self.ask(self.http.get().get(url)).await?))
+    }
+
+    /// A page of the account's templates. The first one comes without `after`,
+    /// the next with [`TemplatePage::next`].
+    pub async fn templates(
+        &self,
+        waba_id: &str,
+        after: Option<&str>,
+    ) -> Result<TemplatePage, CloudApiError> {
+        let fields = TemplatePage::FIELDS;
+        let mut url =
+            format!("{}/{waba_id}/message_templates?fields={fields}&limit=100", self.base);
+        if let Some(cursor) = after {
+            url.push_str("&after=");
+            url.extend(utf8_percent_encode(cursor, NON_ALPHANUMERIC));
+        }
+        Ok(TemplatePage::read(&self.ask(self.http.get().get(url)).await?))
+    }
+
+    /// Uploads a file; gives its id, which lives 30 days.
+    pub async fn upload_media(
+        &self,
+        bytes: Bytes,
+        mime_type: &str,
+    ) -> Result<String, CloudApiError> {
+        let file = multipart::Part::stream(bytes).file_name("file").mime_str(mime_type);
+        let form = multipart::Form::new()
+            .text("messaging_product", "whatsapp")
+            .text("type", mime_type.to_owned())
+            .part("file", file.map_err(unreachable)?);
+        let url = format!("{}/{}/media", self.base, self.phone_number_id);
+        let answer = self.ask(self.http.get().post(url).multipart(form)).await?;
+        answer["id"].as_str().map(str::to_owned).ok_or(CloudApiError::Unreadable)
+    }
+
+    async fn ask(&self, request: RequestBuilder) -> Result<Value, CloudApiError> {
+        let response = self.authorized(request).send().await.map_err(unreachable)?;
+        let (status, wait) = head(&response);
+        let body = response.bytes().await.map_err(unreachable)?;
+        if !(200..300).contains(&status) {
+            return Err(CloudApiError::Refused(
+                answers::parse_error(status, &body, wait).refusal(),
+            ));
+        }
+        serde_json::from_slice(&body).map_err(|_| CloudApiError::Unreadable)
+    }
+
+    async fn hand_over(&self, message: &Outbound) -> Outcome {
+        let url = format!("{}/{}/messages", self.base, self.phone_number_id);
+        let request = self.http.get().post(url).json(&request_body(message));
+        let response = match self.authorized(request).send().await {
+            Ok(response) => response,
+            Err(error) => return Outcome::Refused(not_answered(&error)),
+        };
+        let (status, wait) = head(&response);
+        match response.bytes().await {
+            Ok(body) => answers::parse_sent(status, &body, wait),
+            Err(error) => Outcome::Refused(not_answered(&error)),
+        }
+    }
+
+    fn authorized(&self, request: RequestBuilder) -> RequestBuilder {
+        request.bearer_auth(self.token.expose_secret())
+    }
+}
+
+impl Channel for CloudApi {
+    fn send<'a>(&'a self, message: &'a Outbound) -> BoxFuture<'a, Outcome> {
+        self.hand_over(message).boxed()
+    }
+}
+
+impl fmt::Debug for CloudApi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CloudApi").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+fn unreachable(error: reqwest::Error) -> CloudApiError {
+    CloudApiError::Unreachable(error.without_url())
+}
+
+fn head(response: &Response) -> (u16, Option<Duration>) {
+    let headers: &HeaderMap = response.headers();
+    (response.status().as_u16(), waiting::asked_for(headers))
+}
+
+/// What a request without an answer means. Until there is a connection, TLS
+/// included, nothing of it was written.
+fn not_answered(error: &reqwest::Error) -> Refusal {
+    let (verdict, reason) = if error.is_builder() {
+        (Verdict::ConnectionBroken, "the address of the Cloud API can't be used")
+    } else if error.is_connect() {
+        (Verdict::Transient, "the Cloud API could not be reached")
+    } else if error.is_timeout() {
+        (Verdict::Ambiguous, "the Cloud API did not answer in time")
+    } else {
+        (Verdict::Ambiguous, "the connection to the Cloud API broke off")
+    };
+    Refusal { verdict, code: None, reason: reason.to_owned(), known: true }
+}

@@ -1,0 +1,118 @@
+//! Configuration: read from the environment once, at start. A variable that is
+//! missing or wrong ends the start, by name.
+
+use std::fmt;
+
+use secrecy::SecretString;
+
+/// The variables this system reads, and what each is for. The standard AWS ones
+/// (`AWS_REGION`, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SQS`, …) are the
+/// SDK's and work as documented there.
+pub const VARIABLES: [(&str, &str); 7] = [
+    (TABLE, "the DynamoDB table's name"),
+    (SENDS_QUEUE_URL, "the URL of the queue of batches, sends.fifo"),
+    (SECRETS_KEY, "32 bytes in base64: the key that seals connections' secrets"),
+    (ADMIN_KEY, "the first API key, with every scope"),
+    (PUBLIC_URL, "the address under which the API and the webhook are reached"),
+    (GRAPH_URL, "where the Cloud API lies; https://graph.facebook.com by default"),
+    (LOG, "what is logged, such as info or carillon=debug"),
+];
+
+const TABLE: &str = "CARILLON_TABLE";
+const SENDS_QUEUE_URL: &str = "CARILLON_SENDS_QUEUE_URL";
+const SECRETS_KEY: &str = "CARILLON_SECRETS_KEY";
+const ADMIN_KEY: &str = "CARILLON_ADMIN_KEY";
+const PUBLIC_URL: &str = "CARILLON_PUBLIC_URL";
+const GRAPH_URL: &str = "CARILLON_GRAPH_URL";
+const LOG: &str = "CARILLON_LOG";
+
+/// What the functions are told from outside. Each asks for what it needs.
+#[derive(Clone)]
+pub struct Config {
+    lookup: fn(&str) -> Option<String>,
+}
+
+/// A variable that is missing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name} is not set: {meaning}")]
+pub struct Missing {
+    name: &'static str,
+    meaning: &'static str,
+}
+
+impl Config {
+    /// The configuration in the environment.
+    pub fn from_env() -> Self {
+        Self { lookup: env }
+    }
+
+    /// The table's name.
+    pub fn table(&self) -> Result<String, Missing> {
+        self.required(TABLE)
+    }
+
+    /// The URL of the queue of batches.
+    pub fn sends_queue_url(&self) -> Result<String, Missing> {
+        self.required(SENDS_QUEUE_URL)
+    }
+
+    /// The key that seals connections' secrets.
+    pub fn secrets_key(&self) -> Result<SecretString, Missing> {
+        self.required(SECRETS_KEY).map(Into::into)
+    }
+
+    /// The first API key, if one is set.
+    pub fn admin_key(&self) -> Option<SecretString> {
+        self.optional(ADMIN_KEY).map(Into::into)
+    }
+
+    /// The address under which we are reached, if it is known.
+    pub fn public_url(&self) -> Option<String> {
+        self.optional(PUBLIC_URL)
+    }
+
+    /// Where the Cloud API lies.
+    pub fn graph_url(&self) -> String {
+        let default = crate::channel::whatsapp_cloud::GRAPH_URL;
+        self.optional(GRAPH_URL).unwrap_or_else(|| default.to_owned())
+    }
+
+    /// What is logged.
+    pub fn log(&self) -> String {
+        self.optional(LOG).unwrap_or_else(|| "info".to_owned())
+    }
+
+    fn optional(&self, name: &str) -> Option<String> {
+        (self.lookup)(name).filter(|value| !value.is_empty())
+    }
+
+    fn required(&self, name: &'static str) -> Result<String, Missing> {
+        let known = VARIABLES.iter().find(|(known, _)| *known == name);
+        let meaning = known.map_or("", |(_, meaning)| meaning);
+        self.optional(name).ok_or(Missing { name, meaning })
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Config")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_variable_is_named_and_explained() {
+        let empty = Config { lookup: |_| None };
+        let message = empty.table().unwrap_err().to_string();
+        assert_eq!(message, "CARILLON_TABLE is not set: the DynamoDB table's name");
+        assert_eq!(empty.graph_url(), "https://graph.facebook.com");
+    }
+}

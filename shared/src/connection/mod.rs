@@ -1,0 +1,44 @@
+//! Connections: the numbers that send, their credentials and limits.
+
+pub mod store;
+mod vault;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub use vault::{Sealed, Secrets, Vault, VaultError};
+
+use crate::ids::ConnectionId;
+
+/// A sender: one number with its credentials and limits.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Connection {
+    /// Its id.
+    pub id: ConnectionId,
+    /// What people call it.
+    pub name: String,
+    /// Which provider it speaks to.
+    pub kind: Kind,
+    /// The provider's id of the number: all digits.
+    pub phone_number_id: String,
+    /// The WhatsApp Business Account it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waba_id: Option<String>,
+    /// The business portfolio whose 24-hour limit it shares.
+    pub portfolio: String,
+    /// How many messages a second the number can take, replies included.
+    pub throughput_mps: u32,
+    /// Access token, app secret and verification token, sealed.
+    pub secrets: Sealed,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// The providers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Meta's `WhatsApp` Cloud API.
+    WhatsappCloud,
+}

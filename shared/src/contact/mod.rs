@@ -1,0 +1,8 @@
+//! Contacts: people, how they are known, and whether they may be written to.
+
+mod key;
+mod profile;
+pub mod store;
+
+pub use key::{Bsuid, ContactKey, ContactKeyError};
+pub use profile::{Barred, Profile};

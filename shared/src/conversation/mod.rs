@@ -1,0 +1,23 @@
+//! Conversations: what contacts write to us, and which campaign they answer.
+
+pub mod store;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A message that a contact wrote, as stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Inbound {
+    /// The provider's id of the message.
+    pub id: String,
+    /// When it was written.
+    pub at: Timestamp,
+    /// The number it came to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone_number_id: Option<String>,
+    /// The message it quotes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quoted: Option<String>,
+    /// The message as the provider sent it.
+    pub raw: String,
+}

@@ -1,0 +1,95 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::channel::whatsapp_cloud::{CloudApi, GRAPH_VERSION};
+use crate::channel::{Channel, HttpClient};
+use crate::connection::{self, Connection, Kind, Vault, VaultError};
+use crate::ids::ConnectionId;
+use crate::table::{StoreError, Table};
+
+/// How long a connection's credentials are kept in memory, so that a rotated
+/// token is taken up without a new deployment.
+const KEEP: SignedDuration = SignedDuration::from_secs(60);
+
+/// A connection and the way to its provider.
+#[derive(Clone)]
+pub struct Route {
+    /// The connection.
+    pub connection: Arc<Connection>,
+    /// The provider.
+    pub channel: Arc<dyn Channel>,
+}
+
+/// Finds the way to a connection's provider, and remembers it for a minute.
+pub struct Channels {
+    table: Table,
+    vault: Vault,
+    http: HttpClient,
+    graph_url: String,
+    known: Mutex<HashMap<ConnectionId, (Timestamp, Route)>>,
+}
+
+/// Why there is no way to a provider.
+#[derive(Debug, thiserror::Error)]
+pub enum ChannelsError {
+    /// There is no such connection.
+    #[error("no such connection")]
+    Unknown,
+    /// Its secrets can't be opened.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The table failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Channels {
+    /// Channels over `table`, whose Cloud API lies at `graph_url`.
+    pub fn new(table: Table, vault: Vault, http: HttpClient, graph_url: &str) -> Self {
+        Self { table, vault, http, graph_url: graph_url.to_owned(), known: Mutex::default() }
+    }
+
+    /// The way to a connection's provider.
+    pub async fn route(&self, id: ConnectionId, now: Timestamp) -> Result<Route, ChannelsError> {
+        if let Some(route) = self.remembered(id, now) {
+            return Ok(route);
+        }
+        let found = connection::store::get(&self.table, id).await?;
+        let route = self.open(found.ok_or(ChannelsError::Unknown)?)?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(id, (now, route.clone()));
+        Ok(route)
+    }
+
+    /// The Cloud API client of a connection, to ask about the number itself.
+    pub fn cloud_api(&self, connection: &Connection) -> Result<CloudApi, VaultError> {
+        let secrets = self.vault.open(connection.id, &connection.secrets)?;
+        Ok(CloudApi::new(
+            &self.http,
+            &self.graph_url,
+            GRAPH_VERSION,
+            &connection.phone_number_id,
+            secrets.access_token,
+        ))
+    }
+
+    fn open(&self, connection: Connection) -> Result<Route, VaultError> {
+        let channel: Arc<dyn Channel> = match connection.kind {
+            Kind::WhatsappCloud => Arc::new(self.cloud_api(&connection)?),
+        };
+        Ok(Route { connection: Arc::new(connection), channel })
+    }
+
+    fn remembered(&self, id: ConnectionId, now: Timestamp) -> Option<Route> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&id).filter(|(then, _)| now < *then + KEEP).map(|(_, route)| route.clone())
+    }
+}
+
+impl std::fmt::Debug for Channels {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Channels").finish_non_exhaustive()
+    }
+}

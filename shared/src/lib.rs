@@ -1,0 +1,30 @@
+//! Carillon sends WhatsApp campaigns for a business, from its own AWS account or
+//! from one machine. This crate is the product; it knows neither Lambda nor the
+//! console. `ARCHITECTURE.md` is the map of its rooms.
+
+pub mod analytics;
+pub mod campaign;
+pub mod channel;
+pub mod config;
+pub mod connection;
+pub mod contact;
+pub mod conversation;
+pub mod delivery;
+pub mod idempotency;
+pub mod ids;
+pub mod key;
+pub mod message;
+pub mod phone;
+pub mod plan;
+pub mod recipient;
+pub mod table;
+pub mod telemetry;
+pub mod template;
+pub mod time;
+
+pub use aws_config::SdkConfig as AwsConfig;
+
+/// The AWS configuration of the environment: region, credentials, endpoints.
+pub async fn aws_config() -> AwsConfig {
+    aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await
+}

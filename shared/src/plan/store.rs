@@ -1,0 +1,294 @@
+//! Batches, sweeps and ledgers in the table.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::ledger::{Ledger, bucket_at};
+use super::{Batch, BatchRef, BatchStatus, Lease, Sweep};
+use crate::campaign::{self, Campaign};
+use crate::table::{Items, Key, ListedAs, StoreError, Table, Update, Write, read_item};
+use crate::time::sortable;
+
+impl BatchRef {
+    fn key(&self) -> Key {
+        Key::Batch { campaign: self.campaign, date: self.date, number: self.number }
+    }
+}
+
+/// Reads a batch.
+pub async fn get(table: &Table, name: &BatchRef) -> Result<Option<Batch>, StoreError> {
+    table.get(&name.key()).await
+}
+
+/// All batches that are not done.
+pub async fn open_batches(table: &Table) -> Result<Vec<Batch>, StoreError> {
+    collect(table, ListedAs::OpenBatches).await
+}
+
+/// All sweeps that are not done.
+pub async fn open_sweeps(table: &Table) -> Result<Vec<Sweep>, StoreError> {
+    collect(table, ListedAs::OpenSweeps).await
+}
+
+async fn collect<T: serde::de::DeserializeOwned>(
+    table: &Table,
+    list: ListedAs,
+) -> Result<Vec<T>, StoreError> {
+    let mut found = Vec::new();
+    let mut after: Option<Items> = None;
+    loop {
+        let page = table.list(list, false, after, 500).await?;
+        found.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+/// The ledger of a portfolio; an unlimited one where none was set up.
+pub async fn ledger(table: &Table, portfolio: &str) -> Result<Ledger, StoreError> {
+    Ok(table.get(&Key::Ledger(portfolio.to_owned())).await?.unwrap_or_default())
+}
+
+/// Sets how many unique people a portfolio may reach in 24 hours; none for unlimited.
+pub async fn set_portfolio_limit(
+    table: &Table,
+    portfolio: &str,
+    limit: Option<u64>,
+) -> Result<(), StoreError> {
+    change_ledger(table, portfolio, |ledger| {
+        ledger.limit = limit;
+        ledger.version += 1;
+    })
+    .await
+}
+
+async fn change_ledger(
+    table: &Table,
+    portfolio: &str,
+    change: impl Fn(&mut Ledger),
+) -> Result<(), StoreError> {
+    loop {
+        let mut found = ledger(table, portfolio).await?;
+        let seen = found.version;
+        change(&mut found);
+        match table.write(ledger_write(portfolio, &found, seen)?).await {
+            Err(StoreError::Condition(_)) => {}
+            outcome => return outcome,
+        }
+    }
+}
+
+/// The write that replaces a ledger which still has the version `seen`.
+fn ledger_write(portfolio: &str, ledger: &Ledger, seen: u64) -> Result<Write, StoreError> {
+    let key = Key::Ledger(portfolio.to_owned());
+    if seen == 0 {
+        return Write::create(&key, ledger);
+    }
+    Ok(Write::put(&key, ledger)?.if_version(seen))
+}
+
+/// Writes a batch, the campaign as it is after it, and the places it takes, all
+/// or none. `false` when the campaign or the ledger changed meanwhile, or the
+/// places are no longer there.
+pub async fn create(
+    table: &Table,
+    batch: &Batch,
+    after: &Campaign,
+    seen_version: u64,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let mut ledger = ledger(table, &batch.portfolio).await?;
+    if ledger.free(now) < u64::from(batch.size) {
+        return Ok(false);
+    }
+    let seen_ledger = ledger.version;
+    ledger.take(batch.size, now);
+    let listed_at = format!("{}#{}", sortable(batch.created_at), batch.name);
+    let writes = vec![
+        Write::create(&batch.name.key(), batch)?.listed(ListedAs::OpenBatches, &listed_at),
+        campaign::store::replacement(after, seen_version)?,
+        ledger_write(&batch.portfolio, &ledger, seen_ledger)?,
+    ];
+    match table.transact(writes).await {
+        Ok(()) => Ok(true),
+        Err(StoreError::Cancelled(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Notes that a batch is about to be put on the queue; gives how often it was,
+/// this time included. `None` when it is done.
+pub async fn note_enqueued(
+    table: &Table,
+    name: &BatchRef,
+    now: Timestamp,
+) -> Result<Option<u32>, StoreError> {
+    let update = Update::of(&name.key())
+        .add("enqueued", 1)
+        .set("enqueued_at", now)
+        .when("#status = :open")
+        .value("open", BatchStatus::Open);
+    match table.update(update).await {
+        Ok(item) => Ok(Some(read_item::<Batch>(item)?.enqueued)),
+        Err(StoreError::Condition(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes the lease of a batch; `None` when it is done or someone else has it.
+pub async fn lease(
+    table: &Table,
+    name: &BatchRef,
+    lease: Lease,
+    now: Timestamp,
+) -> Result<Option<Batch>, StoreError> {
+    let update = Update::of(&name.key())
+        .set("lease", lease)
+        .set("lease_until", sortable(lease.until))
+        .when("#status = :open")
+        .when("attribute_not_exists(#lease_until) OR #lease_until <= :now")
+        .value("open", BatchStatus::Open)
+        .value("now", sortable(now));
+    match table.update(update).await {
+        Ok(item) => Ok(Some(read_item(item)?)),
+        Err(StoreError::Condition(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Frees the leases of a process that is known to be gone.
+pub async fn break_lease(table: &Table, name: &BatchRef) -> Result<(), StoreError> {
+    let update = Update::of(&name.key())
+        .remove("lease")
+        .remove("lease_until")
+        .remove("enqueued_at")
+        .when("#status = :open")
+        .value("open", BatchStatus::Open);
+    match table.update(update).await {
+        Ok(_) | Err(StoreError::Condition(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Counts the places of a batch in the bucket of `now`, when they were counted
+/// in an older one: a place counts from when it is used.
+pub async fn carry_over(
+    table: &Table,
+    batch: &mut Batch,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let bucket = bucket_at(now);
+    while batch.bucket != bucket {
+        let mut ledger = ledger(table, &batch.portfolio).await?;
+        let seen = ledger.version;
+        ledger.carry_over(batch.size, batch.bucket, now);
+        let update = Update::of(&batch.name.key())
+            .set("bucket", bucket)
+            .when("#bucket = :bucket")
+            .value("bucket", batch.bucket);
+        let writes = vec![Write::Update(update), ledger_write(&batch.portfolio, &ledger, seen)?];
+        match table.transact(writes).await {
+            Ok(()) => batch.bucket = bucket,
+            Err(StoreError::Cancelled(_)) => {
+                let found = get(table, &batch.name).await?;
+                batch.bucket = found.map_or(bucket, |found| found.bucket);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// How a run over a batch ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closing {
+    /// How many places were used.
+    pub used: u32,
+    /// Set when the range was not walked to its end: why.
+    pub cut_short: Option<String>,
+}
+
+/// Closes a batch: it is done, what it didn't use goes back to the ledger and to
+/// the campaign's day, and if it was cut short the walk will come back to it.
+/// Does nothing when it is done already.
+pub async fn close(
+    table: &Table,
+    batch: &Batch,
+    closing: &Closing,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let unused = batch.size.saturating_sub(closing.used);
+    loop {
+        let mut writes = vec![Write::Update(closed(batch, closing, now))];
+        if unused > 0 || closing.cut_short.is_some() {
+            writes.extend(give_back(table, batch, closing, unused).await?);
+        }
+        match table.transact(writes).await {
+            Ok(()) => return Ok(()),
+            Err(StoreError::Cancelled(_)) => {
+                let found = get(table, &batch.name).await?;
+                if found.is_none_or(|found| found.status == BatchStatus::Done) {
+                    return Ok(());
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn closed(batch: &Batch, closing: &Closing, now: Timestamp) -> Update {
+    Update::of(&batch.name.key())
+        .set("status", BatchStatus::Done)
+        .set("used", closing.used)
+        .set("done_at", now)
+        .set_or_remove("closed_for", closing.cut_short.as_deref())
+        .remove("lease")
+        .remove("lease_until")
+        .remove(crate::table::Shape::LISTED_AS)
+        .remove(crate::table::Shape::LISTED_AT)
+        .when("#status = :open")
+        .value("open", BatchStatus::Open)
+}
+
+async fn give_back(
+    table: &Table,
+    batch: &Batch,
+    closing: &Closing,
+    unused: u32,
+) -> Result<Vec<Write>, StoreError> {
+    let mut writes = Vec::new();
+    if unused > 0 {
+        let mut ledger = ledger(table, &batch.portfolio).await?;
+        let seen = ledger.version;
+        ledger.give_back(unused, batch.bucket);
+        writes.push(ledger_write(&batch.portfolio, &ledger, seen)?);
+    }
+    if let Some(mut campaign) = campaign::store::get(table, batch.name.campaign).await? {
+        let seen = campaign.version;
+        campaign.version += 1;
+        if let Some(day) = campaign.day.as_mut().filter(|day| day.date == batch.name.date) {
+            day.planned = day.planned.saturating_sub(unused);
+        }
+        if closing.cut_short.is_some() {
+            campaign.walk.rewind_to(batch.after.clone());
+        }
+        writes.push(campaign::store::replacement(&campaign, seen)?);
+    }
+    Ok(writes)
+}
+
+/// Saves how far a sweep is.
+pub async fn advance_sweep(table: &Table, sweep: &Sweep) -> Result<(), StoreError> {
+    let write = Write::put(&Key::Sweep(sweep.campaign), sweep)?;
+    table.write(write.listed(ListedAs::OpenSweeps, &sweep.campaign.to_string())).await
+}
+
+/// Ends a sweep.
+pub async fn end_sweep(table: &Table, sweep: &Sweep) -> Result<(), StoreError> {
+    table.write(Write::Delete(Key::Sweep(sweep.campaign))).await
+}
+
+/// How long a batch may stay unsent after it was put on the queue before it is
+/// put there again: longer than any lane's work ahead.
+pub const QUEUE_PATIENCE: SignedDuration = SignedDuration::from_mins(10);

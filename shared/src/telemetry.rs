@@ -1,0 +1,30 @@
+//! Logs: structured, one event for each change worth knowing. Never logged:
+//! phone numbers, message texts, secrets, request bodies.
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt;
+
+/// JSON lines, as CloudWatch reads them; for the functions on AWS.
+pub fn init_json(filter: &str) {
+    // A second call, as in tests, changes nothing.
+    let _ = fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false)
+        .with_env_filter(filter_of(filter))
+        .try_init();
+}
+
+/// Lines for people, on the standard error; for the local program.
+pub fn init_plain(filter: &str) {
+    let _ = fmt()
+        .with_target(false)
+        .with_writer(std::io::stderr)
+        .with_env_filter(filter_of(filter))
+        .try_init();
+}
+
+fn filter_of(filter: &str) -> EnvFilter {
+    EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"))
+}

@@ -1,0 +1,126 @@
+//! The clock. Business code takes `now` as an argument; only the edges (a
+//! handler's first line, a wait between two messages) ask a [`Clock`].
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+pub use jiff::{Timestamp, civil::Date, tz::TimeZone};
+
+/// Tells the time and waits. The system's clock in production; one that runs
+/// fast and can be moved forward in tests and in the demonstration.
+#[derive(Clone, Debug)]
+pub struct Clock(Option<Arc<Mutex<Movable>>>);
+
+#[derive(Debug)]
+struct Movable {
+    base: Timestamp,
+    since: Instant,
+    rate: f64,
+}
+
+impl Movable {
+    #[expect(clippy::disallowed_methods, reason = "a movable clock rests on the machine's")]
+    fn now(&self) -> Timestamp {
+        let elapsed = self.since.elapsed().mul_f64(self.rate);
+        self.base.checked_add(elapsed).unwrap_or(Timestamp::MAX)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a movable clock rests on the machine's")]
+    fn set(&mut self, now: Timestamp) {
+        self.base = now;
+        self.since = Instant::now();
+    }
+}
+
+impl Clock {
+    /// The machine's own clock.
+    pub const fn system() -> Self {
+        Self(None)
+    }
+
+    /// A clock that starts at `start` and runs `rate` times as fast as the
+    /// machine's (above 0), until it is moved with [`Clock::advance`].
+    #[expect(clippy::disallowed_methods, reason = "a movable clock rests on the machine's")]
+    pub fn movable(start: Timestamp, rate: f64) -> Self {
+        let movable =
+            Movable { base: start, since: Instant::now(), rate: rate.max(f64::MIN_POSITIVE) };
+        Self(Some(Arc::new(Mutex::new(movable))))
+    }
+
+    /// The time now.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks")]
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            None => Timestamp::now(),
+            Some(movable) => lock(movable).now(),
+        }
+    }
+
+    /// Moves a movable clock forward; the machine's own clock stays as it is.
+    pub fn advance(&self, by: Duration) {
+        if let Some(movable) = &self.0 {
+            let mut movable = lock(movable);
+            let later = movable.now().checked_add(by).unwrap_or(Timestamp::MAX);
+            movable.set(later);
+        }
+    }
+
+    /// Waits until this clock has moved on by `duration`, or a little longer.
+    pub async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(self.real(duration)).await;
+    }
+
+    /// How long a stretch of this clock's time takes on the machine's clock.
+    pub fn real(&self, duration: Duration) -> Duration {
+        match &self.0 {
+            None => duration,
+            Some(movable) => duration.div_f64(lock(movable).rate),
+        }
+    }
+}
+
+fn lock(movable: &Mutex<Movable>) -> std::sync::MutexGuard<'_, Movable> {
+    movable.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The calendar date at `now` in a time zone.
+pub fn date_in(now: Timestamp, zone: &TimeZone) -> Date {
+    zone.to_datetime(now).date()
+}
+
+/// A timestamp as the standard library's type.
+pub fn system_time(at: Timestamp) -> SystemTime {
+    SystemTime::from(at)
+}
+
+/// The form in which times are stored in the table: fixed width, UTC,
+/// milliseconds, so that they sort as text.
+pub fn sortable(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_movable_clock_moves_when_told() {
+        let clock = Clock::movable(Timestamp::UNIX_EPOCH, 1.0);
+        clock.advance(Duration::from_secs(3600));
+        assert!(clock.now() >= Timestamp::from_second(3600).unwrap());
+    }
+
+    #[test]
+    fn a_fast_clock_waits_less() {
+        let clock = Clock::movable(Timestamp::UNIX_EPOCH, 60.0);
+        assert_eq!(clock.real(Duration::from_secs(60)), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn stored_times_sort_as_text() {
+        let early = Timestamp::from_millisecond(1_000).unwrap();
+        let late = Timestamp::from_millisecond(1_000_050).unwrap();
+        assert!(sortable(early) < sortable(late));
+        assert_eq!(sortable(early), "1970-01-01T00:00:01.000Z");
+    }
+}
