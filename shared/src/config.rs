@@ -1,7 +1,9 @@
 //! Configuration: read from the environment once, at start. A variable that is
 //! missing or wrong ends the start, by name.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use secrecy::SecretString;
 
@@ -28,8 +30,13 @@ const LOG: &str = "CARILLON_LOG";
 
 /// What the functions are told from outside. Each asks for what it needs.
 #[derive(Clone)]
-pub struct Config {
-    lookup: fn(&str) -> Option<String>,
+pub struct Config(Source);
+
+/// Where the variables are.
+#[derive(Clone)]
+enum Source {
+    Environment,
+    Values(Arc<BTreeMap<String, String>>),
 }
 
 /// A variable that is missing.
@@ -43,7 +50,16 @@ pub struct Missing {
 impl Config {
     /// The configuration in the environment.
     pub fn from_env() -> Self {
-        Self { lookup: env }
+        Self(Source::Environment)
+    }
+
+    /// A configuration of these variables alone: for the program that runs
+    /// everything in one process, and for tests.
+    pub fn from_values(
+        values: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
+    ) -> Self {
+        let pairs = values.into_iter().map(|(name, value)| (name.into(), value.into()));
+        Self(Source::Values(Arc::new(pairs.collect())))
     }
 
     /// The table's name.
@@ -83,7 +99,11 @@ impl Config {
     }
 
     fn optional(&self, name: &str) -> Option<String> {
-        (self.lookup)(name).filter(|value| !value.is_empty())
+        let value = match &self.0 {
+            Source::Environment => env(name),
+            Source::Values(values) => values.get(name).cloned(),
+        };
+        value.filter(|value| !value.is_empty())
     }
 
     fn required(&self, name: &'static str) -> Result<String, Missing> {
@@ -110,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_missing_variable_is_named_and_explained() {
-        let empty = Config { lookup: |_| None };
+        let empty = Config::from_values(Vec::<(String, String)>::new());
         let message = empty.table().unwrap_err().to_string();
         assert_eq!(message, "CARILLON_TABLE is not set: the DynamoDB table's name");
         assert_eq!(empty.graph_url(), "https://graph.facebook.com");

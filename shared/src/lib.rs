@@ -3,6 +3,7 @@
 //! console. `ARCHITECTURE.md` is the map of its rooms.
 
 pub mod analytics;
+pub mod aws;
 pub mod campaign;
 pub mod channel;
 pub mod config;
@@ -22,9 +23,4 @@ pub mod telemetry;
 pub mod template;
 pub mod time;
 
-pub use aws_config::SdkConfig as AwsConfig;
-
-/// The AWS configuration of the environment: region, credentials, endpoints.
-pub async fn aws_config() -> AwsConfig {
-    aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await
-}
+pub use aws::AwsConfig;

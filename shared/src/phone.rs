@@ -77,10 +77,30 @@ impl Phone {
         &self.0
     }
 
+    /// The country calling code, such as `57`.
+    pub fn calling_code(&self) -> &str {
+        &self.0[1..1 + calling_code_length(&self.0[1..])]
+    }
+
     /// The number with all but its last two digits hidden, for people and logs.
     pub fn masked(&self) -> String {
         let visible = self.0.len().saturating_sub(2);
         format!("+…{}", &self.0[visible..])
+    }
+}
+
+/// How many digits of an international number are its country calling code: no
+/// code begins another. Source: ITU-T E.164, list of assigned country codes.
+fn calling_code_length(digits: &str) -> usize {
+    let two = [
+        "20", "27", "30", "31", "32", "33", "34", "36", "39", "40", "41", "43", "44", "45", "46",
+        "47", "48", "49", "51", "52", "53", "54", "55", "56", "57", "58", "60", "61", "62", "63",
+        "64", "65", "66", "81", "82", "84", "86", "90", "91", "92", "93", "94", "95", "98",
+    ];
+    match digits.as_bytes() {
+        [b'1' | b'7', ..] => 1,
+        _ if two.iter().any(|code| digits.starts_with(code)) => 2,
+        _ => 3,
     }
 }
 
@@ -151,6 +171,15 @@ mod tests {
         assert_eq!(parse("maria", "CO"), Err(PhoneError::Invalid));
         assert_eq!(parse(&"9".repeat(400), "CO"), Err(PhoneError::Invalid));
         assert_eq!(Phone::parse("3001234567", None), Err(PhoneError::NoCountry));
+    }
+
+    #[test]
+    fn calling_codes_have_one_to_three_digits() {
+        for (phone, code) in
+            [("573001234567", "57"), ("12025550173", "1"), ("593991234567", "593"), ("79161234567", "7")]
+        {
+            assert_eq!(Phone::from_wa_id(phone).unwrap().calling_code(), code);
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Wires the aggregator to Lambda.
 
+use carillon::AwsConfig;
 use carillon::config::Config;
 use carillon::table::Table;
 use carillon_aggregator::Aggregator;
@@ -9,7 +10,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 async fn main() -> Result<(), Error> {
     let config = Config::from_env();
     carillon::telemetry::init_json(&config.log());
-    let aws = carillon::aws_config().await;
+    let aws = AwsConfig::from_env().await;
     let aggregator = Aggregator::new(Table::new(&aws, &config.table()?));
     let aggregator = &aggregator;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<_>| async move {

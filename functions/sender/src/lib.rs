@@ -9,6 +9,7 @@ use carillon::ids::IdSource;
 use carillon::table::Table;
 use carillon::time::{Clock, Timestamp};
 use lambda_runtime::{Error, LambdaEvent};
+use tokio_util::sync::CancellationToken;
 
 /// Makes a sender as the environment describes it.
 pub fn sender(
@@ -27,6 +28,7 @@ pub fn sender(
         table,
         clock,
         ids,
+        closing: CancellationToken::new(),
     })
 }
 

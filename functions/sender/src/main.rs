@@ -1,5 +1,6 @@
 //! Wires the sender to Lambda.
 
+use carillon::AwsConfig;
 use carillon::config::Config;
 use carillon::ids::IdSource;
 use carillon::time::Clock;
@@ -9,7 +10,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 async fn main() -> Result<(), Error> {
     let config = Config::from_env();
     carillon::telemetry::init_json(&config.log());
-    let aws = carillon::aws_config().await;
+    let aws = AwsConfig::from_env().await;
     let sender = carillon_sender::sender(&config, &aws, Clock::system(), IdSource::random())?;
     let sender = &sender;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<_>| async move {

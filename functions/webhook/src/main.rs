@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use carillon::AwsConfig;
 use carillon::config::Config;
 use carillon::ids::IdSource;
 use carillon::time::Clock;
@@ -11,7 +12,7 @@ use carillon_webhook::Webhook;
 async fn main() -> Result<(), lambda_http::Error> {
     let config = Config::from_env();
     carillon::telemetry::init_json(&config.log());
-    let aws = carillon::aws_config().await;
+    let aws = AwsConfig::from_env().await;
     let webhook = Webhook::new(&config, &aws, Clock::system(), IdSource::random())?;
     lambda_http::run(carillon_webhook::router(Arc::new(webhook))).await
 }

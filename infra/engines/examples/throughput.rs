@@ -92,9 +92,7 @@ fn consume(
                 ended.get_or_insert_with(Instant::now);
             }
             let page = engines.read_stream(TABLE, after.as_deref(), 500)?;
-            let last = page
-                .last()
-                .and_then(|record| record["dynamodb"]["SequenceNumber"].as_str());
+            let last = page.last().and_then(|record| record["dynamodb"]["SequenceNumber"].as_str());
             match (last, ended) {
                 (Some(last), _) => {
                     engines.trim_stream(last)?;
@@ -144,12 +142,8 @@ async fn create_table(client: &Client) -> Outcome {
         let attribute = AttributeDefinition::builder()
             .attribute_name(name)
             .attribute_type(ScalarAttributeType::S);
-        let key = KeySchemaElement::builder()
-            .attribute_name(name)
-            .key_type(kind);
-        table = table
-            .attribute_definitions(attribute.build()?)
-            .key_schema(key.build()?);
+        let key = KeySchemaElement::builder().attribute_name(name).key_type(kind);
+        table = table.attribute_definitions(attribute.build()?).key_schema(key.build()?);
     }
     table.send().await?;
     Ok(())

@@ -25,11 +25,7 @@ impl Home {
             Place::Memory => temporary_folder()?,
         };
         let lock = lock(&folder)?;
-        Ok(Self {
-            folder,
-            _lock: lock,
-            _temporary: temporary,
-        })
+        Ok(Self { folder, _lock: lock, _temporary: temporary })
     }
 
     pub(crate) fn table_file(&self) -> PathBuf {
@@ -50,18 +46,13 @@ fn lock(folder: &Path) -> Result<File, EngineError> {
     let file = File::create(folder.join("lock")).map_err(|source| unusable(folder, source))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(EngineError::InUse {
-            folder: folder.to_owned(),
-        }),
+        Err(TryLockError::WouldBlock) => Err(EngineError::InUse { folder: folder.to_owned() }),
         Err(TryLockError::Error(source)) => Err(unusable(folder, source)),
     }
 }
 
 fn unusable(folder: &Path, source: io::Error) -> EngineError {
-    EngineError::Folder {
-        folder: folder.to_owned(),
-        source,
-    }
+    EngineError::Folder { folder: folder.to_owned(), source }
 }
 
 #[cfg(test)]

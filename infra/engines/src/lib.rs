@@ -1,6 +1,6 @@
-//! `DynamoDB` and SQS for one machine, inside one process.
+//! DynamoDB and SQS for one machine, inside one process.
 //!
-//! Both are existing engines (`dynoxide` on `SQLite`, `rustack-sqs`), served on
+//! Both are existing engines (`dynoxide` on SQLite, `rustack-sqs`), served on
 //! loopback ports that the official SDKs are pointed at, so that the code which
 //! runs here is the code which runs on AWS. This crate owns their threads,
 //! their folder and the cures for what they leave out:
@@ -59,12 +59,7 @@ impl Engines {
         let table = Table::open(&home.table_file())?;
         let dynamodb = Server::start("dynamodb", table.service())?;
         let sqs = Server::start("sqs", queue::service())?;
-        Ok(Self {
-            dynamodb,
-            sqs,
-            table,
-            _home: home,
-        })
+        Ok(Self { dynamodb, sqs, table, _home: home })
     }
 
     /// The address for `AWS_ENDPOINT_URL_DYNAMODB`.

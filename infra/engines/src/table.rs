@@ -1,4 +1,4 @@
-//! The `DynamoDB` engine: its file, and the care its streams need.
+//! The DynamoDB engine: its file, and the care its streams need.
 
 use std::io;
 use std::path::Path;
@@ -65,10 +65,7 @@ impl Table {
         file.busy_timeout(PATIENCE)?;
         file.pragma_update(None, "synchronous", "NORMAL")?;
         file.execute_batch(STREAM_INDEX)?;
-        Ok(Self {
-            engine,
-            file: Mutex::new(file),
-        })
+        Ok(Self { engine, file: Mutex::new(file) })
     }
 
     pub(crate) fn service(&self) -> Service {
@@ -95,10 +92,7 @@ impl Table {
     ) -> Result<Vec<Value>, EngineError> {
         let arn = self.stream_arn(table)?;
         let shard_iterator = self.iterator(table, &arn, after)?;
-        let request = GetRecordsRequest {
-            shard_iterator,
-            limit: Some(limit),
-        };
+        let request = GetRecordsRequest { shard_iterator, limit: Some(limit) };
         let records = self.engine.get_records(request)?.records;
         records.iter().map(|record| event(record, &arn)).collect()
     }
@@ -109,9 +103,7 @@ impl Table {
             .filter(|metadata| metadata.stream_enabled)
             .and_then(|metadata| metadata.stream_label)
             .map(|label| stream_arn(table, &label))
-            .ok_or_else(|| EngineError::NoStream {
-                table: table.to_owned(),
-            })
+            .ok_or_else(|| EngineError::NoStream { table: table.to_owned() })
     }
 
     fn iterator(&self, table: &str, arn: &str, after: Option<&str>) -> Result<String, EngineError> {
@@ -174,7 +166,7 @@ impl Table {
     }
 
     /// A panic elsewhere leaves no half-done work behind: each use is one
-    /// statement, and `SQLite` undoes what did not finish.
+    /// statement, and SQLite undoes what did not finish.
     fn file(&self) -> MutexGuard<'_, Connection> {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -204,7 +196,5 @@ fn stored_number(public: &str) -> Result<i64, EngineError> {
         .ok()
         .and_then(|number| number.checked_sub(SEQUENCE_OFFSET))
         .and_then(|stored| i64::try_from(stored).ok())
-        .ok_or_else(|| EngineError::SequenceNumber {
-            number: public.to_owned(),
-        })
+        .ok_or_else(|| EngineError::SequenceNumber { number: public.to_owned() })
 }

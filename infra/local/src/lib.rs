@@ -1,1 +1,11 @@
-//! carillon-local
+//! Carillon on one machine: the functions of the AWS deployment, the engines
+//! they stand on, a clock and an HTTP listener in one process. What EventBridge
+//! and Lambda's event source mappings do on AWS is done here by [`Host`].
+
+mod home;
+mod host;
+mod queue;
+mod sources;
+
+pub use home::{Home, HomeError};
+pub use host::{Host, HostConfig, HostError};

@@ -6,7 +6,9 @@ use jiff::civil::Date;
 use super::{Campaign, Import, Move, Settings, Status};
 use crate::ids::CampaignId;
 use crate::plan::{Batch, Sweep};
-use crate::table::{Items, Key, ListedAs, Page, StoreError, Table, Update, Write, read_item};
+use crate::table::{
+    Items, Key, ListedAs, Page, StoreError, Table, Update, Write, listed_place, read_item,
+};
 
 /// Stores a new campaign.
 pub async fn create(table: &Table, campaign: &Campaign) -> Result<(), StoreError> {
@@ -28,6 +30,21 @@ pub async fn list(
     limit: u32,
 ) -> Result<Page<Campaign>, StoreError> {
     table.list(ListedAs::Campaigns(status), true, after, limit).await
+}
+
+/// The place of a campaign in the list of those of its status.
+pub fn place(status: Status, id: CampaignId) -> Items {
+    listed_place(&Key::Campaign(id), ListedAs::Campaigns(status), &id.to_string())
+}
+
+/// Deletes a campaign that is still as it was read; `false` when it isn't.
+pub async fn delete(table: &Table, campaign: &Campaign) -> Result<bool, StoreError> {
+    let delete = Write::Delete(Key::Campaign(campaign.id)).if_version(campaign.version);
+    match table.write(delete).await {
+        Ok(()) => Ok(true),
+        Err(StoreError::Condition(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Everything of one status; for the statuses of which there are never many.

@@ -42,6 +42,15 @@ impl ContactKey {
         }
     }
 
+    /// The country: a phone's calling code (`57`), or the two letters that a
+    /// business-scoped user id begins with (`CO`).
+    pub fn country(&self) -> String {
+        match self {
+            Self::Phone(phone) => phone.calling_code().to_owned(),
+            Self::Bsuid(Bsuid(id)) => id.chars().take(2).collect(),
+        }
+    }
+
     /// The phone, when that is how the contact is known.
     pub fn phone(&self) -> Option<&Phone> {
         match self {

@@ -55,8 +55,8 @@ pub struct QueueError(#[from] Box<SdkError<SendMessageError>>);
 
 impl SendQueue {
     /// The queue with that URL.
-    pub fn new(aws: &aws_config::SdkConfig, url: &str) -> Self {
-        Self { client: Client::new(aws), url: url.to_owned() }
+    pub fn new(aws: &crate::AwsConfig, url: &str) -> Self {
+        Self { client: Client::new(&aws.sqs), url: url.to_owned() }
     }
 
     /// Puts a batch on the queue for the `times`-th time. The group is its lane,

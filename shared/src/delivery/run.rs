@@ -3,6 +3,7 @@ use std::sync::{Arc, OnceLock};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
 
 use super::retry::{Decision, Stop, decide};
 use super::{Channels, ChannelsError, PAIR_SECONDS, Pacer, Pacers, QueueError, Route, SendQueue};
@@ -39,6 +40,8 @@ pub struct Sender {
     pub clock: Clock,
     /// Names the runs.
     pub ids: IdSource,
+    /// Cancelled when the process is to end: every run hands its rest back.
+    pub closing: CancellationToken,
 }
 
 /// How a run ended.
@@ -319,7 +322,7 @@ impl Run<'_> {
         if self.stopped.get().is_some() {
             return Ok(false);
         }
-        if now >= self.until {
+        if now >= self.until || self.sender.closing.is_cancelled() {
             self.stop(Halt::OutOfTime);
             return Ok(false);
         }

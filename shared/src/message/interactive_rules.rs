@@ -137,10 +137,10 @@ fn check_header(header: &Header, problems: &mut Problems) {
     match header {
         Header::Text { text } => problems.text("text", text, MAX_EDGE),
         Header::Image { image } => {
-            problems.at("image", |problems| image.check(MediaKind::Image, problems))
+            problems.at("image", |problems| image.check(MediaKind::Image, problems));
         }
         Header::Video { video } => {
-            problems.at("video", |problems| video.check(MediaKind::Video, problems))
+            problems.at("video", |problems| video.check(MediaKind::Video, problems));
         }
         Header::Document { document } => {
             problems.at("document", |problems| document.check(MediaKind::Document, problems));

@@ -120,12 +120,12 @@ impl Content {
     fn check(&self, problems: &mut Problems) {
         match self {
             Self::Template(template) => {
-                problems.at("template", |problems| template.check(problems))
+                problems.at("template", |problems| template.check(problems));
             }
             Self::Text(text) => problems.at("text", |problems| text.check(problems)),
             Self::Media(media) => problems.at("media", |problems| media.check(problems)),
             Self::Interactive(message) => {
-                problems.at("interactive", |problems| message.check(problems))
+                problems.at("interactive", |problems| message.check(problems));
             }
         }
     }

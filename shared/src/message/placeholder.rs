@@ -197,6 +197,6 @@ mod tests {
             let found: Vec<_> = pieces(text).filter_map(|(_, error)| error).collect();
             assert_eq!(found, [error], "{text}");
         }
-        assert_eq!(fill("a { b } {} c", &columns()).as_deref(), Ok("a { b } {} c"));
+        assert_eq!(fill("a {-b} {} c {", &columns()).as_deref(), Ok("a {-b} {} c {"));
     }
 }

@@ -111,10 +111,10 @@ impl Component {
     fn tidy(&mut self) {
         match self {
             Self::Header { parameters } | Self::Body { parameters } => {
-                parameters.iter_mut().for_each(Parameter::tidy)
+                parameters.iter_mut().for_each(Parameter::tidy);
             }
             Self::Carousel { cards } => {
-                cards.iter_mut().flat_map(|card| &mut card.components).for_each(Self::tidy)
+                cards.iter_mut().flat_map(|card| &mut card.components).for_each(Self::tidy);
             }
             Self::Button { .. } | Self::LimitedTimeOffer { .. } => {}
         }
@@ -134,10 +134,14 @@ impl Strings for Component {
             | Self::Body { parameters }
             | Self::Button { parameters, .. }
             | Self::LimitedTimeOffer { parameters } => parameters.each_string(visit),
-            Self::Carousel { cards } => {
-                cards.iter_mut().for_each(|card| card.components.each_string(visit))
-            }
+            Self::Carousel { cards } => cards.each_string(visit),
         }
+    }
+}
+
+impl Strings for Card {
+    fn each_string(&mut self, visit: &mut dyn FnMut(&mut String)) {
+        self.components.each_string(visit);
     }
 }
 

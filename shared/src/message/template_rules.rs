@@ -54,7 +54,7 @@ impl Component {
             Self::Header { parameters } => check_header(parameters, problems),
             Self::Body { parameters } => check_body(parameters, problems),
             Self::Button { sub_type, index, parameters } => {
-                check_button(*sub_type, *index, parameters, problems)
+                check_button(*sub_type, *index, parameters, problems);
             }
             Self::Carousel { cards } => check_cards(cards, problems),
             Self::LimitedTimeOffer { parameters } => check_offer(parameters, problems),
@@ -146,10 +146,10 @@ fn check_cards(cards: &[Card], problems: &mut Problems) {
     problems.each("cards", cards, |card, problems| {
         problems.each("components", &card.components, |component, problems| match component {
             Component::Carousel { .. } | Component::LimitedTimeOffer { .. } => {
-                problems.add("not allowed in a card")
+                problems.add("not allowed in a card");
             }
             Component::Header { .. } | Component::Body { .. } | Component::Button { .. } => {
-                component.check(problems)
+                component.check(problems);
             }
         });
         problems.at("components", |problems| check_once_each(&card.components, problems));
@@ -210,10 +210,10 @@ impl Parameter {
                 problems.text("date_time.fallback_value", &date_time.fallback_value, MAX_TEXT);
             }
             Self::Image { image } => {
-                problems.at("image", |problems| image.check(MediaKind::Image, problems))
+                problems.at("image", |problems| image.check(MediaKind::Image, problems));
             }
             Self::Video { video } => {
-                problems.at("video", |problems| video.check(MediaKind::Video, problems))
+                problems.at("video", |problems| video.check(MediaKind::Video, problems));
             }
             Self::Document { document } => {
                 problems.at("document", |problems| document.check(MediaKind::Document, problems));
@@ -231,7 +231,7 @@ impl Parameter {
             }
             Self::Payload { payload } => problems.text("payload", payload, MAX_PAYLOAD),
             Self::CouponCode { coupon_code } => {
-                problems.text("coupon_code", coupon_code, MAX_COUPON)
+                problems.text("coupon_code", coupon_code, MAX_COUPON);
             }
             Self::Action { .. } | Self::LimitedTimeOffer { .. } => {}
         }

@@ -3,6 +3,7 @@
 //! write what was planned.
 
 mod batch;
+pub mod cost;
 mod forecast;
 pub mod ledger;
 mod planner;

@@ -63,6 +63,28 @@ pub async fn set_portfolio_limit(
     .await
 }
 
+/// Takes one place of a portfolio, for a message outside any batch; `false` when
+/// none is free.
+pub async fn take_place(
+    table: &Table,
+    portfolio: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    loop {
+        let mut found = ledger(table, portfolio).await?;
+        if found.free(now) == 0 {
+            return Ok(false);
+        }
+        let seen = found.version;
+        found.take(1, now);
+        match table.write(ledger_write(portfolio, &found, seen)?).await {
+            Ok(()) => return Ok(true),
+            Err(StoreError::Condition(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 async fn change_ledger(
     table: &Table,
     portfolio: &str,

@@ -3,6 +3,7 @@
 mod callback;
 mod ladder;
 pub mod store;
+pub mod upload;
 
 use std::collections::BTreeMap;
 

@@ -234,6 +234,22 @@ pub async fn leave_out(
     passed(table, status(update, to)).await
 }
 
+/// Lets an unconfirmed recipient be sent again, because a person says so: the
+/// first message may have arrived. `false` when it is no longer unconfirmed.
+pub async fn retry_unconfirmed(
+    table: &Table,
+    place: &Place,
+    attempt: u32,
+) -> Result<bool, StoreError> {
+    let update = at(place, Position { attempt, status: Status::Unconfirmed })
+        .set("attempt", attempt + 1)
+        .remove("message_id")
+        .remove("not_before")
+        .remove("reason")
+        .remove("code");
+    passed(table, status(update, Status::Pending)).await
+}
+
 /// Records what a webhook or a person says of an attempt, on the ladder.
 /// `true` when the status moved.
 pub async fn record(

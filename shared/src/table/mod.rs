@@ -7,4 +7,6 @@ mod store;
 
 pub use key::{Key, ListedAs, shard_of};
 pub use shape::{Shape, ensure_table};
-pub use store::{Cancelled, Guard, Items, Page, StoreError, Table, Update, Write, read_item};
+pub use store::{
+    Cancelled, Guard, Items, Page, StoreError, Table, Update, Write, listed_place, place, read_item,
+};

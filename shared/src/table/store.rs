@@ -71,8 +71,8 @@ pub struct Page<T> {
 impl Table {
     /// The table of that name, reached with the standard AWS variables
     /// (`AWS_ENDPOINT_URL_DYNAMODB`, `AWS_REGION`, …).
-    pub fn new(aws: &aws_config::SdkConfig, name: &str) -> Self {
-        Self { client: Client::new(aws), name: name.to_owned() }
+    pub fn new(aws: &crate::AwsConfig, name: &str) -> Self {
+        Self { client: Client::new(&aws.dynamodb), name: name.to_owned() }
     }
 
     /// Reads one item, strongly consistent.
@@ -208,6 +208,18 @@ impl Table {
                     self.client.delete_item().table_name(&self.name).set_key(Some(key_item(&key)));
                 Box::pin(request.send()).await.map_err(failure)?;
             }
+            Write::DeleteUnchanged { key, version } => {
+                let guard = Guard::version(version);
+                let request = self
+                    .client
+                    .delete_item()
+                    .table_name(&self.name)
+                    .set_key(Some(key_item(&key)))
+                    .set_condition_expression(guard.expression())
+                    .set_expression_attribute_names(guard.names())
+                    .set_expression_attribute_values(guard.values());
+                Box::pin(request.send()).await.map_err(failure)?;
+            }
         }
         Ok(())
     }
@@ -337,6 +349,13 @@ pub enum Write {
     Update(Update),
     /// Deletes an item, whatever it holds.
     Delete(Key),
+    /// Deletes an item while it has that version.
+    DeleteUnchanged {
+        /// The item.
+        key: Key,
+        /// The version it must have.
+        version: u64,
+    },
 }
 
 impl Write {
@@ -366,11 +385,11 @@ impl Write {
                     .set(Shape::LISTED_AS, listed_as.to_string())
                     .set(Shape::LISTED_AT, listed_at),
             ),
-            Self::Delete(key) => Self::Delete(key),
+            Self::Delete(_) | Self::DeleteUnchanged { .. } => self,
         }
     }
 
-    /// Lets a put happen only while the item has that `version`.
+    /// Lets a write happen only while the item has that `version`.
     #[must_use]
     pub fn if_version(self, version: u64) -> Self {
         match self {
@@ -382,7 +401,9 @@ impl Write {
             Self::Update(update) => {
                 Self::Update(update.when("#version = :seen_version").value("seen_version", version))
             }
-            Self::Delete(key) => Self::Delete(key),
+            Self::Delete(key) | Self::DeleteUnchanged { key, .. } => {
+                Self::DeleteUnchanged { key, version }
+            }
         }
     }
 
@@ -424,6 +445,19 @@ impl Write {
                     .build()
                     .map_err(unavailable)?,
             ),
+            Self::DeleteUnchanged { key, version } => {
+                let guard = Guard::version(version);
+                item.delete(
+                    sdk::Delete::builder()
+                        .table_name(table)
+                        .set_key(Some(key_item(&key)))
+                        .set_condition_expression(guard.expression())
+                        .set_expression_attribute_names(guard.names())
+                        .set_expression_attribute_values(guard.values())
+                        .build()
+                        .map_err(unavailable)?,
+                )
+            }
         };
         Ok(item.build())
     }
@@ -439,6 +473,13 @@ pub struct Guard {
 }
 
 impl Guard {
+    fn version(version: u64) -> Self {
+        let mut guard = Self::default();
+        guard.condition("#version = :seen_version");
+        guard.values.insert(":seen_version".to_owned(), attribute_value(version));
+        guard
+    }
+
     fn condition(&mut self, expression: &str) {
         let words = expression.split(|c: char| !(c.is_alphanumeric() || c == '#' || c == '_'));
         self.names.extend(words.filter_map(|word| word.strip_prefix('#')).map(str::to_owned));
@@ -556,6 +597,19 @@ impl Update {
     }
 }
 
+/// The place of an item, for a page that goes on after it.
+pub fn place(key: &Key) -> Items {
+    key_item(key)
+}
+
+/// The place of an item in a working list.
+pub fn listed_place(key: &Key, listed_as: ListedAs, listed_at: &str) -> Items {
+    let mut place = key_item(key);
+    place.insert(Shape::LISTED_AS.to_owned(), string(&listed_as.to_string()));
+    place.insert(Shape::LISTED_AT.to_owned(), string(listed_at));
+    place
+}
+
 /// Reads an item as a value; attributes it doesn't know are passed over.
 pub fn read_item<T: DeserializeOwned>(item: Items) -> Result<T, StoreError> {
     serde_dynamo::aws_sdk_dynamodb_1::from_item(item).map_err(StoreError::Malformed)
@@ -631,7 +685,6 @@ mod conditions {
     impl ConditionFailure for op::get_item::GetItemError {}
     impl ConditionFailure for op::batch_get_item::BatchGetItemError {}
     impl ConditionFailure for op::query::QueryError {}
-    impl ConditionFailure for op::delete_item::DeleteItemError {}
     impl ConditionFailure for op::describe_table::DescribeTableError {}
     impl ConditionFailure for op::create_table::CreateTableError {}
     impl ConditionFailure for op::update_time_to_live::UpdateTimeToLiveError {}
@@ -642,6 +695,15 @@ mod conditions {
                 Self::ConditionalCheckFailedException(failed) => {
                     Some(StoreError::Condition(failed.item.clone().map(Box::new)))
                 }
+                _ => None,
+            }
+        }
+    }
+
+    impl ConditionFailure for op::delete_item::DeleteItemError {
+        fn refused(&self) -> Option<StoreError> {
+            match self {
+                Self::ConditionalCheckFailedException(_) => Some(StoreError::Condition(None)),
                 _ => None,
             }
         }

@@ -35,6 +35,11 @@ pub async fn list(
     table.query_prefix("TEMPLATE", "", after, limit).await
 }
 
+/// The place of a template among all, for a page that goes on after it.
+pub fn place(name: &str, language: &str) -> Items {
+    crate::table::place(&key(name, language))
+}
+
 /// Deletes a template, if there is one.
 pub async fn delete(table: &Table, name: &str, language: &str) -> Result<(), StoreError> {
     table.write(Write::Delete(key(name, language))).await

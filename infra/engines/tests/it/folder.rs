@@ -81,10 +81,7 @@ fn write_until_killed(folder: &Path) -> Result<u32, Box<dyn Error>> {
     let output = writer.stdout.take().ok_or("no output")?;
     let mut last = None;
     for line in BufReader::new(output).lines() {
-        last = line?
-            .strip_prefix("wrote ")
-            .and_then(|n| n.parse().ok())
-            .or(last);
+        last = line?.strip_prefix("wrote ").and_then(|n| n.parse().ok()).or(last);
         if last == Some(150) {
             writer.kill()?;
         }

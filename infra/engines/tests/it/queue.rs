@@ -31,12 +31,8 @@ async fn send(client: &Client, queue: &str, group: &str, body: &str) -> Outcome 
 }
 
 async fn receive(client: &Client, queue: &str) -> Result<Vec<Message>, Box<dyn std::error::Error>> {
-    let answer = client
-        .receive_message()
-        .queue_url(queue)
-        .max_number_of_messages(10)
-        .send()
-        .await?;
+    let answer =
+        client.receive_message().queue_url(queue).max_number_of_messages(10).send().await?;
     Ok(answer.messages.unwrap_or_default())
 }
 
@@ -53,12 +49,7 @@ async fn a_group_waits_for_its_first_message() -> Outcome {
 
     let meanwhile = receive(&client, &queue).await?;
     let handle = first[0].receipt_handle().unwrap_or_default();
-    client
-        .delete_message()
-        .queue_url(&queue)
-        .receipt_handle(handle)
-        .send()
-        .await?;
+    client.delete_message().queue_url(&queue).receipt_handle(handle).send().await?;
     let after = receive(&client, &queue).await?;
 
     assert_eq!(bodies(&first), ["a1"]);
@@ -88,21 +79,14 @@ async fn stopping_ends_a_waiting_poll() -> Outcome {
     let engines = Engines::start(Place::Memory)?;
     let client = sqs(&engines);
     let queue = fifo(&client).await?;
-    let poll = client
-        .receive_message()
-        .queue_url(&queue)
-        .wait_time_seconds(20);
+    let poll = client.receive_message().queue_url(&queue).wait_time_seconds(20);
     let polling = tokio::spawn(poll.send());
     tokio::time::sleep(Duration::from_millis(200)).await;
 
     let began = Instant::now();
     tokio::task::spawn_blocking(move || engines.stop()).await?;
 
-    assert!(
-        began.elapsed() < Duration::from_secs(4),
-        "{:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
     polling.abort();
     Ok(())
 }

@@ -48,10 +48,7 @@ pub(crate) async fn create_table(client: &aws_sdk_dynamodb::Client) -> Outcome {
         .table_name(TABLE)
         .billing_mode(BillingMode::PayPerRequest)
         .set_attribute_definitions(Some(vec![text("pk")?, text("sk")?]))
-        .set_key_schema(Some(vec![
-            key("pk", KeyType::Hash)?,
-            key("sk", KeyType::Range)?,
-        ]))
+        .set_key_schema(Some(vec![key("pk", KeyType::Hash)?, key("sk", KeyType::Range)?]))
         .stream_specification(
             StreamSpecification::builder()
                 .stream_enabled(true)
@@ -84,8 +81,5 @@ fn text(name: &str) -> Result<AttributeDefinition, Box<dyn Error>> {
 }
 
 fn key(name: &str, kind: KeyType) -> Result<KeySchemaElement, Box<dyn Error>> {
-    Ok(KeySchemaElement::builder()
-        .attribute_name(name)
-        .key_type(kind)
-        .build()?)
+    Ok(KeySchemaElement::builder().attribute_name(name).key_type(kind).build()?)
 }

@@ -28,11 +28,7 @@ async fn a_conditional_write_is_won_once() -> Outcome {
     claim().await?;
     let second = claim().await.expect_err("the item is there");
 
-    assert!(
-        second
-            .into_service_error()
-            .is_conditional_check_failed_exception()
-    );
+    assert!(second.into_service_error().is_conditional_check_failed_exception());
     Ok(())
 }
 
@@ -93,20 +89,12 @@ async fn the_stream_reads_as_lambda_reads_it() -> Outcome {
         .expression_attribute_values(":two", n(2))
         .send()
         .await?;
-    client
-        .delete_item()
-        .table_name(TABLE)
-        .key("pk", s("P"))
-        .key("sk", s("TO#1"))
-        .send()
-        .await?;
+    client.delete_item().table_name(TABLE).key("pk", s("P")).key("sk", s("TO#1")).send().await?;
 
     let records = events(&engines.read_stream(TABLE, None, 10)?)?;
 
-    let shown: Vec<_> = records
-        .iter()
-        .map(|record| (record.event_name.as_str(), turns(record)))
-        .collect();
+    let shown: Vec<_> =
+        records.iter().map(|record| (record.event_name.as_str(), turns(record))).collect();
     assert_eq!(
         shown,
         [
@@ -118,10 +106,7 @@ async fn the_stream_reads_as_lambda_reads_it() -> Outcome {
     let first = &records[0];
     assert_eq!(first.event_source.as_deref(), Some("aws:dynamodb"));
     assert!(
-        first
-            .event_source_arn
-            .as_ref()
-            .is_some_and(|arn| arn.contains("table/carillon/stream/"))
+        first.event_source_arn.as_ref().is_some_and(|arn| arn.contains("table/carillon/stream/"))
     );
     assert_eq!(first.change.keys.len(), 2);
     let age =
@@ -134,17 +119,11 @@ async fn the_stream_reads_as_lambda_reads_it() -> Outcome {
 fn turns(record: &EventRecord) -> (Option<String>, Option<String>) {
     let number = |image: &serde_json::Value| image["turn"]["N"].as_str().map(str::to_owned);
     let image = |image| number(&serde_json::to_value(image).expect("an image is JSON"));
-    (
-        image(&record.change.old_image),
-        image(&record.change.new_image),
-    )
+    (image(&record.change.old_image), image(&record.change.new_image))
 }
 
 fn events(records: &[Value]) -> Result<Vec<EventRecord>, serde_json::Error> {
-    records
-        .iter()
-        .map(|record| serde_json::from_value(record.clone()))
-        .collect()
+    records.iter().map(|record| serde_json::from_value(record.clone())).collect()
 }
 
 #[tokio::test]
@@ -267,10 +246,8 @@ async fn what_has_expired_is_swept() -> Outcome {
     let engines = Engines::start(Place::Memory)?;
     let client = dynamodb(&engines);
     create_table(&client).await?;
-    let setting = TimeToLiveSpecification::builder()
-        .enabled(true)
-        .attribute_name("expires_at")
-        .build()?;
+    let setting =
+        TimeToLiveSpecification::builder().enabled(true).attribute_name("expires_at").build()?;
     client
         .update_time_to_live()
         .table_name(TABLE)
@@ -293,10 +270,7 @@ async fn what_has_expired_is_swept() -> Outcome {
     let stream = engines.read_stream(TABLE, None, 10)?;
     let removal = stream.last().expect("the removal is on the stream");
     assert_eq!(sort_key(removal), "old");
-    assert_eq!(
-        removal["userIdentity"]["principalId"],
-        "dynamodb.amazonaws.com"
-    );
+    assert_eq!(removal["userIdentity"]["principalId"], "dynamodb.amazonaws.com");
     assert_eq!(events(&stream)?.len(), 3);
     Ok(())
 }

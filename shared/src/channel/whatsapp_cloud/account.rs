@@ -1,9 +1,12 @@
 //! News about the account, its numbers and templates.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use super::fields;
 use super::number::{MessagingLimit, Quality};
+use crate::phone::Phone;
 use crate::time::Timestamp;
 
 /// The webhook fields that tell news about the account.
@@ -25,7 +28,7 @@ const FIELDS: &[&str] = &[
 ];
 
 /// News about the account, its numbers or templates.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct AccountUpdate {
     /// The WhatsApp Business Account, by Meta's id.
     pub waba_id: Option<String>,
@@ -65,8 +68,8 @@ pub enum AccountChange {
     },
     /// A number's quality or throughput changed.
     Number {
-        /// The business's number, in digits.
-        display_phone_number: Option<String>,
+        /// The business's number.
+        phone: Option<Phone>,
         /// Meta's name of the event, such as `THROUGHPUT_UPGRADE`.
         event: String,
         /// The portfolio's messaging limit, if it is told.
@@ -83,6 +86,11 @@ pub enum AccountChange {
         event: String,
         /// Until when, if that is told.
         until: Option<Timestamp>,
+    },
+    /// The account broke a rule; restrictions may follow.
+    Warned {
+        /// Meta's name of the violation, such as `SCAM`.
+        violation: Option<String>,
     },
     /// The account is free again.
     Reinstated,
@@ -179,7 +187,7 @@ impl AccountUpdate {
         let told =
             [&self.value["max_daily_conversations_per_business"], &self.value["current_limit"]];
         Some(AccountChange::Number {
-            display_phone_number: fields::id(&self.value["display_phone_number"]),
+            phone: fields::phone(&self.value["display_phone_number"]),
             event: fields::text(&self.value["event"])?,
             limit: told.into_iter().find_map(MessagingLimit::read),
         })
@@ -211,6 +219,13 @@ impl AccountUpdate {
     fn restricted_until(&self) -> Option<Timestamp> {
         let restrictions = fields::list(&self.value["restriction_info"]).iter();
         restrictions.filter_map(|restriction| fields::seconds(&restriction["expiration"])).max()
+    }
+}
+
+impl fmt::Debug for AccountUpdate {
+    /// Leaves the news as they came out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AccountUpdate({})", self.field)
     }
 }
 

@@ -57,7 +57,8 @@ impl CloudApi {
         token: SecretString,
     ) -> Self {
         let base = format!("{}/{version}", graph_url.trim_end_matches('/'));
-        Self { http: http.clone(), base, phone_number_id: phone_number_id.to_owned(), token }
+        let phone_number_id = encoded(phone_number_id);
+        Self { http: http.clone(), base, phone_number_id, token }
     }
 
     /// What Meta says about the number: quality, limit, throughput, health.
@@ -74,11 +75,11 @@ impl CloudApi {
         after: Option<&str>,
     ) -> Result<TemplatePage, CloudApiError> {
         let fields = TemplatePage::FIELDS;
+        let account = encoded(waba_id);
         let mut url =
-            format!("{}/{waba_id}/message_templates?fields={fields}&limit=100", self.base);
+            format!("{}/{account}/message_templates?fields={fields}&limit=100", self.base);
         if let Some(cursor) = after {
-            url.push_str("&after=");
-            url.extend(utf8_percent_encode(cursor, NON_ALPHANUMERIC));
+            url = format!("{url}&after={}", encoded(cursor));
         }
         Ok(TemplatePage::read(&self.ask(self.http.get().get(url)).await?))
     }
@@ -89,7 +90,7 @@ impl CloudApi {
         bytes: Bytes,
         mime_type: &str,
     ) -> Result<String, CloudApiError> {
-        let file = multipart::Part::stream(bytes).file_name("file").mime_str(mime_type);
+        let file = multipart::Part::bytes(Vec::from(bytes)).file_name("file").mime_str(mime_type);
         let form = multipart::Form::new()
             .text("messaging_product", "whatsapp")
             .text("type", mime_type.to_owned())
@@ -142,6 +143,11 @@ impl fmt::Debug for CloudApi {
     }
 }
 
+/// A text as a part of a URL.
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
 fn unreachable(error: reqwest::Error) -> CloudApiError {
     CloudApiError::Unreachable(error.without_url())
 }
@@ -155,7 +161,7 @@ fn head(response: &Response) -> (u16, Option<Duration>) {
 /// included, nothing of it was written.
 fn not_answered(error: &reqwest::Error) -> Refusal {
     let (verdict, reason) = if error.is_builder() {
-        (Verdict::ConnectionBroken, "the address of the Cloud API can't be used")
+        (Verdict::ConnectionBroken, "the connection's address or token can't be used")
     } else if error.is_connect() {
         (Verdict::Transient, "the Cloud API could not be reached")
     } else if error.is_timeout() {

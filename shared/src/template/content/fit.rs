@@ -22,7 +22,7 @@ impl TemplateDefinition {
             }
             let fit = Fit { format: self.parameter_format };
             problems.at("components", |problems| {
-                fit.check(&self.slots(), &content.components, problems)
+                fit.check(&self.slots(), &content.components, problems);
             });
         });
         problems.into_result()
@@ -36,7 +36,7 @@ struct Fit {
 impl Fit {
     fn check(&self, slots: &Slots, values: &[Component], problems: &mut Problems) {
         problems.at("header", |problems| {
-            self.check_header(&slots.header, header_values(values), problems)
+            self.check_header(&slots.header, header_values(values), problems);
         });
         problems
             .at("body", |problems| self.check_texts(&slots.body, body_values(values), problems));
@@ -59,7 +59,7 @@ impl Fit {
             (None, _) => problems.add("the template's header takes no value"),
             (Some(expected), [value]) if value.kind() == expected => {}
             (Some(expected), _) => {
-                problems.add(format!("the template's header takes one value of type {expected}"))
+                problems.add(format!("the template's header takes one value of type {expected}"));
             }
         }
     }
@@ -85,7 +85,7 @@ impl Fit {
         }
         for (index, (slots, card)) in slots.iter().zip(cards).enumerate() {
             problems.at(&format!("cards[{index}]"), |problems| {
-                self.check(slots, &card.components, problems)
+                self.check(slots, &card.components, problems);
             });
         }
     }
@@ -129,10 +129,10 @@ fn check_deadline(needed: bool, values: &[Component], problems: &mut Problems) {
     let given = values.iter().any(|value| matches!(value, Component::LimitedTimeOffer { .. }));
     match (needed, given) {
         (true, false) => {
-            problems.report("limited_time_offer", "the template's offer needs its end")
+            problems.report("limited_time_offer", "the template's offer needs its end");
         }
         (false, true) => {
-            problems.report("limited_time_offer", "the template has no offer with an end")
+            problems.report("limited_time_offer", "the template has no offer with an end");
         }
         (true, true) | (false, false) => {}
     }

@@ -38,7 +38,7 @@ impl TemplateDefinition {
             longest_body: MAX_BODY,
         };
         problems.each("components", &self.components, |component, problems| {
-            rules.check(component, problems)
+            rules.check(component, problems);
         });
         let bodies = self
             .components

@@ -1,0 +1,48 @@
+//! Import rows a second, and the memory it takes.
+
+use carillon_bench::{Stage, StageConfig, head, peak_rss_mib, row};
+use jiff::Timestamp;
+use whatsapp_simulator::Behaviour;
+
+fn main() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    head(
+        "Importing CSV, one request",
+        &["rows", "rows/s", "again (all duplicates), rows/s", "peak RSS before, MiB", "after, MiB"],
+    );
+    for rows in [20_000, 200_000] {
+        runtime.block_on(measure(rows));
+    }
+}
+
+async fn measure(rows: u32) {
+    let config =
+        StageConfig { behaviour: Behaviour::silent(), throughput: 80, counting: false };
+    let stage = Stage::set(config).await;
+    let campaign = stage.campaign().await;
+    let before = peak_rss_mib();
+    let start = now();
+    let added = stage.import(&campaign, 0, rows).await;
+    let first = seconds_since(start);
+    assert_eq!(added["added"], rows, "{added}");
+    let start = now();
+    let again = stage.import(&campaign, 0, rows).await;
+    assert_eq!(again["duplicates"], rows, "{again}");
+    row(&[
+        rows.to_string(),
+        format!("{:.0}", f64::from(rows) / first),
+        format!("{:.0}", f64::from(rows) / seconds_since(start)),
+        format!("{before:.0}"),
+        format!("{:.0}", peak_rss_mib()),
+    ]);
+    stage.host.stop().await;
+}
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures the machine's time")]
+fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+fn seconds_since(start: Timestamp) -> f64 {
+    now().duration_since(start).as_secs_f64()
+}

@@ -1,0 +1,86 @@
+//! Messages a second and processor time per message: claim, send, settle, the
+//! three statuses, counters included, on a file.
+
+use carillon_bench::{Cpu, Stage, StageConfig, cpu_shares, head, row};
+use jiff::Timestamp;
+use whatsapp_simulator::Behaviour;
+
+const MESSAGES: u32 = 5_000;
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_name("carillon")
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    head(
+        "Sending, `fast`, 1,000 messages a second allowed",
+        &[
+            "provider's latency",
+            "sent, messages/s",
+            "all statuses counted, messages/s",
+            "our CPU, µs/message",
+            "engines' CPU, µs/message",
+            "simulator's CPU, µs/message",
+        ],
+    );
+    for latency in [0, 100] {
+        runtime.block_on(measure(latency));
+    }
+    runtime.block_on(one_batch());
+}
+
+fn behaviour(latency: u64) -> Behaviour {
+    let mut behaviour = Behaviour::perfect();
+    behaviour.faults.latency_ms = latency;
+    behaviour.webhooks.batch_max = 20;
+    behaviour
+}
+
+async fn measure(latency: u64) {
+    let behaviour = behaviour(latency);
+    let stage = Stage::set(StageConfig { behaviour, throughput: 1_000, counting: false }).await;
+    let campaign = stage.campaign().await;
+    stage.import(&campaign, 0, MESSAGES).await;
+    stage.host.counted().await;
+    let (cpu, start) = (Cpu::now(), now());
+    stage.send_all(&campaign).await;
+    let sent = seconds_since(start);
+    stage.wait_for(&campaign, "read", u64::from(MESSAGES)).await;
+    let all = seconds_since(start);
+    let (ours, engines, simulator) = cpu_shares(&cpu, &Cpu::now(), f64::from(MESSAGES));
+    let messages = f64::from(MESSAGES);
+    row(&[
+        format!("{latency} ms"),
+        format!("{:.0}", messages / sent),
+        format!("{:.0}", messages / all),
+        format!("{ours:.0}"),
+        format!("{engines:.0}"),
+        format!("{simulator:.0}"),
+    ]);
+    stage.host.stop().await;
+}
+
+/// 250 messages at `fast` on an ordinary number of 80 a second.
+async fn one_batch() {
+    let stage =
+        Stage::set(StageConfig { behaviour: behaviour(100), throughput: 80, counting: false }).await;
+    let campaign = stage.campaign().await;
+    stage.import(&campaign, 0, 250).await;
+    stage.host.counted().await;
+    let start = now();
+    stage.send_all(&campaign).await;
+    let peak = stage.simulator.summary().peak_per_second;
+    head("One batch of 250, `fast`, a number of 80 messages a second, 100 ms latency", &["seconds", "most in one second"]);
+    row(&[format!("{:.2}", seconds_since(start)), peak.to_string()]);
+    stage.host.stop().await;
+}
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures the machine's time")]
+fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+fn seconds_since(start: Timestamp) -> f64 {
+    now().duration_since(start).as_secs_f64()
+}

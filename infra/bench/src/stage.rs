@@ -1,0 +1,220 @@
+use std::fmt::Write;
+use std::time::Duration;
+
+use carillon::ids::IdSource;
+use carillon::time::Clock;
+use carillon_engines::{Engines, Place};
+use carillon_local::{Host, HostConfig};
+use serde_json::{Value, json};
+use whatsapp_simulator::{Behaviour, Simulator};
+
+use crate::{CountingProxy, Cpu};
+
+const ADMIN_KEY: &str = "bench-admin-key";
+/// The app secret of the stage's connection.
+const APP_SECRET: &str = "simulator-app-secret";
+const VERIFY_TOKEN: &str = "simulator-verify-token";
+
+/// How a stage is set.
+#[derive(Debug, Clone)]
+pub struct StageConfig {
+    /// What the simulator does.
+    pub behaviour: Behaviour,
+    /// Messages a second of the connection.
+    pub throughput: u32,
+    /// Whether requests to the engines are counted.
+    pub counting: bool,
+}
+
+/// Carillon on the machine's own clock, with a simulator in threads of its own.
+pub struct Stage {
+    /// Carillon.
+    pub host: Host,
+    /// WhatsApp.
+    pub simulator: Simulator,
+    /// What counts requests to the table.
+    pub dynamodb: Option<CountingProxy>,
+    /// What counts requests to the queue.
+    pub sqs: Option<CountingProxy>,
+    http: reqwest::Client,
+    connection: String,
+    // Both live as long as the stage.
+    _folder: tempfile::TempDir,
+    _simulating: tokio::runtime::Runtime,
+}
+
+impl Stage {
+    /// Sets the stage.
+    ///
+    /// # Panics
+    /// When it can't be set.
+    pub async fn set(config: StageConfig) -> Self {
+        let simulating = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("simulator")
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let simulator = simulator(&simulating, &config).await;
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let engines =
+            Engines::start(Place::Folder(folder.path().to_owned())).expect("the engines start");
+        let (mut urls, mut proxies) =
+            ((engines.dynamodb_url(), engines.sqs_url()), (None, None));
+        if config.counting {
+            let (dynamodb, dynamodb_url) =
+                CountingProxy::start(&urls.0).await.expect("a proxy starts");
+            let (sqs, sqs_url) = CountingProxy::start(&urls.1).await.expect("a proxy starts");
+            urls = (dynamodb_url, sqs_url);
+            proxies = (Some(dynamodb), Some(sqs));
+        }
+        let host = HostConfig {
+            place: Place::Folder(folder.path().to_owned()),
+            listen: ([127, 0, 0, 1], 0).into(),
+            graph_url: simulator.url(),
+            public_url: None,
+            admin_key: ADMIN_KEY.into(),
+            secrets_key: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".into(),
+            clock: Clock::system(),
+            ids: IdSource::random(),
+            senders: 4,
+            ticking: false,
+        };
+        let host = Host::start_on(host, engines, &urls.0, &urls.1).await.expect("the host starts");
+        simulator.set_webhook(&format!("{}/webhooks/whatsapp", host.url()), VERIFY_TOKEN);
+        let mut stage = Self {
+            host,
+            simulator,
+            dynamodb: proxies.0,
+            sqs: proxies.1,
+            http: reqwest::Client::new(),
+            connection: String::new(),
+            _folder: folder,
+            _simulating: simulating,
+        };
+        stage.connect(config.throughput).await;
+        stage
+    }
+
+    async fn connect(&mut self, throughput: u32) {
+        let connection = json!({
+            "name": "Bench", "kind": "whatsapp_cloud", "phone_number_id": "800000000000001",
+            "access_token": "token", "app_secret": APP_SECRET, "verify_token": VERIFY_TOKEN,
+            "throughput_mps": throughput, "messaging_limit": "unlimited",
+        });
+        let made = self.post("/v1/connections", &connection).await;
+        made["id"].as_str().expect("an id").clone_into(&mut self.connection);
+    }
+
+    /// A draft that sends at full speed and as many a day as it is allowed.
+    pub async fn campaign(&self) -> String {
+        let campaign = json!({
+            "name": "Bench", "connection_id": self.connection, "speed": "fast",
+            "daily_send_limit": 1_000_000,
+            "message": {"template": {"name": "spring_offer", "language": "en_US", "components": [
+                {"type": "body", "parameters": [{"type": "text", "text": "{first_name}"}]}
+            ]}},
+        });
+        self.post("/v1/campaigns", &campaign).await["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Uploads `count` recipients.
+    ///
+    /// # Panics
+    /// When they can't be uploaded.
+    pub async fn import(&self, campaign: &str, first: u32, count: u32) -> Value {
+        let mut csv = "phone,first_name\n".to_owned();
+        for number in first..first + count {
+            let _ = writeln!(csv, "+57300{number:07},Person {number}");
+        }
+        let url = format!("{}/v1/campaigns/{campaign}/recipients", self.host.url());
+        let request = self.http.post(url).bearer_auth(ADMIN_KEY).header("content-type", "text/csv");
+        request.body(csv).send().await.expect("an answer").json().await.expect("JSON")
+    }
+
+    /// POST with a JSON body.
+    ///
+    /// # Panics
+    /// When it isn't answered with JSON.
+    pub async fn post(&self, path: &str, body: &Value) -> Value {
+        let url = format!("{}{path}", self.host.url());
+        let request = self.http.post(url).bearer_auth(ADMIN_KEY).json(body);
+        request.send().await.expect("an answer").json().await.expect("JSON")
+    }
+
+    /// PATCH with a JSON body.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn patch(&self, path: &str, body: &Value) {
+        let url = format!("{}{path}", self.host.url());
+        let request = self.http.patch(url).bearer_auth(ADMIN_KEY).json(body);
+        request.send().await.expect("an answer");
+    }
+
+    /// The campaign's report.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn report(&self, campaign: &str) -> Value {
+        let url = format!("{}/v1/campaigns/{campaign}/report", self.host.url());
+        let request = self.http.get(url).bearer_auth(ADMIN_KEY);
+        request.send().await.expect("an answer").json().await.expect("JSON")
+    }
+
+    /// POST of a signed webhook; the HTTP status.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn webhook(&self, body: Vec<u8>) -> u16 {
+        let secret = APP_SECRET.into();
+        let signature = carillon::channel::whatsapp_cloud::signature::sign(&secret, &body);
+        let url = format!("{}/webhooks/whatsapp", self.host.url());
+        let request = self.http.post(url).header("x-hub-signature-256", signature).body(body);
+        request.send().await.expect("an answer").status().as_u16()
+    }
+
+    /// Starts a campaign and runs the scheduler until every batch is done.
+    ///
+    /// # Panics
+    /// When the scheduler fails.
+    pub async fn send_all(&self, campaign: &str) {
+        self.post(&format!("/v1/campaigns/{campaign}/start"), &json!({})).await;
+        loop {
+            let plan = self.host.tick().await.expect("the scheduler runs");
+            while !self.host.is_sent().await.expect("the table answers") {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            self.host.counted().await;
+            if plan.allotments.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Waits until the report's `field` is `count`.
+    pub async fn wait_for(&self, campaign: &str, field: &str, count: u64) {
+        while self.report(campaign).await[field].as_u64() != Some(count) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+async fn simulator(runtime: &tokio::runtime::Runtime, config: &StageConfig) -> Simulator {
+    let config = whatsapp_simulator::Config {
+        behaviour: config.behaviour.clone(),
+        app_secret: APP_SECRET.to_owned(),
+        verify_token: VERIFY_TOKEN.to_owned(),
+        deliveries_in_flight: 8,
+        ..whatsapp_simulator::Config::default()
+    };
+    let started = runtime.spawn(Simulator::start(config)).await;
+    started.expect("the simulator runs").expect("the simulator starts")
+}
+
+/// Processor time by who used it, in microseconds a message: Carillon itself,
+/// the engines, the simulator.
+pub fn cpu_shares(before: &Cpu, after: &Cpu, messages: f64) -> (f64, f64, f64) {
+    let by = |prefix: &str| after.since(before, prefix) / messages;
+    (by("carillon"), by("dynamodb") + by("sqs"), by("simulator"))
+}

@@ -1,0 +1,88 @@
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use carillon::ids::IdSource;
+use secrecy::SecretString;
+
+/// The data folder: the table, and the two secrets that must outlive a restart.
+#[derive(Debug, Clone)]
+pub struct Home {
+    folder: PathBuf,
+}
+
+/// The data folder can't be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {source}", path.display())]
+pub struct HomeError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl Home {
+    /// The folder, made if it isn't there.
+    pub fn open(folder: &Path) -> Result<Self, HomeError> {
+        let home = Self { folder: folder.to_owned() };
+        fs::create_dir_all(folder).map_err(|source| home.error(folder, source))?;
+        Ok(home)
+    }
+
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The first API key: `given`, else the one of the last start, else a new one.
+    pub fn admin_key(
+        &self,
+        given: Option<SecretString>,
+        ids: &IdSource,
+    ) -> Result<SecretString, HomeError> {
+        match given {
+            Some(key) => Ok(key),
+            None => self.kept("admin-key", || carillon::key::generate(ids)),
+        }
+    }
+
+    /// The key that seals connections' secrets: `given`, else the folder's own.
+    pub fn secrets_key(
+        &self,
+        given: Option<SecretString>,
+        ids: &IdSource,
+    ) -> Result<SecretString, HomeError> {
+        match given {
+            Some(key) => Ok(key),
+            None => self.kept("secrets-key", || BASE64_STANDARD.encode(ids.bytes::<32>())),
+        }
+    }
+
+    /// The text in a file that only its owner can read, made on first use.
+    fn kept(&self, name: &str, make: impl Fn() -> String) -> Result<SecretString, HomeError> {
+        let path = self.folder.join(name);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(text.trim().to_owned().into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let text = make();
+                write_private(&path, &text).map_err(|source| self.error(&path, source))?;
+                Ok(text.into())
+            }
+            Err(source) => Err(self.error(&path, source)),
+        }
+    }
+
+    fn error(&self, path: &Path, source: io::Error) -> HomeError {
+        HomeError { path: path.to_owned(), source }
+    }
+}
+
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}

@@ -1,0 +1,238 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use carillon::AwsConfig;
+use carillon::config::Config;
+use carillon::delivery::Sender;
+use carillon::ids::IdSource;
+use carillon::table::{Table, ensure_table};
+use carillon::time::Clock;
+use carillon_aggregator::Aggregator;
+use carillon_api::Api;
+use carillon_engines::{Engines, Place};
+use carillon_scheduler::Scheduler;
+use carillon_webhook::Webhook;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::queue::Queue;
+use crate::sources;
+
+const TABLE: &str = "carillon";
+
+/// What a host is made with.
+#[derive(Debug)]
+pub struct HostConfig {
+    /// Where the table is kept.
+    pub place: Place,
+    /// Where to listen; port 0 takes any free port.
+    pub listen: SocketAddr,
+    /// Where the Cloud API lies.
+    pub graph_url: String,
+    /// The address to tell others, if it differs from the listener's.
+    pub public_url: Option<String>,
+    /// The first API key.
+    pub admin_key: SecretString,
+    /// The key that seals connections' secrets.
+    pub secrets_key: SecretString,
+    /// The clock.
+    pub clock: Clock,
+    /// Where ids come from.
+    pub ids: IdSource,
+    /// How many batches are sent at the same time.
+    pub senders: usize,
+    /// Whether the scheduler runs by itself; without, [`Host::tick`] runs it.
+    pub ticking: bool,
+}
+
+/// Why a host can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// An engine.
+    #[error(transparent)]
+    Engine(#[from] carillon_engines::EngineError),
+    /// The address is taken, or not ours.
+    #[error("can't listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A function, or what it stands on.
+    #[error(transparent)]
+    Function(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// All of Carillon in this process.
+#[derive(Debug)]
+pub struct Host {
+    address: SocketAddr,
+    engines: Arc<Engines>,
+    table: Table,
+    queue: Queue,
+    sender: Arc<Sender>,
+    scheduler: Arc<Scheduler>,
+    caught_up: watch::Receiver<u64>,
+    closing: CancellationToken,
+    counting: CancellationToken,
+    tasks: JoinSet<()>,
+    counter: JoinSet<()>,
+}
+
+impl Host {
+    /// Starts everything. When this returns, requests are answered.
+    pub async fn start(host: HostConfig) -> Result<Self, HostError> {
+        let engines = Engines::start(host.place.clone())?;
+        let (dynamodb, sqs) = (engines.dynamodb_url(), engines.sqs_url());
+        Self::start_on(host, engines, &dynamodb, &sqs).await
+    }
+
+    /// Starts everything on engines that run already, reached at two addresses:
+    /// their own, or those of something in between that counts or disturbs.
+    pub async fn start_on(
+        host: HostConfig,
+        engines: Engines,
+        dynamodb_url: &str,
+        sqs_url: &str,
+    ) -> Result<Self, HostError> {
+        let engines = Arc::new(engines);
+        let listener = listen(host.listen).await?;
+        let address = listener.local_addr().unwrap_or(host.listen);
+        let aws = AwsConfig::at(dynamodb_url, sqs_url).await;
+        let queue = Queue::make(sqs_url).await.map_err(HostError::Function)?;
+        let config = config(&host, &queue, address);
+        let table = Table::new(&aws, TABLE);
+        ensure_table(&table).await.map_err(function)?;
+        let (clock, ids) = (host.clock.clone(), host.ids.clone());
+        let sender = carillon_sender::sender(&config, &aws, clock.clone(), ids.clone());
+        let scheduler = Scheduler::new(&config, &aws, clock.clone()).map_err(HostError::Function)?;
+        let api = Api::new(&config, &aws, clock.clone(), ids.clone()).map_err(function)?;
+        api.ensure_admin_key(host.admin_key.expose_secret()).await.map_err(function)?;
+        let webhook = Webhook::new(&config, &aws, clock, ids).map_err(HostError::Function)?;
+        scheduler.recover().await.map_err(function)?;
+        let router =
+            carillon_api::router(Arc::new(api)).merge(carillon_webhook::router(Arc::new(webhook)));
+        let (caught_up_sender, caught_up) = watch::channel(0);
+        let mut running = Self {
+            address,
+            table: table.clone(),
+            queue,
+            sender: Arc::new(sender.map_err(HostError::Function)?),
+            scheduler: Arc::new(scheduler),
+            engines,
+            caught_up,
+            closing: CancellationToken::new(),
+            counting: CancellationToken::new(),
+            tasks: JoinSet::new(),
+            counter: JoinSet::new(),
+        };
+        running.spawn(&host, listener, router, Aggregator::new(table), caught_up_sender);
+        Ok(running)
+    }
+
+    fn spawn(
+        &mut self,
+        host: &HostConfig,
+        listener: TcpListener,
+        router: axum::Router,
+        aggregator: Aggregator,
+        caught_up: watch::Sender<u64>,
+    ) {
+        let closed = self.closing.clone().cancelled_owned();
+        self.tasks.spawn(async move {
+            let _ = axum::serve(listener, router).with_graceful_shutdown(closed).await;
+        });
+        for _ in 0..host.senders.max(1) {
+            let (queue, sender) = (self.queue.clone(), self.sender.clone());
+            self.tasks.spawn(sources::poll_sends(queue, sender, self.closing.clone()));
+        }
+        if host.ticking {
+            self.tasks.spawn(sources::tick(self.scheduler.clone(), self.closing.clone()));
+        }
+        self.tasks.spawn(sources::sweep_expired(self.engines.clone(), self.closing.clone()));
+        self.counter.spawn(sources::read_stream(
+            self.engines.clone(),
+            TABLE.to_owned(),
+            Arc::new(aggregator),
+            host.clock.clone(),
+            caught_up,
+            self.counting.clone(),
+        ));
+    }
+
+    /// Where it is reached, such as `http://127.0.0.1:8080`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The table, for tests that look behind the front door.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Where the table's engine is reached.
+    pub fn dynamodb_url(&self) -> String {
+        self.engines.dynamodb_url()
+    }
+
+    /// Runs the scheduler once, now.
+    pub async fn tick(&self) -> Result<carillon::plan::Plan, HostError> {
+        let now = self.scheduler.clock.now();
+        self.scheduler.run(now).await.map_err(function)
+    }
+
+    /// Whether every batch is done.
+    pub async fn is_sent(&self) -> Result<bool, HostError> {
+        let open = carillon::plan::store::open_batches(&self.table).await.map_err(function)?;
+        Ok(open.is_empty())
+    }
+
+    /// Waits until everything written so far is counted.
+    pub async fn counted(&self) {
+        let mut caught_up = self.caught_up.clone();
+        // The read under way may have begun before the last write: wait for the
+        // one after it too.
+        for _ in 0..2 {
+            let _ = caught_up.changed().await;
+        }
+    }
+
+    /// Throws everything on the queues away, as a restart does.
+    pub async fn empty_queues(&self) -> Result<(), HostError> {
+        self.queue.purge().await.map_err(HostError::Function)
+    }
+
+    /// Stops: no new work is taken, batches being sent are handed back, what was
+    /// written is counted.
+    pub async fn stop(mut self) {
+        self.closing.cancel();
+        self.sender.closing.cancel();
+        while self.tasks.join_next().await.is_some() {}
+        self.counting.cancel();
+        while self.counter.join_next().await.is_some() {}
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, HostError> {
+    TcpListener::bind(address).await.map_err(|source| HostError::Listen { address, source })
+}
+
+/// The configuration the functions would find in their environment on AWS.
+fn config(host: &HostConfig, queue: &Queue, address: SocketAddr) -> Config {
+    let public_url = host.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    Config::from_values([
+        ("CARILLON_TABLE", TABLE),
+        ("CARILLON_SENDS_QUEUE_URL", queue.url()),
+        ("CARILLON_SECRETS_KEY", host.secrets_key.expose_secret()),
+        ("CARILLON_PUBLIC_URL", &public_url),
+        ("CARILLON_GRAPH_URL", &host.graph_url),
+    ])
+}
+
+fn function(error: impl std::error::Error + Send + Sync + 'static) -> HostError {
+    HostError::Function(Box::new(error))
+}

@@ -1,0 +1,119 @@
+//! The queue engine's side of the event source mapping: makes the queues, takes
+//! messages, deletes those that were handled.
+
+use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::BoxError;
+use aws_sdk_sqs::types::{Message, QueueAttributeName as Attribute};
+
+/// A FIFO queue and its dead-letter queue.
+#[derive(Debug, Clone)]
+pub(crate) struct Queue {
+    client: Client,
+    url: String,
+}
+
+/// How long a delivered message is hidden, in seconds: longer than the sender's
+/// time-out, as on AWS.
+const VISIBILITY_SECONDS: &str = "330";
+/// After how many deliveries a message goes to the dead-letter queue.
+const MOST_RECEIVES: u32 = 5;
+
+impl Queue {
+    /// Makes `sends.fifo` and `sends-dlq.fifo`.
+    pub(crate) async fn make(sqs_url: &str) -> Result<Self, BoxError> {
+        let config = aws_sdk_sqs::Config::builder()
+            .behavior_version_latest()
+            .region(aws_sdk_sqs::config::Region::new("us-east-1"))
+            .credentials_provider(aws_sdk_sqs::config::Credentials::new(
+                "local", "local", None, None, "local",
+            ))
+            .endpoint_url(sqs_url)
+            .build();
+        let client = Client::from_conf(config);
+        let dead = create(&client, "sends-dlq.fifo", None).await?;
+        let arn = arn(&client, &dead).await?;
+        let redrive =
+            format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":{MOST_RECEIVES}}}"#);
+        let url = create(&client, "sends.fifo", Some(&redrive)).await?;
+        Ok(Self { client, url })
+    }
+
+    /// Its URL.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Waits up to a second for a message.
+    pub(crate) async fn receive(&self) -> Result<Option<Message>, BoxError> {
+        let request = self
+            .client
+            .receive_message()
+            .queue_url(&self.url)
+            .max_number_of_messages(1)
+            .wait_time_seconds(1);
+        let answer = Box::pin(request.send()).await?;
+        Ok(answer.messages.unwrap_or_default().pop())
+    }
+
+    /// Takes a handled message off the queue.
+    pub(crate) async fn delete(&self, receipt: &str) -> Result<(), BoxError> {
+        let request =
+            self.client.delete_message().queue_url(&self.url).receipt_handle(receipt);
+        Box::pin(request.send()).await?;
+        Ok(())
+    }
+
+    /// Lets a message that failed come again soon.
+    pub(crate) async fn retry_soon(&self, receipt: &str) -> Result<(), BoxError> {
+        let request = self
+            .client
+            .change_message_visibility()
+            .queue_url(&self.url)
+            .receipt_handle(receipt)
+            .visibility_timeout(2);
+        Box::pin(request.send()).await?;
+        Ok(())
+    }
+
+    /// Throws everything on the queue away, as a restart of the engine does.
+    pub(crate) async fn purge(&self) -> Result<(), BoxError> {
+        let request = self.client.purge_queue().queue_url(&self.url);
+        Box::pin(request.send()).await?;
+        Ok(())
+    }
+}
+
+async fn create(client: &Client, name: &str, redrive: Option<&str>) -> Result<String, BoxError> {
+    let request = client
+        .create_queue()
+        .queue_name(name)
+        .attributes(Attribute::FifoQueue, "true")
+        .attributes(Attribute::VisibilityTimeout, VISIBILITY_SECONDS);
+    let request = match redrive {
+        Some(redrive) => request.attributes(Attribute::RedrivePolicy, redrive),
+        None => request,
+    };
+    let answer = Box::pin(request.send()).await?;
+    answer.queue_url.ok_or_else(|| "the queue has no URL".into())
+}
+
+async fn arn(client: &Client, url: &str) -> Result<String, BoxError> {
+    let request =
+        client.get_queue_attributes().queue_url(url).attribute_names(Attribute::QueueArn);
+    let answer = Box::pin(request.send()).await?;
+    let mut attributes = answer.attributes.unwrap_or_default();
+    attributes.remove(&Attribute::QueueArn).ok_or_else(|| "the queue has no ARN".into())
+}
+
+/// The event that Lambda makes of a message.
+pub(crate) fn event_of(message: &Message) -> SqsEvent {
+    let mut record = SqsMessage::default();
+    record.message_id = message.message_id.clone();
+    record.receipt_handle = message.receipt_handle.clone();
+    record.body = message.body.clone();
+    record.event_source = Some("aws:sqs".to_owned());
+    let mut event = SqsEvent::default();
+    event.records.push(record);
+    event
+}

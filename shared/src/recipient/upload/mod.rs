@@ -1,0 +1,403 @@
+//! Uploads of recipients: CSV or JSON, streamed. The body is never collected;
+//! each line stands on its own, so that bad ones leave the good ones alone, and
+//! uploading again changes nothing.
+
+mod csv;
+mod json;
+mod row;
+
+use std::collections::BTreeMap;
+use std::error::Error as StdError;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::stream::{self, Stream, StreamExt};
+use jiff::SignedDuration;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+pub use row::{
+    BSUID_COLUMN, CONTACT_COLUMNS, InvalidLine, MAX_COLUMNS, MAX_LINE, MAX_VALUE, column_name,
+};
+
+use self::csv::CsvRows;
+use self::json::{ArrayRows, LineRows};
+use self::row::Row;
+use super::store::Place;
+use super::{Recipient, store};
+use crate::campaign::store::ChangeError;
+use crate::campaign::{self, Campaign, Import};
+use crate::contact::{self, Barred, ContactKey};
+use crate::phone::Country;
+use crate::table::{StoreError, Table};
+use crate::time::Clock;
+
+/// The largest upload, in bytes.
+pub const MAX_UPLOAD: u64 = 64 * 1024 * 1024;
+/// How many bad lines are named; all are counted.
+pub const MAX_NAMED: usize = 1000;
+/// How many rows are written at once.
+const IN_FLIGHT: usize = 32;
+/// How much is taken apart at a time.
+const PIECE: usize = 64 * 1024;
+/// How often the upload says that it goes on, and notes what it brought.
+const ANNOUNCE_EVERY: Duration = Duration::from_secs(30);
+/// However fast the clock runs, not more often than this on the machine's.
+const ANNOUNCE_REST: Duration = Duration::from_millis(100);
+/// How long the campaign waits for an upload that says nothing more.
+const ANNOUNCED_FOR: SignedDuration = SignedDuration::from_mins(2);
+
+/// The forms an upload may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `text/csv`: a header line, then one recipient a line.
+    Csv,
+    /// `application/json`: an array of objects.
+    JsonArray,
+    /// `application/x-ndjson`: one object a line.
+    JsonLines,
+}
+
+/// What an upload brought. Each line counts once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Report {
+    /// Recipients that were added and wait for their turn.
+    pub added: u64,
+    /// Lines whose contact was in the campaign already.
+    pub duplicates: u64,
+    /// Recipients that were added as skipped: blacklisted or opted out.
+    pub suppressed: u64,
+    /// The first 1,000 lines that were not taken in.
+    pub invalid: Vec<InvalidLine>,
+    /// How many lines were not taken in.
+    pub invalid_total: u64,
+}
+
+/// Why nothing of an upload can be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// There is nothing in it.
+    #[error("the upload is empty: expected a header line or a JSON array, and recipients after it")]
+    Empty,
+    /// No column says to whom.
+    #[error(
+        "the first line names no column with phone numbers: it has {}; expected one of {}, {BSUID_COLUMN}",
+        listed(.found), CONTACT_COLUMNS.join(", ")
+    )]
+    NoContactColumn {
+        /// The columns it has.
+        found: Vec<String>,
+    },
+    /// The header has bytes that are not UTF-8.
+    #[error("the first line is not valid UTF-8: save the file as \"CSV UTF-8\"")]
+    HeaderNotUtf8,
+    /// The file is UTF-16.
+    #[error("the file is UTF-16 (\"Unicode text\"): save it as \"CSV UTF-8\"")]
+    Utf16,
+    /// The header is too long.
+    #[error("the first line is longer than 64 KiB: expected the columns' names")]
+    HeaderTooLong,
+    /// The header has too many columns.
+    #[error("the first line names {0} columns; at most {MAX_COLUMNS} beside the phone are allowed")]
+    TooManyColumns(usize),
+    /// The header opens a quote.
+    #[error("a quote in the first line is never closed")]
+    OpenQuote,
+    /// The JSON is no array.
+    #[error(
+        "expected a JSON array of objects such as [{{\"phone\": \"+573001234567\", \"name\": \"Ana\"}}]"
+    )]
+    NotAnArray,
+}
+
+/// Why an upload ended before its end. What it had added stays.
+#[derive(Debug, thiserror::Error)]
+pub enum UploadError {
+    /// Nothing of it can be read.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    /// It is larger than [`MAX_UPLOAD`].
+    #[error("the upload is larger than 64 MiB")]
+    TooLarge,
+    /// It broke off.
+    #[error("the upload broke off")]
+    BrokenOff(#[source] Box<dyn StdError + Send + Sync>),
+    /// The campaign takes no recipients, or there is none.
+    #[error(transparent)]
+    Campaign(#[from] ChangeError),
+    /// The table failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How an upload ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// What it brought.
+    pub report: Report,
+    /// Why it ended early, if it did.
+    pub outcome: Result<(), UploadError>,
+}
+
+/// An upload to a campaign.
+#[derive(Debug)]
+pub struct Upload<'a> {
+    /// The table.
+    pub table: &'a Table,
+    /// The clock.
+    pub clock: &'a Clock,
+    /// The campaign.
+    pub campaign: &'a Campaign,
+    /// The country in which national numbers are read.
+    pub country: Option<Country>,
+    /// Its form.
+    pub format: Format,
+}
+
+type Parsed = Result<Row, InvalidLine>;
+
+/// What became of one line.
+enum Settled {
+    Added { line: u64, columns: BTreeMap<String, String>, country: String },
+    Duplicate,
+    Suppressed,
+    Invalid(InvalidLine),
+}
+
+impl Upload<'_> {
+    /// Takes the body in. What it brings is noted in `import`, in the table too.
+    pub async fn run<S, E>(&self, body: S, mut import: Import) -> Finished
+    where
+        S: Stream<Item = Result<Bytes, E>>,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let mut report = Report::default();
+        let mut outcome = self.announce().await;
+        if outcome.is_ok() {
+            outcome = self.take_in(body, &mut report, &mut import).await;
+        }
+        let noted = self.note(&report, &import).await;
+        Finished { report, outcome: outcome.and(noted) }
+    }
+
+    async fn take_in<S, E>(
+        &self,
+        body: S,
+        report: &mut Report,
+        import: &mut Import,
+    ) -> Result<(), UploadError>
+    where
+        S: Stream<Item = Result<Bytes, E>>,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let stopped = AtomicBool::new(false);
+        let rows = rows(self.format, body)
+            .take_while(|_| std::future::ready(!stopped.load(Ordering::Relaxed)))
+            .map(|row| self.settle(row))
+            .buffer_unordered(IN_FLIGHT);
+        let mut rows = std::pin::pin!(rows);
+        let mut beat = tokio::time::interval(self.clock.real(ANNOUNCE_EVERY).max(ANNOUNCE_REST));
+        beat.tick().await;
+        let mut outcome = Ok(());
+        loop {
+            let step = tokio::select! {
+                settled = rows.next() => match settled {
+                    Some(settled) => settled.map(|settled| report.count(settled, import)),
+                    None => return outcome,
+                },
+                _ = beat.tick() => self.go_on(report, import).await,
+            };
+            if let Err(error) = step {
+                // Rows on their way are still settled and counted.
+                stopped.store(true, Ordering::Relaxed);
+                outcome = outcome.and(Err(error));
+            }
+        }
+    }
+
+    async fn go_on(&self, report: &Report, import: &Import) -> Result<(), UploadError> {
+        self.announce().await?;
+        self.note(report, import).await
+    }
+
+    async fn announce(&self) -> Result<(), UploadError> {
+        let until = self.clock.now() + ANNOUNCED_FOR;
+        Ok(campaign::store::announce_upload(self.table, self.campaign.id, until).await?)
+    }
+
+    async fn note(&self, report: &Report, import: &Import) -> Result<(), UploadError> {
+        if report.added + report.suppressed > 0 {
+            campaign::store::add_import(self.table, self.campaign.id, import).await?;
+        }
+        Ok(())
+    }
+
+    async fn settle(&self, row: Result<Parsed, UploadError>) -> Result<Settled, UploadError> {
+        let row = match row? {
+            Ok(row) => row,
+            Err(invalid) => return Ok(Settled::Invalid(invalid)),
+        };
+        match row.key(self.country) {
+            Ok(contact) => Ok(self.add(row, contact).await?),
+            Err(invalid) => Ok(Settled::Invalid(invalid)),
+        }
+    }
+
+    async fn add(&self, row: Row, contact: ContactKey) -> Result<Settled, StoreError> {
+        let now = self.clock.now();
+        let profile = contact::store::find_or_make(self.table, &contact, now).await?;
+        let barred = profile.barred();
+        let place = Place::of(self.campaign.id, &contact, self.campaign.shards);
+        let country = contact.country();
+        let recipient = Recipient::pending(contact, row.columns.clone(), now);
+        let recipient = match barred {
+            Some(why) => recipient.skipped(why.as_str()),
+            None => recipient,
+        };
+        let is_new = store::add(self.table, &place, &recipient).await?;
+        Ok(Settled::of(is_new, barred, row, country))
+    }
+}
+
+impl Settled {
+    fn of(is_new: bool, barred: Option<Barred>, row: Row, country: String) -> Self {
+        match (is_new, barred) {
+            (false, _) => Self::Duplicate,
+            (true, Some(_)) => Self::Suppressed,
+            (true, None) => Self::Added { line: row.line, columns: row.columns, country },
+        }
+    }
+}
+
+impl Report {
+    fn count(&mut self, settled: Settled, import: &mut Import) {
+        match settled {
+            Settled::Added { line, columns, country } => {
+                self.added += 1;
+                import.count(line, &columns, &country);
+            }
+            Settled::Duplicate => self.duplicates += 1,
+            Settled::Suppressed => self.suppressed += 1,
+            Settled::Invalid(line) => self.count_invalid(line),
+        }
+    }
+
+    /// Lines settle out of order: keep the lowest, in order.
+    fn count_invalid(&mut self, line: InvalidLine) {
+        self.invalid_total += 1;
+        let place = self.invalid.partition_point(|known| known.line <= line.line);
+        if place < MAX_NAMED {
+            self.invalid.insert(place, line);
+            self.invalid.truncate(MAX_NAMED);
+        }
+    }
+}
+
+/// Takes a body apart. After an error nothing follows.
+fn rows<S, E>(format: Format, body: S) -> impl Stream<Item = Result<Parsed, UploadError>>
+where
+    S: Stream<Item = Result<Bytes, E>>,
+    E: Into<Box<dyn StdError + Send + Sync>>,
+{
+    let mut parser = Parser::new(format);
+    let mut taken = 0;
+    let mut failed = false;
+    body.flat_map(|chunk| stream::iter(pieces(chunk)))
+        .chain(stream::iter([Input::End]))
+        .map(move |input| {
+            let mut rows = Vec::new();
+            if !failed && let Err(error) = parser.take(input, &mut taken, &mut rows) {
+                failed = true;
+                rows.push(Err(error));
+            }
+            rows
+        })
+        .flat_map(stream::iter)
+}
+
+/// What a parser is fed with.
+enum Input {
+    Bytes(Bytes),
+    Broken(Box<dyn StdError + Send + Sync>),
+    End,
+}
+
+fn pieces<E>(chunk: Result<Bytes, E>) -> Vec<Input>
+where
+    E: Into<Box<dyn StdError + Send + Sync>>,
+{
+    match chunk {
+        Ok(bytes) => {
+            let cut = |start| bytes.slice(start..bytes.len().min(start + PIECE));
+            (0..bytes.len()).step_by(PIECE).map(cut).map(Input::Bytes).collect()
+        }
+        Err(error) => vec![Input::Broken(error.into())],
+    }
+}
+
+enum Parser {
+    Csv(CsvRows),
+    Array(ArrayRows),
+    Lines(LineRows),
+}
+
+impl Parser {
+    fn new(format: Format) -> Self {
+        match format {
+            Format::Csv => Self::Csv(CsvRows::new()),
+            Format::JsonArray => Self::Array(ArrayRows::default()),
+            Format::JsonLines => Self::Lines(LineRows::default()),
+        }
+    }
+
+    fn take(
+        &mut self,
+        input: Input,
+        taken: &mut u64,
+        rows: &mut Vec<Result<Parsed, UploadError>>,
+    ) -> Result<(), UploadError> {
+        let mut found = Vec::new();
+        let outcome = match input {
+            Input::Broken(error) => return Err(UploadError::BrokenOff(error)),
+            Input::End => self.finish(&mut found),
+            Input::Bytes(bytes) => {
+                *taken += bytes.len() as u64;
+                if *taken > MAX_UPLOAD {
+                    return Err(UploadError::TooLarge);
+                }
+                self.feed(&bytes, &mut found)
+            }
+        };
+        rows.extend(found.into_iter().map(Ok));
+        Ok(outcome?)
+    }
+
+    fn feed(&mut self, bytes: &[u8], rows: &mut Vec<Parsed>) -> Result<(), Unreadable> {
+        match self {
+            Self::Csv(csv) => csv.feed(bytes, rows),
+            Self::Array(array) => array.feed(bytes, rows),
+            Self::Lines(lines) => {
+                lines.feed(bytes, rows);
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(&mut self, rows: &mut Vec<Parsed>) -> Result<(), Unreadable> {
+        match self {
+            Self::Csv(csv) => csv.finish(rows),
+            Self::Array(array) => array.finish(rows),
+            Self::Lines(lines) => {
+                lines.finish(rows);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    let named: Vec<_> = names.iter().take(20).map(|name| name.chars().take(64).collect()).collect();
+    let named: Vec<String> = named;
+    if named.is_empty() { "none".to_owned() } else { named.join(", ") }
+}

@@ -1,0 +1,123 @@
+//! One line of an upload, taken apart.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::contact::{Bsuid, ContactKey};
+use crate::phone::{Country, Phone};
+
+/// The most columns beside the contact's.
+pub const MAX_COLUMNS: usize = 64;
+/// The longest value of a column, in characters.
+pub const MAX_VALUE: usize = 1024;
+/// The longest line, in bytes.
+pub const MAX_LINE: usize = 64 * 1024;
+/// How much of a bad value is shown, in characters.
+const SHOWN: usize = 64;
+
+/// The names of the column that says to whom, the first one found counts.
+pub const CONTACT_COLUMNS: [&str; 12] = [
+    "phone",
+    "phone_number",
+    "mobile",
+    "whatsapp",
+    "msisdn",
+    "celular",
+    "telefono",
+    "teléfono",
+    "telefone",
+    "number",
+    "to",
+    "contact",
+];
+/// The column with a business-scoped user id, for those without a phone.
+pub const BSUID_COLUMN: &str = "bsuid";
+
+/// A line as it was written: to whom, and the columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) line: u64,
+    pub(super) contact: String,
+    pub(super) columns: BTreeMap<String, String>,
+}
+
+/// A line that was not taken in, and why.
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct InvalidLine {
+    /// The line as an editor counts them, the header being 1; in a JSON array,
+    /// the element's place from 1.
+    pub line: u64,
+    /// What was wrong, as it was given, at most 64 characters.
+    pub value: String,
+    /// What is wrong with it and what would be right.
+    pub reason: String,
+}
+
+impl std::fmt::Debug for InvalidLine {
+    /// Leaves out what was given: it may be a phone number.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "line {}: {}", self.line, self.reason)
+    }
+}
+
+impl InvalidLine {
+    pub(super) fn new(line: u64, value: &str, reason: impl Into<String>) -> Self {
+        Self { line, value: value.chars().take(SHOWN).collect(), reason: reason.into() }
+    }
+}
+
+impl Row {
+    /// The row that a line's names and values make.
+    pub(super) fn of(
+        line: u64,
+        contact: String,
+        columns: BTreeMap<String, String>,
+    ) -> Result<Self, InvalidLine> {
+        if columns.len() > MAX_COLUMNS {
+            let reason = format!("has {} columns; at most {MAX_COLUMNS} are allowed", columns.len());
+            return Err(InvalidLine::new(line, &contact, reason));
+        }
+        if let Some((name, value)) = columns.iter().find(|(_, value)| is_long(value)) {
+            let length = value.chars().count();
+            let reason =
+                format!("{name} has {length} characters; at most {MAX_VALUE} are allowed");
+            return Err(InvalidLine::new(line, value, reason));
+        }
+        Ok(Self { line, contact, columns })
+    }
+
+    /// To whom, once it is understood.
+    pub(super) fn key(&self, country: Option<Country>) -> Result<ContactKey, InvalidLine> {
+        let text = self.contact.trim();
+        if let Ok(bsuid) = Bsuid::parse(text) {
+            return Ok(ContactKey::Bsuid(bsuid));
+        }
+        Phone::parse(text, country).map(ContactKey::Phone).map_err(|error| {
+            let reason = if is_scientific(text) { SCIENTIFIC.to_owned() } else { error.to_string() };
+            InvalidLine::new(self.line, text, reason)
+        })
+    }
+}
+
+/// The form of a column's name: trimmed, in small letters, `_` for spaces.
+pub fn column_name(header: &str) -> String {
+    header.split_whitespace().collect::<Vec<_>>().join("_").to_lowercase()
+}
+
+/// Which of these columns says to whom.
+pub(super) fn contact_column<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Option<usize> {
+    CONTACT_COLUMNS.iter().find_map(|known| names.clone().position(|name| name == *known))
+}
+
+const SCIENTIFIC: &str = "a spreadsheet has shortened the number (5.73E+11): format the column as text and export it again";
+
+fn is_scientific(text: &str) -> bool {
+    let shortened = text.to_ascii_uppercase().contains("E+");
+    shortened && text.replace(',', ".").parse::<f64>().is_ok()
+}
+
+fn is_long(value: &str) -> bool {
+    value.len() > MAX_VALUE && value.chars().count() > MAX_VALUE
+}
