@@ -16,12 +16,14 @@ pub fn init_json(filter: &str) {
         .try_init();
 }
 
-/// Lines for people, on the standard error; for the local program.
+/// Lines for people, on the standard error; for the local program. The embedded
+/// table warns of every condition that doesn't hold, which is business as usual
+/// here: only its errors are shown, unless `filter` names it.
 pub fn init_plain(filter: &str) {
     let _ = fmt()
         .with_target(false)
         .with_writer(std::io::stderr)
-        .with_env_filter(filter_of(filter))
+        .with_env_filter(filter_of(&format!("dynoxide=error,{filter}")))
         .try_init();
 }
 

@@ -275,10 +275,8 @@ fn every_error_answer_leads_to_its_verdict() {
     for (name, body) in synthetic.into_iter().chain(captured) {
         let (status, code, unknown_object) = named(&name);
         let refusal = parse_error(status, &body, None).refusal();
-        let verdict = match unknown_object {
-            true => Verdict::ConnectionBroken,
-            false => expected.iter().find(|(known, _)| *known == code).unwrap().1,
-        };
+        let by_code = || expected.iter().find(|(known, _)| *known == code).unwrap().1;
+        let verdict = if unknown_object { Verdict::ConnectionBroken } else { by_code() };
         assert_eq!((refusal.verdict, refusal.code), (verdict, Some(code)), "{name}");
     }
 }

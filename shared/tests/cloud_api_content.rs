@@ -1,5 +1,7 @@
 //! Contents: how they are written, checked and filled in.
 
+#![allow(clippy::needless_pass_by_value, reason = "JSON is written where it is used")]
+
 use std::collections::BTreeMap;
 
 use carillon::message::{Content, ContentProblem, MediaSource, Variable};

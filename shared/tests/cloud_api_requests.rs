@@ -4,6 +4,8 @@
 //! The document is not part of this repository. It is looked for where
 //! `CARILLON_META_OPENAPI` says, or else beside the repository.
 
+#![allow(clippy::needless_pass_by_value, reason = "JSON is written where it is used")]
+
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 

@@ -1,5 +1,7 @@
 //! Template definitions: read, checked, previewed, and matched with sends.
 
+#![allow(clippy::needless_pass_by_value, reason = "JSON is written where it is used")]
+
 use std::path::Path;
 
 use carillon::message::{Component, TemplateContent};

@@ -2,6 +2,7 @@
 //! on, in a file, while a consumer reads and trims that stream.
 //!
 //! `cargo run --release -p carillon-engines --example throughput`
+#![expect(clippy::disallowed_methods, reason = "it measures real time")]
 
 use std::error::Error;
 use std::sync::Arc;

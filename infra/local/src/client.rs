@@ -13,7 +13,7 @@ use serde_json::Value;
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long an answer may keep silent: the import of a large piece takes a while.
-const SILENCE: Duration = Duration::from_secs(120);
+const SILENCE: Duration = Duration::from_mins(2);
 /// How many items are asked for at a time.
 const PAGE: u32 = 100;
 
@@ -124,18 +124,13 @@ impl Client {
         self.read(request).await
     }
 
-    /// Uploads CSV. Repeated with the same `key`, it counts once.
+    /// Uploads CSV.
     pub(crate) async fn post_csv<T: DeserializeOwned>(
         &self,
         path: &str,
         csv: Vec<u8>,
-        key: &str,
     ) -> Result<T, ClientError> {
-        let request = self
-            .request(Method::POST, path)
-            .header("idempotency-key", key)
-            .header("content-type", "text/csv")
-            .body(csv);
+        let request = self.request(Method::POST, path).header("content-type", "text/csv").body(csv);
         self.read(request).await
     }
 
@@ -145,8 +140,8 @@ impl Client {
         Ok(Download { answer, url: self.url.clone() })
     }
 
-    /// A key that names one request, however often it is repeated.
-    pub(crate) fn fresh_key(&self) -> String {
+    /// A key that names one request.
+    fn fresh_key(&self) -> String {
         self.ids.uuid(Clock::system().now()).to_string()
     }
 
@@ -223,9 +218,9 @@ impl ClientError {
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.title)?;
-        if let Some(detail) = self.detail.as_deref().filter(|detail| !detail.is_empty()) {
-            write!(f, ": {detail}")?;
-        }
+        // The detail of a problem with a list says the same in a row.
+        let detail = self.detail.as_deref().filter(|_| self.errors.is_empty());
+        detail.map_or(Ok(()), |detail| write!(f, ": {detail}"))?;
         self.errors.iter().try_for_each(|error| write!(f, "\n  - {}", in_words(error)))
     }
 }
@@ -266,14 +261,15 @@ mod tests {
     #[test]
     fn a_problem_is_told_in_plain_words() {
         let problem: Problem = serde_json::from_value(json!({
-            "status": 422, "title": "Invalid campaign", "detail": "two fields are wrong",
-            "errors": [{"field": "priority", "reason": "must be from 1 to 10"}, "and more"]
+            "status": 422, "title": "Not valid", "detail": "priority must be from 1 to 10.",
+            "errors": [{"field": "priority", "reason": "must be from 1 to 10"}]
         }))
         .unwrap();
-        assert_eq!(
-            problem.to_string(),
-            "Invalid campaign: two fields are wrong\n  - priority: must be from 1 to 10\n  - and more"
-        );
+        assert_eq!(problem.to_string(), "Not valid\n  - priority: must be from 1 to 10");
+        let problem: Problem =
+            serde_json::from_value(json!({"title": "Not possible", "detail": "It is over."}))
+                .unwrap();
+        assert_eq!(problem.to_string(), "Not possible: It is over.");
     }
 
     #[test]

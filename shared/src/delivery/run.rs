@@ -1,7 +1,9 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use futures::stream::{self, StreamExt, TryStreamExt};
+use futures::FutureExt;
+use futures::future::ready;
+use futures::stream::{self, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
@@ -235,21 +237,16 @@ impl Run<'_> {
                 due.push(recipient);
             }
         }
-        stream::iter(due)
-            .take_while(|_| async { self.stopped.get().is_none() && self.take_place() })
-            .then(|recipient| async {
-                self.pacer.turn().await;
-                recipient
-            })
-            .map(|recipient| self.deliver(recipient))
-            .buffer_unordered(in_flight)
-            .try_for_each(|used| async move {
-                if !used {
-                    self.return_place();
-                }
-                Ok(())
-            })
-            .await
+        let mut sends = stream::iter(due)
+            .take_while(|_| ready(self.stopped.get().is_none() && self.take_place()))
+            .map(|recipient| self.deliver(recipient).boxed())
+            .buffer_unordered(in_flight);
+        while let Some(used) = sends.next().await {
+            if !used? {
+                self.return_place();
+            }
+        }
+        Ok(())
     }
 
     /// Sorts a recipient of the range: what an earlier run of this batch left
@@ -301,6 +298,7 @@ impl Run<'_> {
 
     /// Delivers to one recipient; `true` when a place was used.
     async fn deliver(&self, recipient: Recipient) -> Result<bool, DeliveryError> {
+        self.pacer.turn().await;
         if !self.may_go_on().await? {
             return Ok(false);
         }

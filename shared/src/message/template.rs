@@ -55,7 +55,6 @@ pub enum Component {
     #[serde(alias = "CAROUSEL")]
     Carousel {
         /// 2 to 10 cards of the same shape.
-        #[schema(no_recursion)]
         cards: Vec<Card>,
     },
     /// When a limited-time offer ends.
@@ -73,6 +72,7 @@ pub struct Card {
     /// Its place, from 0.
     pub card_index: u8,
     /// Its header, body and buttons.
+    #[schema(no_recursion)]
     pub components: Vec<Component>,
 }
 

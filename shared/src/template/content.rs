@@ -26,6 +26,10 @@ pub struct TemplateDefinition {
     /// How its variables are told apart.
     #[serde(default)]
     pub parameter_format: ParameterFormat,
+    /// For how many seconds WhatsApp tries to deliver a message of it; -1 for 30
+    /// days. Nothing is reported when they are over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_send_ttl_seconds: Option<i64>,
     /// Its parts.
     pub components: Vec<TemplateComponent>,
 }

@@ -74,7 +74,8 @@ impl Funnel {
     /// The sum in a line: `976 sent + 24 failed = 1,000 recipients`.
     pub(crate) fn sum(&self) -> String {
         let parts = self.parts().into_iter().filter(|(_, count)| *count > 0);
-        let parts: Vec<_> = parts.map(|(name, count)| format!("{} {name}", grouped(count))).collect();
+        let parts: Vec<_> =
+            parts.map(|(name, count)| format!("{} {name}", grouped(count))).collect();
         let sign = if self.total() == self.recipients { "=" } else { "≠" };
         let parts = if parts.is_empty() { "nobody".to_owned() } else { parts.join(" + ") };
         format!("{parts} {sign} {} recipients", grouped(self.recipients))

@@ -85,7 +85,7 @@ impl Cli {
 pub(crate) async fn run(cli: Cli) -> ExitCode {
     let Some(command) = cli.command else { return ExitCode::from(2) };
     telemetry::init_plain(cli.log_filter.as_deref().unwrap_or(command.log_filter()));
-    match command.run(cli.json).await {
+    match Box::pin(command.run(cli.json)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("carillon: {}", error::in_full(&error));

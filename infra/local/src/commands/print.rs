@@ -32,8 +32,7 @@ pub(crate) fn table(items: &[Value], columns: &[(&str, &str)]) -> Result<(), Com
     let header = columns.iter().map(|(title, _)| (*title).to_owned()).collect();
     let rows = items.iter().map(|item| columns.iter().map(|(_, path)| cell(item, path)).collect());
     let rows: Vec<Vec<String>> = std::iter::once(header).chain(rows).collect();
-    let widths: Vec<usize> =
-        (0..columns.len()).map(|column| widest(&rows, column)).collect();
+    let widths: Vec<usize> = (0..columns.len()).map(|column| widest(&rows, column)).collect();
     for row in &rows {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
         line(cells.collect::<Vec<_>>().join("  ").trim_end())?;
@@ -55,9 +54,7 @@ fn in_words(value: &Value) -> String {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
         Value::Array(items) => items.iter().map(in_words).collect::<Vec<_>>().join(", "),
-        Value::Number(number) => {
-            number.as_u64().map_or_else(|| number.to_string(), grouped)
-        }
+        Value::Number(number) => number.as_u64().map_or_else(|| number.to_string(), grouped),
         Value::Bool(_) | Value::Object(_) => value.to_string(),
     }
 }
@@ -100,7 +97,8 @@ mod tests {
 
     #[test]
     fn a_cell_is_found_by_its_path() {
-        let item = json!({"message": {"template": {"name": "spring_offer"}}, "scopes": ["read", "write"]});
+        let item =
+            json!({"message": {"template": {"name": "spring_offer"}}, "scopes": ["read", "write"]});
         assert_eq!(cell(&item, "message.template.name"), "spring_offer");
         assert_eq!(cell(&item, "scopes"), "read, write");
         assert_eq!(cell(&item, "nothing.there"), "");

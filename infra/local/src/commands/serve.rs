@@ -1,6 +1,6 @@
 //! `carillon serve`: everything on this machine.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, default_value = "./.carillon", value_name = "DIR")]
     data: PathBuf,
 
-    /// Where messages go: a Cloud API, such as https://graph.facebook.com.
+    /// Where messages go: a Cloud API, such as <https://graph.facebook.com>.
     /// Default: the built-in simulator, so that nothing leaves this machine.
     #[arg(long, value_name = "URL")]
     graph_url: Option<String>,
@@ -99,11 +99,11 @@ async fn stop(host: Host, provider: Provider) {
 fn ensure_free(folder: &Path) -> Result<(), CommandError> {
     let lock = File::create(folder.join("lock")).map_err(CommandError::file(folder))?;
     match lock.try_lock() {
-        Ok(()) => Ok(()),
-        Err(_) => {
+        Err(TryLockError::WouldBlock) => {
             let folder = folder.to_owned();
             Err(HostError::from(EngineError::InUse { folder }).into())
         }
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
     }
 }
 
@@ -207,7 +207,8 @@ struct Welcome<'a> {
 impl Welcome<'_> {
     fn print(&self, made: Option<&str>, json: bool) -> Result<(), CommandError> {
         if !self.args.listen.ip().is_loopback() {
-            let warning = "others can reach this address, and it speaks plain HTTP: put TLS in front";
+            let warning =
+                "others can reach this address, and it speaks plain HTTP: put TLS in front";
             eprintln!("carillon: warning: {warning}");
         }
         if json { self.as_json(made) } else { self.in_words(made) }

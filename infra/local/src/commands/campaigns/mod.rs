@@ -110,7 +110,8 @@ pub(crate) async fn run(args: CampaignsArgs, json: bool) -> Result<(), CommandEr
 /// A campaign's path, or one below it. An id is letters, digits, `_` and `-`;
 /// what is none finds nothing.
 fn path(id: &str, below: &str) -> String {
-    let id: String = id.chars().filter(|c| c.is_ascii_alphanumeric() || "_-".contains(*c)).collect();
+    let id: String =
+        id.chars().filter(|c| c.is_ascii_alphanumeric() || "_-".contains(*c)).collect();
     format!("/v1/campaigns/{id}{below}")
 }
 

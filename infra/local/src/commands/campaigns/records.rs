@@ -1,11 +1,13 @@
 //! A CSV file cut into pieces at the ends of records, read as it goes.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead};
 
 /// The most records of a piece.
 const MOST_RECORDS: u64 = 2000;
-/// The most bytes of a piece, its header included.
+/// The most bytes of a piece, and of a record.
 const MOST_BYTES: usize = 1024 * 1024;
+/// The mark that some programs put before UTF-8.
+const BOM: &[u8] = "\u{feff}".as_bytes();
 
 /// Cuts a file into pieces, each with the file's header, so that each is a CSV
 /// file of its own.
@@ -13,12 +15,13 @@ pub(super) struct Pieces<R> {
     source: R,
     header: Vec<u8>,
     header_lines: u64,
-    /// Lines read so far.
+    /// Lines read so far. `\n`, `\r\n` and a lone `\r` end one.
     lines: u64,
-    /// The delimiter that the header uses.
     delimiter: u8,
     /// A record that didn't fit into the last piece.
     left_over: Option<Record>,
+    /// Whether a piece was given already.
+    begun: bool,
 }
 
 /// Some records with the header before them.
@@ -32,7 +35,7 @@ pub(super) struct Piece {
     lines_before: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Record {
     text: Vec<u8>,
     lines: u64,
@@ -69,26 +72,32 @@ impl<R: BufRead> Pieces<R> {
             lines: 0,
             delimiter: b',',
             left_over: None,
+            begun: false,
         };
-        while let Some(record) = pieces.record()? {
-            pieces.header.extend_from_slice(&record.text);
-            if !record.is_blank() {
-                break;
-            }
-        }
-        pieces.header_lines = pieces.lines;
-        pieces.delimiter = delimiter_of(&pieces.header);
-        if !pieces.header.ends_with(b"\n") {
-            pieces.header.push(b'\n');
-        }
+        pieces.read_header()?;
         Ok(pieces)
+    }
+
+    fn read_header(&mut self) -> Result<(), CutError> {
+        let mut record = Record::default();
+        let mut start = 0;
+        while self.line(&mut record)? && is_blank(&record.text[start..]) {
+            start = record.text.len();
+        }
+        self.delimiter = delimiter_of(&record.text[start..]);
+        self.finish_record(&mut record, start)?;
+        self.header_lines = record.lines;
+        self.header = record.text;
+        if !self.header.ends_with(b"\n") && !self.header.ends_with(b"\r") {
+            self.header.push(b'\n');
+        }
+        Ok(())
     }
 
     /// The next piece; none at the end. A file without records is one piece, so
     /// that its header is judged.
     pub(super) fn next(&mut self) -> Result<Option<Piece>, CutError> {
         let lines_before = self.lines - self.left_over.as_ref().map_or(0, |record| record.lines);
-        let at_start = lines_before == self.header_lines;
         let mut csv = self.header.clone();
         let mut records = 0;
         while records < MOST_RECORDS
@@ -101,15 +110,12 @@ impl<R: BufRead> Pieces<R> {
             csv.extend_from_slice(&record.text);
             records += 1;
         }
-        if records == 0 && !at_start {
+        let is_first = !std::mem::replace(&mut self.begun, true);
+        if records == 0 && !is_first {
             return Ok(None);
         }
-        if records == 0 {
-            // Said once: the next call finds lines after the header.
-            self.lines += 1;
-        }
-        let header = if at_start { 0 } else { self.header.len() };
-        let bytes = (csv.len() - header) as u64;
+        let repeated = if is_first { 0 } else { self.header.len() };
+        let bytes = (csv.len() - repeated) as u64;
         Ok(Some(Piece { csv, bytes, header_lines: self.header_lines, lines_before }))
     }
 
@@ -120,35 +126,59 @@ impl<R: BufRead> Pieces<R> {
         }
     }
 
-    /// Reads lines up to one that ends a record.
     fn record(&mut self) -> Result<Option<Record>, CutError> {
-        let mut record = Record { text: Vec::new(), lines: 0 };
-        let mut quotes = Quotes::default();
+        let mut record = Record::default();
+        if !self.line(&mut record)? {
+            return Ok(None);
+        }
+        self.finish_record(&mut record, 0)?;
+        Ok(Some(record))
+    }
+
+    /// Reads on while a quotation mark is open in what was read from `start` on.
+    fn finish_record(&mut self, record: &mut Record, start: usize) -> Result<(), CutError> {
+        let mut quotes = Quotes { open: false, at_start: true, delimiter: self.delimiter };
+        let skip = if record.text[start..].starts_with(BOM) { BOM.len() } else { 0 };
+        let mut seen = start + skip;
         loop {
-            let room = (MOST_BYTES + 1 - record.text.len()) as u64;
-            let start = record.text.len();
-            let read = self.source.by_ref().take(room).read_until(b'\n', &mut record.text)?;
-            if record.text.len() > MOST_BYTES {
-                return Err(CutError::Endless { line: self.lines + 1 - record.lines });
-            }
-            if read == 0 {
-                return Ok((!record.text.is_empty()).then_some(record));
-            }
-            record.lines += 1;
-            self.lines += 1;
-            quotes.read(&record.text[start..], self.delimiter);
-            if !quotes.open {
-                return Ok(Some(record));
+            quotes.read(&record.text[seen..]);
+            seen = record.text.len();
+            if !quotes.open || !self.line(record)? {
+                return Ok(());
             }
         }
     }
+
+    /// Reads one line with its end; `false` at the end of the file.
+    fn line(&mut self, record: &mut Record) -> Result<bool, CutError> {
+        let start = record.text.len();
+        let mut ended = false;
+        while !ended {
+            let buffer = self.source.fill_buf()?;
+            let end = buffer.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+            let taken = end.map_or(buffer.len(), |end| end + 1);
+            ended = end.is_some() || taken == 0;
+            record.text.extend_from_slice(&buffer[..taken]);
+            self.source.consume(taken);
+            if record.text.len() > MOST_BYTES {
+                return Err(CutError::Endless { line: self.lines + 1 - record.lines });
+            }
+        }
+        if record.text.len() == start {
+            return Ok(false);
+        }
+        if record.text.ends_with(b"\r") && self.source.fill_buf()?.first() == Some(&b'\n') {
+            record.text.push(b'\n');
+            self.source.consume(1);
+        }
+        record.lines += 1;
+        self.lines += 1;
+        Ok(true)
+    }
 }
 
-impl Record {
-    fn is_blank(&self) -> bool {
-        let text = self.text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&self.text);
-        text.trim_ascii().is_empty()
-    }
+fn is_blank(line: &[u8]) -> bool {
+    line.strip_prefix(BOM).unwrap_or(line).trim_ascii().is_empty()
 }
 
 /// Follows quotation marks: they open only at the start of a field, as RFC 4180
@@ -156,20 +186,11 @@ impl Record {
 struct Quotes {
     open: bool,
     at_start: bool,
-    first: bool,
-}
-
-impl Default for Quotes {
-    fn default() -> Self {
-        Self { open: false, at_start: true, first: true }
-    }
+    delimiter: u8,
 }
 
 impl Quotes {
-    fn read(&mut self, text: &[u8], delimiter: u8) {
-        let bom = "\u{feff}".as_bytes();
-        let text = if self.first { text.strip_prefix(bom).unwrap_or(text) } else { text };
-        self.first = false;
+    fn read(&mut self, text: &[u8]) {
         for byte in text {
             match *byte {
                 // A doubled mark closes and opens again at once.
@@ -178,16 +199,24 @@ impl Quotes {
                     self.at_start = true;
                 }
                 b'"' if self.at_start => self.open = true,
-                byte => self.at_start = !self.open && (byte == delimiter || byte == b'\n'),
+                byte => self.at_start = !self.open && byte == self.delimiter,
             }
         }
     }
 }
 
-/// The delimiter of a header: the one it has most of.
+/// The delimiter of a header: the one it has most of outside quotation marks;
+/// as the API decides it.
 fn delimiter_of(header: &[u8]) -> u8 {
-    let count = |wanted: u8| header.iter().filter(|byte| **byte == wanted).count();
-    [b'\t', b';', b','].into_iter().max_by_key(|delimiter| count(*delimiter)).unwrap_or(b',')
+    let mut counts = [(b'\t', 0), (b';', 0), (b',', 0)];
+    let mut quoted = false;
+    for byte in header {
+        quoted ^= *byte == b'"';
+        for (delimiter, count) in &mut counts {
+            *count += u32::from(!quoted && byte == delimiter);
+        }
+    }
+    counts.into_iter().max_by_key(|(_, count)| *count).map_or(b',', |(delimiter, _)| delimiter)
 }
 
 #[cfg(test)]
@@ -209,9 +238,12 @@ mod tests {
 
     #[test]
     fn a_small_file_is_one_piece_as_it_is() {
-        for csv in
-            ["phone,name\n1,a\n2,b\n", "phone\n", "\u{feff}phone;x\r\n1;\"a\r\nb\"\r\n", "\n\nphone\n1\n"]
-        {
+        for csv in [
+            "phone,name\n1,a\n2,b\n",
+            "phone\n",
+            "\u{feff}phone;x\r\n1;\"a\r\nb\"\r\n",
+            "\n\nphone\n1\n",
+        ] {
             assert_eq!(texts(csv), [csv]);
         }
         assert_eq!(texts("phone"), ["phone\n"]);
@@ -233,6 +265,16 @@ mod tests {
         assert!(pieces[1].csv.starts_with(b"phone,note\n2000,"));
         assert_eq!(pieces[1].line_in_file(2), 4002);
         assert_eq!(pieces[1].line_in_file(1), 1);
+    }
+
+    #[test]
+    fn every_kind_of_line_end_counts_once() {
+        for end in ["\n", "\r\n", "\r"] {
+            let rows = format!("1,\"a{end}b\"{end}").repeat(2001);
+            let pieces = pieces(&format!("{end}phone,note{end}{rows}"));
+            assert_eq!(pieces.len(), 2, "{end:?}");
+            assert_eq!(pieces[1].line_in_file(3), 4003, "{end:?}");
+        }
     }
 
     #[test]

@@ -58,13 +58,12 @@ impl<'a> Upload<'a> {
         Ok(imported)
     }
 
-    /// Sends a piece. It may be sent again safely: nobody is added twice, and
-    /// under the same key it is counted as it was the first time.
+    /// Sends a piece, and again when that fails: nobody is added twice, though
+    /// who was added without an answer counts as there already.
     async fn send(&self, csv: Vec<u8>) -> Result<Imported, ClientError> {
-        let key = self.client.fresh_key();
         let mut pause = FIRST_PAUSE;
         for _ in 0..RETRIES {
-            match self.client.post_csv(&self.path, csv.clone(), &key).await {
+            match self.client.post_csv(&self.path, csv.clone()).await {
                 Err(error) if error.is_passing() => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "trying again");
                 }
@@ -73,7 +72,7 @@ impl<'a> Upload<'a> {
             tokio::time::sleep(pause).await;
             pause *= 2;
         }
-        self.client.post_csv(&self.path, csv, &key).await
+        self.client.post_csv(&self.path, csv).await
     }
 }
 

@@ -154,7 +154,9 @@ mod tests {
         let (first, second) = (Date::constant(2026, 11, 20), Date::constant(2026, 11, 21));
         let funnel = |sent, failed| Funnel { sent, failed, ..Funnel::default() };
         let mut days = Days::default();
-        for (date, sent, failed) in [(first, 100, 0), (first, 248, 2), (first, 247, 3), (second, 260, 4)] {
+        for (date, sent, failed) in
+            [(first, 100, 0), (first, 248, 2), (first, 247, 3), (second, 260, 4)]
+        {
             days.note(date, funnel(sent, failed));
         }
         let (a, b) = (Day { date: first, people: 250 }, Day { date: second, people: 14 });

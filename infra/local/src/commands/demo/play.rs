@@ -5,9 +5,9 @@ use std::io::Cursor;
 
 use serde_json::{Value, json};
 
+use super::DemoArgs;
 use super::contacts;
 use super::stage::{Stage, ZONE};
-use super::DemoArgs;
 use crate::client::ClientError;
 use crate::commands::campaigns::upload::{Imported, Upload};
 use crate::commands::error::CommandError;

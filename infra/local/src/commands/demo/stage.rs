@@ -122,7 +122,11 @@ pub(super) fn zone() -> TimeZone {
 fn next_curtain(now: Timestamp) -> Timestamp {
     let local = now.to_zoned(zone());
     let today = local.date().at(CURTAIN.0, CURTAIN.1, 0, 0);
-    let date = if local.datetime() < today { today.date() } else { local.date().tomorrow().unwrap_or(local.date()) };
+    let date = if local.datetime() < today {
+        today.date()
+    } else {
+        local.date().tomorrow().unwrap_or(local.date())
+    };
     let curtain = date.at(CURTAIN.0, CURTAIN.1, 0, 0).to_zoned(zone());
     curtain.map_or(now, |curtain| curtain.timestamp())
 }

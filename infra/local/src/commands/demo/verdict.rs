@@ -42,7 +42,11 @@ impl Verdict {
         let mut checks = vec![
             Check::equal("recipients, as in the file", funnel.recipients, args.contacts.into()),
             Check::equal("the sum of all parts", funnel.total(), funnel.recipients),
-            Check::equal("sent, or failed after it", funnel.sent + funnel.failed, summary.recipients),
+            Check::equal(
+                "sent, or failed after it",
+                funnel.sent + funnel.failed,
+                summary.recipients,
+            ),
             Check::equal("received", funnel.received, summary.acknowledged.delivered),
             Check::equal("read", funnel.read, summary.acknowledged.read),
             Check::equal("replied", funnel.replied, summary.acknowledged.replies),
@@ -77,7 +81,11 @@ fn limits(args: &DemoArgs, summary: &Summary, busiest_day: u64) -> Vec<Check> {
     vec![
         Check::equal("messages sent twice", summary.duplicates, 0),
         Check::equal("limits broken", summary.violations.values().sum(), 0),
-        Check::at_most("messages in the busiest second", summary.peak_per_second, THROUGHPUT.into()),
+        Check::at_most(
+            "messages in the busiest second",
+            summary.peak_per_second,
+            THROUGHPUT.into(),
+        ),
         Check::at_most("people on the busiest day", busiest_day, per_day),
         Check::at_most(
             "people in the busiest 24 hours",
@@ -91,7 +99,8 @@ fn limits(args: &DemoArgs, summary: &Summary, busiest_day: u64) -> Vec<Check> {
 fn busiest_day(log: &[LogEntry]) -> u64 {
     let mut days: BTreeMap<Date, u64> = BTreeMap::new();
     for entry in log {
-        let at = i64::try_from(entry.at_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        let at =
+            i64::try_from(entry.at_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
         if let Some(at) = at {
             *days.entry(date_in(at, &zone())).or_default() += 1;
         }

@@ -1,0 +1,133 @@
+//! `Idempotency-Key`: a POST that is repeated with the same key gets the first
+//! one's answer, and nothing is done twice.
+
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use carillon::idempotency::{REMEMBERED, Remembered, Verdict, digest, store};
+use carillon::time::Timestamp;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+
+use crate::Api;
+use crate::auth::Caller;
+use crate::body::{BODY_LIMIT, too_large};
+use crate::problem::{Answer, Kind, Problem};
+
+pub(crate) const KEY: &str = "idempotency-key";
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+const LONGEST_KEY: usize = 255;
+/// An item of the table holds 400 KB.
+const LONGEST_ANSWER: usize = 350 * 1024;
+
+/// Answers a repeated POST as the first one was answered.
+pub(crate) async fn replay(
+    State(api): State<Arc<Api>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let key = request.headers().get(KEY).filter(|_| request.method() == Method::POST);
+    let Some(key) = key.cloned() else { return Ok(next.run(request).await) };
+    let now = api.clock.now();
+    let (asked, request) = identify(&key, request).await?;
+    match store::begin(&api.table, &asked, now).await? {
+        Verdict::First => carry_out(api, asked, request, next, now).await,
+        Verdict::Again(answer) => again(answer, request.uri().path()),
+        Verdict::InProgress => Err(Problem::conflict(
+            "The first request with this Idempotency-Key is still being carried out. Try again in a moment.",
+        )),
+        Verdict::Mismatch => Err(Problem::new(
+            Kind::KeyReused,
+            "This Idempotency-Key came with another request before. Use a new key for each request.",
+        )),
+    }
+}
+
+type Asked = carillon::idempotency::Request;
+
+async fn identify(key: &HeaderValue, request: Request) -> Answer<(Asked, Request)> {
+    if !(1..=LONGEST_KEY).contains(&key.len()) {
+        return Err(Problem::field("Idempotency-Key", "must have 1 to 255 characters"));
+    }
+    let caller = request.extensions().get::<Caller>().map(|caller| caller.0.id.to_string());
+    let key = digest(&[caller.unwrap_or_default().as_bytes(), key.as_bytes()]);
+    let target = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
+    let (body, request) = read_body(request).await?;
+    Ok((Asked { key, fingerprint: digest(&[b"POST", target.as_bytes(), &body]) }, request))
+}
+
+/// The body of a request, which keeps it. An upload's is left alone: it is
+/// streamed, and to upload it again changes nothing.
+async fn read_body(request: Request) -> Answer<(Bytes, Request)> {
+    if request.uri().path().ends_with("/recipients") {
+        return Ok((Bytes::new(), request));
+    }
+    let (head, body) = request.into_parts();
+    let bytes = to_bytes(body, BODY_LIMIT).await.map_err(|_| too_large())?;
+    Ok((bytes.clone(), Request::from_parts(head, Body::from(bytes))))
+}
+
+/// Carries a request out to its end, even when the client goes away meanwhile.
+async fn carry_out(
+    api: Arc<Api>,
+    asked: Asked,
+    request: Request,
+    next: Next,
+    now: Timestamp,
+) -> Result<Response, Problem> {
+    let has_secret = matches!(request.uri().path(), "/v1/keys" | "/v1/connections");
+    let work = tokio::spawn(async move {
+        let response = next.run(request).await;
+        remember(&api, &asked, response, has_secret, now).await
+    });
+    work.await.map_err(|error| Problem::internal(&error))?
+}
+
+async fn remember(
+    api: &Api,
+    asked: &Asked,
+    response: Response,
+    has_secret: bool,
+    now: Timestamp,
+) -> Result<Response, Problem> {
+    let (head, body) = response.into_parts();
+    let body = to_bytes(body, usize::MAX).await.map_err(|error| Problem::internal(&error))?;
+    if head.status.is_server_error() {
+        store::forget(&api.table, asked).await?;
+    } else {
+        let keep = body.len() <= LONGEST_ANSWER && !(has_secret && head.status.is_success());
+        let answer = Remembered {
+            fingerprint: asked.fingerprint.clone(),
+            status: Some(head.status.as_u16()),
+            content_type: content_type(&head.headers),
+            body: keep.then(|| String::from_utf8_lossy(&body).into_owned()),
+            began_at: now,
+            expires_at: (now + REMEMBERED).as_second(),
+        };
+        store::finish(&api.table, asked, &answer).await?;
+    }
+    Ok(Response::from_parts(head, Body::from(body)))
+}
+
+fn content_type(headers: &HeaderMap) -> Option<String> {
+    headers.get(header::CONTENT_TYPE)?.to_str().ok().map(str::to_owned)
+}
+
+fn again(answer: Remembered, path: &str) -> Result<Response, Problem> {
+    let Some(body) = answer.body else {
+        return Err(Problem::conflict(format!(
+            "This request was carried out before. Its answer is not kept, because it held a secret or was too long; see GET {path} for what it made."
+        )));
+    };
+    let status = answer.status.and_then(|status| StatusCode::from_u16(status).ok());
+    let mut response = (status.unwrap_or(StatusCode::OK), body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    if let Some(kind) = answer.content_type.and_then(|kind| HeaderValue::from_str(&kind).ok()) {
+        headers.insert(header::CONTENT_TYPE, kind);
+    }
+    Ok(response)
+}

@@ -1,0 +1,73 @@
+//! The routes, by what they are about. The description of the API is made of
+//! them.
+
+mod campaign_view;
+mod campaigns;
+mod connections;
+mod contacts;
+mod export;
+mod home;
+mod keys;
+mod moves;
+mod outlook;
+mod recipients;
+mod reports;
+mod templates;
+mod trial;
+
+use std::sync::Arc;
+
+use carillon::campaign::{self, Campaign};
+use carillon::ids::CampaignId;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::Api;
+use crate::problem::{Answer, Problem};
+
+/// What everyone may ask.
+pub(crate) fn open() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
+        .routes(routes!(home::console))
+        .routes(routes!(home::health))
+        .routes(routes!(home::description))
+}
+
+/// What needs a key.
+pub(crate) fn guarded() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
+        .routes(routes!(keys::create, keys::list))
+        .routes(routes!(keys::delete))
+        .routes(routes!(connections::create, connections::list))
+        .routes(routes!(connections::get, connections::change))
+        .routes(routes!(connections::check))
+        .routes(routes!(templates::create, templates::list))
+        .routes(routes!(templates::get, templates::delete))
+        .routes(routes!(templates::preview))
+        .routes(routes!(contacts::get))
+        .routes(routes!(contacts::blacklist, contacts::unblacklist))
+        .merge(of_campaigns())
+}
+
+fn of_campaigns() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::new()
+        .routes(routes!(campaigns::create, campaigns::list))
+        .routes(routes!(campaigns::get, campaigns::change, campaigns::delete))
+        .routes(routes!(moves::start))
+        .routes(routes!(moves::pause))
+        .routes(routes!(moves::resume))
+        .routes(routes!(moves::cancel))
+        .routes(routes!(trial::send))
+        .routes(routes!(recipients::upload, recipients::list))
+        .routes(routes!(recipients::change))
+        .routes(routes!(export::recipients))
+        .routes(routes!(outlook::plan))
+        .routes(routes!(reports::report))
+        .routes(routes!(reports::days))
+        .routes(routes!(reports::batches))
+}
+
+/// The campaign with that id.
+async fn campaign(api: &Api, id: CampaignId) -> Answer<Campaign> {
+    campaign::store::get(&api.table, id).await?.ok_or_else(|| Problem::not_found("campaign"))
+}

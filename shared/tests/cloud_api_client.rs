@@ -1,0 +1,410 @@
+//! The client against a small server on this machine: what it sends, and what it
+//! makes of answers, faults and silence.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
+use carillon::channel::whatsapp_cloud::{
+    CloudApi, CloudApiError, MessagingLimit, NumberStatus, Quality, SendAbility, TemplateState,
+    Throughput,
+};
+use carillon::channel::{Channel, Outbound, Outcome, Refusal, Timeouts, Verdict, http_client};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+const TOKEN: &str = "EAAGsecrettoken0";
+const PHONE: &str = "+573001234567";
+const TEXT: &str = "a private text";
+
+fn message() -> Outbound {
+    Outbound {
+        to: PHONE.parse().unwrap(),
+        content: serde_json::from_value(json!({"text": TEXT})).unwrap(),
+        callback: "attempt 1".to_owned(),
+        reply_to: None,
+    }
+}
+
+fn client_within(address: SocketAddr, request: Duration) -> CloudApi {
+    let http = http_client(Timeouts { request, ..Timeouts::default() }).unwrap();
+    let url = format!("http://{address}/");
+    CloudApi::new(&http, &url, "v26.0", "106540352242922", SecretString::from(TOKEN))
+}
+
+fn client(address: SocketAddr) -> CloudApi {
+    client_within(address, Duration::from_secs(10))
+}
+
+/// A request that the server got.
+struct Seen {
+    method: Method,
+    uri: String,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+type Answers = dyn Fn(&Seen) -> Response + Send + Sync;
+
+#[derive(Clone)]
+struct Server {
+    answers: Arc<Answers>,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+async fn handle(
+    State(server): State<Server>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let seen = Seen { method, uri: uri.to_string(), headers, body };
+    let answer = (server.answers)(&seen);
+    server.seen.lock().unwrap().push(seen);
+    answer
+}
+
+/// A server that answers each request as it is told.
+async fn serve(
+    answers: impl Fn(&Seen) -> Response + Send + Sync + 'static,
+) -> (SocketAddr, Arc<Mutex<Vec<Seen>>>) {
+    let server = Server { answers: Arc::new(answers), seen: Arc::default() };
+    let seen = server.seen.clone();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = Router::new().fallback(handle).with_state(server);
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    (address, seen)
+}
+
+fn error(status: u16, code: u32, headers: &[(&'static str, &'static str)]) -> Response {
+    let body = json!({"error": {"message": format!("for {PHONE}"), "code": code}});
+    let mut answer = (StatusCode::from_u16(status).unwrap(), Json(body)).into_response();
+    for (name, value) in headers {
+        answer.headers_mut().insert(*name, value.parse().unwrap());
+    }
+    answer
+}
+
+async fn refused(client: &CloudApi) -> Refusal {
+    match client.send(&message()).await {
+        Outcome::Refused(refusal) => refusal,
+        Outcome::Accepted(accepted) => panic!("{accepted:?}"),
+    }
+}
+
+/// Takes one connection, reads the whole request, and does with it what it is
+/// told.
+fn raw_server(then: impl FnOnce(TcpStream) + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        read_request(&mut stream);
+        then(stream);
+    });
+    address
+}
+
+fn read_request(stream: &mut TcpStream) {
+    let mut request = Vec::new();
+    let mut buffer = [0; 4096];
+    while !String::from_utf8_lossy(&request).contains(TEXT) {
+        let count = stream.read(&mut buffer).unwrap();
+        assert_ne!(count, 0);
+        request.extend_from_slice(&buffer[..count]);
+    }
+}
+
+#[tokio::test]
+async fn an_accepted_message_has_its_id() {
+    let (address, seen) = serve(|_| {
+        Json(json!({
+            "messaging_product": "whatsapp",
+            "contacts": [{"input": PHONE, "wa_id": "573001234567"}],
+            "messages": [{"id": "wamid.ONE", "message_status": "accepted"}],
+        }))
+        .into_response()
+    })
+    .await;
+    let Outcome::Accepted(accepted) = client(address).send(&message()).await else { panic!() };
+    assert_eq!(accepted.message_id, "wamid.ONE");
+    assert_eq!(accepted.wa_id.unwrap().as_str(), PHONE);
+    let seen = seen.lock().unwrap();
+    let [request] = seen.as_slice() else { panic!() };
+    assert_eq!(
+        (&request.method, request.uri.as_str()),
+        (&Method::POST, "/v26.0/106540352242922/messages")
+    );
+    assert_eq!(request.headers["authorization"], format!("Bearer {TOKEN}"));
+    assert_eq!(request.headers["content-type"], "application/json");
+    let body: Value = serde_json::from_slice(&request.body).unwrap();
+    assert_eq!((&body["to"], &body["text"]["body"]), (&json!(PHONE), &json!(TEXT)));
+    assert_eq!(body["biz_opaque_callback_data"], "attempt 1");
+}
+
+#[tokio::test]
+async fn an_error_answer_has_its_verdict() {
+    for (status, code, verdict) in [
+        (400, 131_026, Verdict::RecipientRejected),
+        (400, 131_056, Verdict::PairThrottled),
+        (401, 190, Verdict::AccountBroken),
+        (404, 132_001, Verdict::TemplateBroken),
+        (500, 131_000, Verdict::Ambiguous),
+    ] {
+        let (address, _) = serve(move |_| error(status, code, &[])).await;
+        let refusal = refused(&client(address)).await;
+        assert_eq!((refusal.verdict, refusal.code), (verdict, Some(code)));
+    }
+}
+
+#[tokio::test]
+async fn the_wait_that_an_answer_asks_for_is_kept() {
+    let (address, _) = serve(|_| error(429, 130_429, &[("retry-after", "7")])).await;
+    let expected = Verdict::Throttled { retry_after: Duration::from_secs(7) };
+    assert_eq!(refused(&client(address)).await.verdict, expected);
+}
+
+#[tokio::test]
+async fn a_server_fault_without_json_may_have_been_sent() {
+    let (address, _) = serve(|_| (StatusCode::BAD_GATEWAY, "<html>").into_response()).await;
+    assert_eq!(refused(&client(address)).await.verdict, Verdict::Ambiguous);
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let (address, seen) =
+        serve(|_| (StatusCode::TEMPORARY_REDIRECT, [("location", "/elsewhere")]).into_response())
+            .await;
+    assert_eq!(refused(&client(address)).await.verdict, Verdict::ConnectionBroken);
+    assert_eq!(seen.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_refused_connection_means_that_nothing_was_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    assert_eq!(refused(&client(address)).await.verdict, Verdict::Transient);
+}
+
+#[tokio::test]
+async fn a_failed_handshake_means_that_nothing_was_sent() {
+    let (address, seen) = serve(|_| error(400, 100, &[])).await;
+    let http = http_client(Timeouts::default()).unwrap();
+    let url = format!("https://{address}");
+    let client = CloudApi::new(&http, &url, "v26.0", "1", SecretString::from(TOKEN));
+    assert_eq!(refused(&client).await.verdict, Verdict::Transient);
+    assert!(seen.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_address_that_is_none_breaks_the_connection() {
+    let http = http_client(Timeouts::default()).unwrap();
+    let client = CloudApi::new(&http, "not an address", "v26.0", "1", SecretString::from(TOKEN));
+    assert_eq!(refused(&client).await.verdict, Verdict::ConnectionBroken);
+}
+
+#[tokio::test]
+async fn a_connection_lost_after_the_request_may_have_sent_it() {
+    let address = raw_server(drop);
+    assert_eq!(refused(&client(address)).await.verdict, Verdict::Ambiguous);
+}
+
+#[tokio::test]
+async fn a_connection_lost_in_the_middle_of_the_answer_may_have_sent_it() {
+    let address = raw_server(|mut stream| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{\"messages\"").unwrap();
+    });
+    assert_eq!(refused(&client(address)).await.verdict, Verdict::Ambiguous);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_http_may_have_sent_it() {
+    let address = raw_server(|mut stream| stream.write_all(b"what?\r\n\r\n").unwrap());
+    assert_eq!(refused(&client(address)).await.verdict, Verdict::Ambiguous);
+}
+
+#[tokio::test]
+async fn silence_may_have_sent_it() {
+    let address = raw_server(|stream| {
+        std::thread::sleep(Duration::from_secs(2));
+        drop(stream);
+    });
+    let client = client_within(address, Duration::from_millis(200));
+    let refusal = refused(&client).await;
+    assert_eq!(refusal.verdict, Verdict::Ambiguous);
+    assert!(refusal.reason.contains("in time"));
+}
+
+#[tokio::test]
+async fn a_message_is_never_sent_twice_on_its_own() {
+    let (address, seen) =
+        serve(|_| error(503, 131_016, &[("retry-after", "0"), ("connection", "close")])).await;
+    let client = client(address);
+    refused(&client).await;
+    refused(&client).await;
+    assert_eq!(seen.lock().unwrap().len(), 2);
+}
+
+/// Reads one request and accepts its message.
+fn accept_one(stream: &mut TcpStream) {
+    read_request(stream);
+    let body = r#"{"messages":[{"id":"wamid.X"}]}"#;
+    let length = body.len();
+    write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_while_idle_makes_nothing_unclear() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        for _ in 0..2 {
+            let (mut stream, _) = listener.accept().unwrap();
+            accept_one(&mut stream);
+        }
+    });
+    let client = client(address);
+    for _ in 0..2 {
+        assert!(matches!(client.send(&message()).await, Outcome::Accepted(_)));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    server.join().unwrap();
+}
+
+#[tokio::test]
+async fn the_number_tells_its_state() {
+    let (address, seen) = serve(|_| {
+        Json(json!({
+            "id": "106540352242922", "display_phone_number": "+1 555-555-5555",
+            "verified_name": "Shop", "quality_rating": "GREEN", "status": "CONNECTED",
+            "whatsapp_business_manager_messaging_limit": "TIER_2K",
+            "throughput": {"level": "HIGH"},
+            "health_status": {"can_send_message": "LIMITED", "entities": [
+                {"entity_type": "WABA", "errors": [{"error_code": 141_006}]},
+            ]},
+        }))
+        .into_response()
+    })
+    .await;
+    let info = client(address).number_info().await.unwrap();
+    assert_eq!((info.quality, info.status), (Quality::Green, NumberStatus::Connected));
+    assert_eq!(info.limit, Some(MessagingLimit::People(2000)));
+    assert_eq!((info.throughput, info.throughput.per_second()), (Throughput::High, 1000));
+    let health = info.health.unwrap();
+    assert_eq!(health.can_send, SendAbility::Limited);
+    assert_eq!(health.obstacles, [("WABA".to_owned(), 141_006)]);
+    assert!(seen.lock().unwrap()[0].uri.starts_with("/v26.0/106540352242922?fields=id,"));
+}
+
+#[tokio::test]
+async fn published_answers_about_numbers_are_read() {
+    for name in ["default_response", "comprehensive_response", "with_name_status"] {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/payloads/facebook-openapi");
+        let file = format!("{folder}/api_responses/phone_number_id__get__200__{name}.json");
+        let body = std::fs::read(file).unwrap();
+        let (address, _) = serve(move |_| body.clone().into_response()).await;
+        let info = client(address).number_info().await.unwrap();
+        assert_eq!((info.quality, info.status), (Quality::Green, NumberStatus::Unknown));
+    }
+}
+
+#[tokio::test]
+async fn templates_come_page_by_page() {
+    let template = |name: &str| {
+        json!({
+            "id": 7, "name": name, "language": "es", "status": "PAUSED", "category": "MARKETING",
+            "quality_score": {"score": "RED"}, "components": [{"type": "BODY", "text": "Hi {{1}}!"}],
+        })
+    };
+    let (address, _) = serve(move |seen| {
+        let second = seen.uri.contains("after=A%2B%3D");
+        let body = if second {
+            json!({"data": [template("b"), {"id": 8, "category": "SPELL"}], "paging": {"cursors": {"after": "B"}}})
+        } else {
+            json!({"data": [template("a")], "paging": {"cursors": {"after": "A+="}, "next": "https://x"}})
+        };
+        Json(body).into_response()
+    })
+    .await;
+    let client = client(address);
+    let first = client.templates("900", None).await.unwrap();
+    assert_eq!(first.templates[0].state, TemplateState::Paused);
+    assert_eq!(first.templates[0].quality, Quality::Red);
+    let second = client.templates("900", first.next.as_deref()).await.unwrap();
+    assert_eq!(second.templates[0].definition.name, "b");
+    assert_eq!((second.unreadable, second.next), (1, None));
+}
+
+#[tokio::test]
+async fn media_is_uploaded_as_a_form() {
+    let (address, seen) = serve(|_| Json(json!({"id": "4490709327384033"})).into_response()).await;
+    let id = client(address).upload_media(Bytes::from_static(b"PNG!"), "image/png").await.unwrap();
+    assert_eq!(id, "4490709327384033");
+    let seen = seen.lock().unwrap();
+    let body = String::from_utf8_lossy(&seen[0].body).into_owned();
+    assert_eq!(seen[0].uri, "/v26.0/106540352242922/media");
+    assert!(seen[0].headers.contains_key("content-length"));
+    for part in ["messaging_product", "whatsapp", "image/png", "PNG!"] {
+        assert!(body.contains(part), "{part}");
+    }
+}
+
+#[tokio::test]
+async fn a_question_that_is_refused_says_why() {
+    let (address, _) = serve(|_| error(401, 190, &[])).await;
+    match client(address).number_info().await {
+        Err(CloudApiError::Refused(refusal)) => {
+            assert_eq!(refusal.verdict, Verdict::AccountBroken);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// An error with all its sources, in both forms.
+fn whole(error: &dyn std::error::Error) -> String {
+    let mut text = format!("{error} {error:?}");
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text} {error} {error:?}");
+        source = error.source();
+    }
+    text
+}
+
+#[tokio::test]
+async fn nothing_that_is_shown_tells_a_secret() {
+    let (address, _) = serve(|seen| {
+        let body = String::from_utf8_lossy(&seen.body).into_owned();
+        let error =
+            json!({"error": {"code": 100, "message": body, "error_data": {"details": body}}});
+        (StatusCode::BAD_REQUEST, Json(error)).into_response()
+    })
+    .await;
+    let gone = SocketAddr::from(([127, 0, 0, 1], 1));
+    let mut shown = vec![format!("{:?} {:?}", client(address), message())];
+    for client in [client(address), client(gone)] {
+        let refusal = refused(&client).await;
+        shown.push(format!("{refusal} {refusal:?}"));
+        if let Err(error) = client.number_info().await {
+            shown.push(whole(&error));
+        }
+    }
+    let bad = SecretString::from("EAAG\nsecret");
+    let http = http_client(Timeouts::default()).unwrap();
+    let client = CloudApi::new(&http, "http://127.0.0.1:1", "v26.0", "1", bad);
+    shown.push(whole(&client.number_info().await.unwrap_err()));
+    for text in shown {
+        for secret in ["EAAG", "300123", "private", "106540352242922"] {
+            assert!(!text.contains(secret), "{text} tells {secret}");
+        }
+    }
+}
