@@ -4,7 +4,7 @@
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 
-/// JSON lines, as CloudWatch reads them; for the functions on AWS.
+/// JSON lines, as `CloudWatch` reads them; for the functions on AWS.
 pub fn init_json(filter: &str) {
     // A second call, as in tests, changes nothing.
     let _ = fmt()

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use bytes::Bytes;
+use carillon::ids::IdError;
 use http::request::Parts;
 use http::{HeaderMap, header};
 use serde::Serialize;
@@ -81,9 +82,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match Query::from_request_parts(parts, state).await {
             Ok(Query(query)) => Ok(Self(query)),
-            Err(error) => {
-                Err(Problem::new(Kind::Malformed, format!("{}.", error.body_text())))
-            }
+            Err(error) => Err(Problem::new(Kind::Malformed, format!("{}.", error.body_text()))),
         }
     }
 }
@@ -105,18 +104,34 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
 #[derive(Debug)]
 pub(crate) struct Id<T>(pub(crate) T);
 
-impl<T: FromStr<Err = carillon::ids::IdError>, S: Send + Sync> FromRequestParts<S> for Id<T> {
+impl<T: FromStr<Err = IdError>, S: Send + Sync> FromRequestParts<S> for Id<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Path(names): Path<Vec<(String, String)>> = Path::from_request_parts(parts, state)
-            .await
-            .map_err(|_| Problem::not_found("thing"))?;
-        let text = names.into_iter().next().map(|(_, text)| text).unwrap_or_default();
-        text.parse().map(Self).map_err(|error: carillon::ids::IdError| {
-            Problem::new(Kind::NotFound, format!("There is nothing with that id: {error}."))
-        })
+        let Named(text) = Named::from_request_parts(parts, state).await?;
+        parse_id(&text).map(Self)
     }
+}
+
+/// The id in a request's path and the name after it.
+#[derive(Debug)]
+pub(crate) struct Within<T>(pub(crate) T, pub(crate) String);
+
+impl<T: FromStr<Err = IdError>, S: Send + Sync> FromRequestParts<S> for Within<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::from_request_parts(parts, state).await;
+        let Path((id, name)): Path<(String, String)> =
+            path.map_err(|_| Problem::not_found("thing"))?;
+        Ok(Self(parse_id(&id)?, name))
+    }
+}
+
+fn parse_id<T: FromStr<Err = IdError>>(text: &str) -> Answer<T> {
+    text.parse().map_err(|error: IdError| {
+        Problem::new(Kind::NotFound, format!("There is nothing with that id: {error}."))
+    })
 }
 
 /// A cursor: opaque text that says where a page ended.
@@ -137,9 +152,7 @@ pub(crate) mod cursor {
             let json = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
             serde_json::from_slice(&json).ok()
         };
-        text.filter(|text| !text.is_empty())
-            .map(|text| parse(text).ok_or_else(unknown))
-            .transpose()
+        text.filter(|text| !text.is_empty()).map(|text| parse(text).ok_or_else(unknown)).transpose()
     }
 
     /// A cursor that this list never gave.

@@ -103,7 +103,8 @@ fn problem_response(words: &str) -> RefOr<Response> {
 }
 
 fn add_idempotency_key(operation: &mut Operation) {
-    let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255));
+    let text =
+        ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255));
     let parameter: Parameter = ParameterBuilder::new()
         .name(idempotent::KEY)
         .parameter_in(ParameterIn::Header)
@@ -111,5 +112,5 @@ fn add_idempotency_key(operation: &mut Operation) {
         .description(Some("A text of your choice, new for each request: a repetition with the same one gets the first answer."))
         .schema(Some(Schema::Object(text.build())))
         .build();
-    operation.parameters.get_or_insert_default().push(parameter);
+    operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
 }

@@ -81,11 +81,6 @@ impl Client {
         Ok(Self { http, url, key, ids: IdSource::random() })
     }
 
-    /// Where it is.
-    pub(crate) fn url(&self) -> &str {
-        &self.url
-    }
-
     /// Reads something.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         self.read(self.request(Method::GET, path)).await

@@ -145,7 +145,6 @@ fn a_campaign_from_the_command_line_outlives_a_restart() {
 
     let server = Server::start(folder);
     assert_eq!(server.welcome["connection_made"], Value::Null);
-    assert_eq!(server.ask(&["campaigns", "watch", id])["status"], "completed");
     assert_eq!(server.ask(&["campaigns", "list"])[0]["id"], id);
     let report = server.ask(&["campaigns", "report", id]);
     assert_eq!((&report["recipients"], &report["replied"]), (&json!(2), &json!(2)));
@@ -153,6 +152,8 @@ fn a_campaign_from_the_command_line_outlives_a_restart() {
     let output = server.run(&["campaigns", "results", id, "-o", results.to_str().unwrap()]);
     assert!(output.status.success());
     assert!(fs::read_to_string(results).unwrap().contains("+573001234568"));
+    server.ask(&["campaigns", "cancel", id]);
+    assert_eq!(server.ask(&["campaigns", "watch", id])["status"], "cancelled");
     server.terminate();
 }
 

@@ -112,7 +112,7 @@ impl Tally {
         let fresh = |reached: fn(Status) -> bool| {
             reached(new.status) && !old.is_some_and(|old| reached(old.status))
         };
-        let steps: [(&str, fn(Status) -> bool, Option<Timestamp>); 5] = [
+        let steps: [Step; 5] = [
             ("sent", was_sent, new.sent_at),
             ("received", was_received, new.delivered_at.or(new.read_at).or(new.replied_at)),
             ("read", was_read, new.read_at.or(new.replied_at)),
@@ -132,6 +132,9 @@ impl Tally {
         *self.0.entry(name.to_owned()).or_default() += amount;
     }
 }
+
+/// What a day counts, who has reached it, and when.
+type Step = (&'static str, fn(Status) -> bool, Option<Timestamp>);
 
 fn was_sent(status: Status) -> bool {
     status == Status::Sent || was_received(status)

@@ -54,6 +54,9 @@ pub enum Stop {
     Lane(std::time::Duration),
     /// The campaign halts, and a person has to look.
     Campaign,
+    /// The campaign halts if it goes on like this: the request is wrong, and
+    /// perhaps not only for this contact.
+    CampaignIfRepeated,
 }
 
 /// Decides about a refused attempt. `jitter` is from 0 to 1.
@@ -85,8 +88,8 @@ pub fn decide(refusal: &Refusal, attempt: u32, now: Timestamp, jitter: f64) -> (
         Verdict::OptedOut => (Decision::Skip { reason: "opted_out".to_owned() }, Stop::Nothing),
         Verdict::RecipientRejected
         | Verdict::MessageRejected
-        | Verdict::RequestRejected
         | Verdict::CountryBlocked => (Decision::Fail { reason }, Stop::Nothing),
+        Verdict::RequestRejected => (Decision::Fail { reason }, Stop::CampaignIfRepeated),
         // The message surely did not go out, and it isn't the recipient's fault:
         // it waits for the campaign to be resumed.
         Verdict::TemplateBroken | Verdict::ConnectionBroken | Verdict::AccountBroken => {

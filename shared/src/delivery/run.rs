@@ -24,6 +24,9 @@ const PAGE: u32 = 250;
 /// How long before its time runs out a run hands the rest back: longer than the
 /// longest request to a provider.
 const WIND_DOWN: SignedDuration = SignedDuration::from_secs(35);
+/// After how many requests in a row that the provider called wrong the campaign
+/// halts, instead of burning its recipients.
+const MOST_STRIKES: u32 = 5;
 /// The most messages on their way at once in one lane.
 const MOST_IN_FLIGHT: f64 = 64.0;
 
@@ -82,6 +85,8 @@ struct Run<'a> {
     until: Timestamp,
     /// Places left.
     budget: AtomicU32,
+    /// How many requests in a row the provider called wrong.
+    strikes: AtomicU32,
     /// Why the run has to stop; set once.
     stopped: OnceLock<Halt>,
 }
@@ -139,6 +144,7 @@ impl Sender {
             tag: batch.name.tag(),
             until: deadline - WIND_DOWN,
             budget: AtomicU32::new(batch.size),
+            strikes: AtomicU32::new(0),
             stopped: OnceLock::new(),
             batch,
             campaign,
@@ -371,7 +377,6 @@ impl Run<'_> {
                 .await?
             {
                 Claim::Won => return Ok(true),
-                Claim::Lost => return Ok(false),
                 Claim::Barred(why) => {
                     self.leave_out(recipient, place, why.as_str()).await?;
                     return Ok(false);
@@ -382,8 +387,9 @@ impl Run<'_> {
                 Claim::Busy if tries < 5 => {
                     clock.sleep(std::time::Duration::from_millis(20 << tries)).await;
                 }
-                // It stays pending, and the next pass of the walk comes by.
-                Claim::TooSoon | Claim::Busy => return Ok(false),
+                // Lost: someone else has it. The others stay pending, and the next
+                // pass of the walk comes by.
+                Claim::Lost | Claim::TooSoon | Claim::Busy => return Ok(false),
             }
             tries += 1;
         }
@@ -407,6 +413,7 @@ impl Run<'_> {
     ) -> Result<bool, DeliveryError> {
         match outcome {
             Outcome::Accepted(accepted) => {
+                self.strikes.store(0, Ordering::Relaxed);
                 self.settle_accepted(recipient, place, &accepted).await?;
                 Ok(true)
             }
@@ -443,13 +450,20 @@ impl Run<'_> {
         match stop {
             Stop::Nothing => {}
             Stop::Lane(pause) => self.pacer.hold(pause),
-            Stop::Campaign => {
-                let why = refusal.to_string();
-                self.stop(Halt::Closed(why.clone()));
-                self.sender.halt(&self.campaign, &why).await?;
+            Stop::Campaign => self.halt(refusal).await?,
+            Stop::CampaignIfRepeated => {
+                if self.strikes.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_STRIKES {
+                    self.halt(refusal).await?;
+                }
             }
         }
         Ok(matches!(decision, Decision::Unconfirmed { .. }))
+    }
+
+    async fn halt(&self, refusal: &Refusal) -> Result<(), DeliveryError> {
+        let why = refusal.to_string();
+        self.stop(Halt::Closed(why.clone()));
+        self.sender.halt(&self.campaign, &why).await
     }
 
     async fn settle(

@@ -104,10 +104,7 @@ pub(crate) async fn list(State(api): State<Arc<Api>>) -> Answer<Json<KeyList>> {
 #[utoipa::path(delete, path = "/v1/keys/{id}", operation_id = "deleteKey", tag = "Keys",
     params(("id" = String, Path, description = "The key's id.")),
     responses((status = 204, description = "It is gone.")))]
-pub(crate) async fn delete(
-    State(api): State<Arc<Api>>,
-    Id(id): Id<KeyId>,
-) -> Answer<StatusCode> {
+pub(crate) async fn delete(State(api): State<Arc<Api>>, Id(id): Id<KeyId>) -> Answer<StatusCode> {
     let found = key::store::delete(&api.table, id).await?;
     api.keys.forget(id);
     if found { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found("key")) }

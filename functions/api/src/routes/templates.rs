@@ -3,9 +3,9 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use carillon::message::{Component, Content, TemplateContent};
+use carillon::message::{Component, Content, Parameter, TemplateContent};
 use carillon::recipient::upload::column_name;
-use carillon::template::{self, Preview, TemplateDefinition};
+use carillon::template::{self, HeaderSlot, ParameterFormat, Preview, TemplateDefinition};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -43,13 +43,13 @@ pub(crate) struct TemplatePage {
 }
 
 /// What a preview is made with.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PreviewAsked {
     /// The template's language.
     language: String,
     /// What fills the template's variables; may have placeholders such as
-    /// `{first_name}`. Left out, each variable shows the value of its name.
+    /// `{first_name}`. Left out, `variables` fill the template's by their names.
     #[serde(default)]
     components: Vec<Component>,
     /// What fills the placeholders: a recipient's columns.
@@ -135,17 +135,32 @@ pub(crate) async fn preview(
     let template = find(&api, &name, &asked.language).await?;
     let given = asked.variables.into_iter().map(|(name, value)| (column_name(&name), value));
     let variables: BTreeMap<String, String> = given.collect();
-    let components = if asked.components.is_empty() {
-        template.example_values(&variables)
-    } else {
-        asked.components
-    };
-    let content = TemplateContent { name, language: asked.language, components };
+    if asked.components.is_empty() {
+        return Ok(Json(template.preview(&by_name(&template, &variables))));
+    }
+    let content = TemplateContent { name, language: asked.language, components: asked.components };
     let rendered = Content::Template(content)
         .render(&variables)
         .map_err(|missing| Problem::field("variables", missing.to_string()))?;
-    let Content::Template(filled) = rendered else { return Err(Problem::failed()) };
-    Ok(Json(template.preview(&filled.components)))
+    match rendered {
+        Content::Template(filled) => Ok(Json(template.preview(&filled.components))),
+        Content::Text(_) | Content::Media(_) | Content::Interactive(_) => Err(Problem::failed()),
+    }
+}
+
+/// Values for the header's and the body's variables, by their names.
+fn by_name(template: &TemplateDefinition, variables: &BTreeMap<String, String>) -> Vec<Component> {
+    let is_named = template.parameter_format == ParameterFormat::Named;
+    let text = |name: &String| Parameter::Text {
+        parameter_name: is_named.then(|| name.clone()),
+        text: variables.get(name).cloned().unwrap_or_else(|| format!("{{{{{name}}}}}")),
+    };
+    let slots = template.slots();
+    let mut values = vec![Component::Body { parameters: slots.body.iter().map(text).collect() }];
+    if let HeaderSlot::Text(names) = &slots.header {
+        values.push(Component::Header { parameters: names.iter().map(text).collect() });
+    }
+    values
 }
 
 async fn find(api: &Api, name: &str, language: &str) -> Answer<TemplateDefinition> {

@@ -13,8 +13,9 @@ const EXAMPLES: &str = "\
 Example, connection.json:
   { \"name\": \"Shop\", \"kind\": \"whatsapp_cloud\", \"phone_number_id\": \"1234567890\",
     \"waba_id\": \"9876543210\", \"access_token\": \"EAAG…\", \"app_secret\": \"…\",
-    \"verify_token\": \"a word of your own\", \"throughput_mps\": 80, \"messaging_limit\": 2000 }
+    \"verify_token\": \"a word of your own\" }
 
+Meta is asked what the number can do; GET /openapi.json tells what else may be set.
 Tokens and secrets are stored sealed and never shown again.";
 
 /// Lists and makes connections: the numbers that send.
@@ -53,6 +54,7 @@ pub(crate) async fn run(args: ConnectionsArgs, json: bool) -> Result<(), Command
                 ("NUMBER", "phone_number_id"),
                 ("PORTFOLIO", "portfolio"),
                 ("A SECOND", "throughput_mps"),
+                ("IN 24 HOURS", "messaging_limit"),
             ];
             print::table(&connections, &columns)
         }
@@ -62,8 +64,8 @@ pub(crate) async fn run(args: ConnectionsArgs, json: bool) -> Result<(), Command
             if json {
                 return print::json(&made);
             }
-            print::line(&format!("Made {}.", made["id"].as_str().unwrap_or_default()))?;
-            print::line(&format!("Its webhook: {}/webhooks/whatsapp", client.url()))
+            print::line("Made. Paste the webhook's address and token into Meta's dashboard.")?;
+            print::fields(&made)
         }
     }
 }

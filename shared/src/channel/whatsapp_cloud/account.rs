@@ -205,6 +205,10 @@ impl AccountUpdate {
         match event {
             "ACCOUNT_RECONNECTED" => Some(AccountChange::Reinstated),
             "DISABLED_UPDATE" if banned == Some("REINSTATE") => Some(AccountChange::Reinstated),
+            "ACCOUNT_VIOLATION" => {
+                let violation = fields::text(&self.value["violation_info"]["violation_type"]);
+                Some(AccountChange::Warned { violation })
+            }
             "ACCOUNT_RESTRICTION"
             | "DISABLED_UPDATE"
             | "ACCOUNT_DELETED"

@@ -124,7 +124,8 @@ impl Header {
 
     fn row(&self, line: u64, fields: &[&[u8]]) -> Parsed {
         let at = |place: Option<usize>| place.and_then(|place| fields.get(place)).copied();
-        let lossy = |field: Option<&[u8]>| String::from_utf8_lossy(field.unwrap_or_default()).into_owned();
+        let lossy =
+            |field: Option<&[u8]>| String::from_utf8_lossy(field.unwrap_or_default()).into_owned();
         let shown = lossy(at(self.contact));
         let mut columns = BTreeMap::new();
         for (place, field) in fields.iter().enumerate() {

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::row::{BSUID_COLUMN, CONTACT_COLUMNS, InvalidLine, MAX_LINE, Row, column_name, contact_column};
+use super::row::{
+    BSUID_COLUMN, CONTACT_COLUMNS, InvalidLine, MAX_LINE, Row, column_name, contact_column,
+};
 use super::{Parsed, Unreadable};
 
 const BOM: &[u8] = b"\xEF\xBB\xBF";
@@ -164,7 +166,9 @@ fn parse(line: u64, bytes: &[u8]) -> Parsed {
     let value: Value = serde_json::from_slice(bytes).map_err(|_| invalid("is not valid JSON"))?;
     match value {
         Value::Object(object) => row(line, object),
-        _ => Err(invalid("is not an object such as {\"phone\": \"+573001234567\", \"name\": \"Ana\"}")),
+        _ => Err(invalid(
+            "is not an object such as {\"phone\": \"+573001234567\", \"name\": \"Ana\"}",
+        )),
     }
 }
 
@@ -172,7 +176,8 @@ fn row(line: u64, object: Map<String, Value>) -> Parsed {
     let mut fields: Vec<(String, String)> = Vec::with_capacity(object.len());
     for (name, value) in object {
         let text = text(&value).ok_or_else(|| {
-            let reason = format!("{name} is a list or an object: give a text, a number, true or false");
+            let reason =
+                format!("{name} is a list or an object: give a text, a number, true or false");
             InvalidLine::new(line, &name, reason)
         })?;
         fields.push((column_name(&name), text));

@@ -5,6 +5,8 @@
 mod csv;
 mod json;
 mod row;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::error::Error as StdError;

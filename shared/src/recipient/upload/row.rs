@@ -76,13 +76,13 @@ impl Row {
         columns: BTreeMap<String, String>,
     ) -> Result<Self, InvalidLine> {
         if columns.len() > MAX_COLUMNS {
-            let reason = format!("has {} columns; at most {MAX_COLUMNS} are allowed", columns.len());
+            let reason =
+                format!("has {} columns; at most {MAX_COLUMNS} are allowed", columns.len());
             return Err(InvalidLine::new(line, &contact, reason));
         }
         if let Some((name, value)) = columns.iter().find(|(_, value)| is_long(value)) {
             let length = value.chars().count();
-            let reason =
-                format!("{name} has {length} characters; at most {MAX_VALUE} are allowed");
+            let reason = format!("{name} has {length} characters; at most {MAX_VALUE} are allowed");
             return Err(InvalidLine::new(line, value, reason));
         }
         Ok(Self { line, contact, columns })
@@ -95,7 +95,8 @@ impl Row {
             return Ok(ContactKey::Bsuid(bsuid));
         }
         Phone::parse(text, country).map(ContactKey::Phone).map_err(|error| {
-            let reason = if is_scientific(text) { SCIENTIFIC.to_owned() } else { error.to_string() };
+            let reason =
+                if is_scientific(text) { SCIENTIFIC.to_owned() } else { error.to_string() };
             InvalidLine::new(self.line, text, reason)
         })
     }

@@ -71,7 +71,7 @@ pub(crate) async fn run(args: DemoArgs, json: bool) -> Result<(), CommandError> 
     let told = if json {
         print::json(&whole_story(&args, &days, &verdict, &stage, seconds))
     } else {
-        in_words(&args, &days, &verdict, seconds)
+        in_words(&args, &days, &verdict, &show, seconds)
     };
     stage.strike().await;
     told.and_then(|()| verdict.into_result())
@@ -102,9 +102,11 @@ fn in_words(
     args: &DemoArgs,
     days: &Days,
     verdict: &Verdict,
+    show: &Show,
     seconds: f64,
 ) -> Result<(), CommandError> {
-    print::line(&format!("\n{}\n", days.funnel.chart()))?;
+    let funnel = if show.has_bars() { days.funnel.sum() } else { days.funnel.chart() };
+    print::line(&format!("\n{funnel}\n"))?;
     print::line(&verdict.in_words())?;
     let count = days.written_to.len();
     let plural = if count == 1 { "" } else { "s" };

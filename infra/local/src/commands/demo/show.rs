@@ -32,6 +32,11 @@ impl Show {
         }
     }
 
+    /// Whether the funnel stands on the screen already.
+    pub(super) fn has_bars(&self) -> bool {
+        matches!(self, Self::Terminal(_))
+    }
+
     /// What has been prepared.
     pub(super) fn opening(&self, campaign: &Campaign) -> Result<(), CommandError> {
         let text = format!(

@@ -1,0 +1,288 @@
+//! Campaigns as the API shows them, takes them and changes them.
+
+use carillon::campaign::{Campaign, CountryCode, SendWindow, Settings, Speed, Status, Zone};
+use carillon::ids::{CampaignId, ConnectionId};
+use carillon::message::Content;
+use carillon::time::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+
+/// How many people a day when nothing is said.
+const DAILY_SEND_LIMIT: u32 = 250;
+/// The priority when nothing is said.
+const PRIORITY: u8 = 5;
+
+/// A campaign to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewCampaign {
+    /// Its name, 1 to 200 characters.
+    name: String,
+    /// What it is for.
+    description: Option<String>,
+    /// The connection that sends it.
+    #[schema(value_type = String)]
+    connection_id: ConnectionId,
+    /// What is sent. Its texts may have placeholders such as `{first_name}`,
+    /// filled from the recipients' columns.
+    message: Content,
+    /// How many people a day at most, 1 to 1,000,000.
+    #[serde(default = "daily_send_limit")]
+    #[schema(required = false, default = 250)]
+    daily_send_limit: u32,
+    /// How fast.
+    #[serde(default)]
+    #[schema(required = false)]
+    speed: Speed,
+    /// 1 (first) to 10 (last).
+    #[serde(default = "priority")]
+    #[schema(required = false, default = 5)]
+    priority: u8,
+    /// Not before this moment.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    scheduled_start: Option<Timestamp>,
+    /// Not after this moment; who was not written to by then is cancelled.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    scheduled_end: Option<Timestamp>,
+    /// The hours in which it may send.
+    send_window: Option<SendWindow>,
+    /// The IANA time zone in which its days are counted; UTC when left out.
+    #[serde(default)]
+    #[schema(required = false, value_type = String, example = "America/Bogota")]
+    timezone: Zone,
+    /// The country in which national phone numbers are read.
+    #[schema(value_type = Option<String>, example = "CO")]
+    default_country: Option<CountryCode>,
+    /// A word to find it by.
+    tag: Option<String>,
+    /// Which stage of a follow-up it is.
+    follow_up_stage: Option<u8>,
+}
+
+const fn daily_send_limit() -> u32 {
+    DAILY_SEND_LIMIT
+}
+
+const fn priority() -> u8 {
+    PRIORITY
+}
+
+impl From<NewCampaign> for Settings {
+    fn from(new: NewCampaign) -> Self {
+        Self {
+            name: new.name,
+            description: new.description,
+            connection_id: new.connection_id,
+            message: new.message,
+            daily_send_limit: new.daily_send_limit,
+            speed: new.speed,
+            priority: new.priority,
+            scheduled_start: new.scheduled_start,
+            scheduled_end: new.scheduled_end,
+            send_window: new.send_window,
+            timezone: new.timezone,
+            default_country: new.default_country,
+            tag: new.tag,
+            follow_up_stage: new.follow_up_stage,
+        }
+    }
+}
+
+/// What is to change of a campaign. What is left out stays; `null` takes a
+/// setting away.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CampaignChanges {
+    /// Its name.
+    name: Option<String>,
+    /// What it is for.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    description: Option<Option<String>>,
+    /// The connection that sends it. Only of a draft.
+    #[schema(value_type = Option<String>)]
+    connection_id: Option<ConnectionId>,
+    /// What is sent. Only of a draft.
+    message: Option<Content>,
+    /// How many people a day at most.
+    daily_send_limit: Option<u32>,
+    /// How fast.
+    speed: Option<Speed>,
+    /// 1 (first) to 10 (last).
+    priority: Option<u8>,
+    /// Not before this moment. Not while it is active.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    scheduled_start: Option<Option<Timestamp>>,
+    /// Not after this moment.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    scheduled_end: Option<Option<Timestamp>>,
+    /// The hours in which it may send.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<SendWindow>)]
+    send_window: Option<Option<SendWindow>>,
+    /// The time zone in which its days are counted. Only of a draft.
+    #[schema(value_type = Option<String>)]
+    timezone: Option<Zone>,
+    /// The country in which national phone numbers are read. Only of a draft.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    default_country: Option<Option<CountryCode>>,
+    /// A word to find it by.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    tag: Option<Option<String>>,
+    /// Which stage of a follow-up it is. Not while it is active.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u8>)]
+    follow_up_stage: Option<Option<u8>>,
+}
+
+/// Tells `null` from a field that is left out.
+fn given<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::deserialize(deserializer).map(Some)
+}
+
+impl CampaignChanges {
+    /// The settings after the changes.
+    pub(crate) fn applied_to(self, old: &Settings) -> Settings {
+        let old = old.clone();
+        Settings {
+            name: self.name.unwrap_or(old.name),
+            description: self.description.unwrap_or(old.description),
+            connection_id: self.connection_id.unwrap_or(old.connection_id),
+            message: self.message.unwrap_or(old.message),
+            daily_send_limit: self.daily_send_limit.unwrap_or(old.daily_send_limit),
+            speed: self.speed.unwrap_or(old.speed),
+            priority: self.priority.unwrap_or(old.priority),
+            scheduled_start: self.scheduled_start.unwrap_or(old.scheduled_start),
+            scheduled_end: self.scheduled_end.unwrap_or(old.scheduled_end),
+            send_window: self.send_window.unwrap_or(old.send_window),
+            timezone: self.timezone.unwrap_or(old.timezone),
+            default_country: self.default_country.unwrap_or(old.default_country),
+            tag: self.tag.unwrap_or(old.tag),
+            follow_up_stage: self.follow_up_stage.unwrap_or(old.follow_up_stage),
+        }
+    }
+}
+
+/// A setting that can't change any more, if one did.
+pub(crate) fn fixed(status: Status, old: &Settings, new: &Settings) -> Option<&'static str> {
+    let draft_only = [
+        ("message", old.message != new.message),
+        ("connection_id", old.connection_id != new.connection_id),
+        ("timezone", old.timezone != new.timezone),
+        ("default_country", old.default_country != new.default_country),
+    ];
+    let not_while_active = [
+        ("scheduled_start", old.scheduled_start != new.scheduled_start),
+        ("follow_up_stage", old.follow_up_stage != new.follow_up_stage),
+    ];
+    let guarded: &[(&'static str, bool)] = match status {
+        Status::Draft => &[],
+        Status::Active => &[draft_only.as_slice(), &not_while_active].concat(),
+        Status::Scheduled
+        | Status::Paused
+        | Status::Halted
+        | Status::Completed
+        | Status::Cancelled => &draft_only,
+    };
+    guarded.iter().find(|(_, changed)| *changed).map(|(field, _)| *field)
+}
+
+/// A campaign.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CampaignView {
+    /// Its id.
+    #[schema(value_type = String)]
+    id: CampaignId,
+    /// Where it stands.
+    status: Status,
+    /// Why it was halted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    halted_for: Option<String>,
+    /// Its name.
+    name: String,
+    /// What it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    /// The connection that sends it.
+    #[schema(value_type = String)]
+    connection_id: ConnectionId,
+    /// What is sent.
+    message: Content,
+    /// How many people a day at most.
+    daily_send_limit: u32,
+    /// How fast.
+    speed: Speed,
+    /// 1 (first) to 10 (last).
+    priority: u8,
+    /// Not before this moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    scheduled_start: Option<Timestamp>,
+    /// Not after this moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    scheduled_end: Option<Timestamp>,
+    /// The hours in which it may send.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    send_window: Option<SendWindow>,
+    /// The time zone in which its days are counted.
+    #[schema(value_type = String)]
+    timezone: Zone,
+    /// The country in which national phone numbers are read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    default_country: Option<CountryCode>,
+    /// A word to find it by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tag: Option<String>,
+    /// Which stage of a follow-up it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    follow_up_stage: Option<u8>,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// When sending could first begin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    started_at: Option<Timestamp>,
+    /// When it was completed or cancelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    finished_at: Option<Timestamp>,
+}
+
+impl From<Campaign> for CampaignView {
+    fn from(campaign: Campaign) -> Self {
+        let settings = campaign.settings;
+        Self {
+            id: campaign.id,
+            status: campaign.status,
+            halted_for: campaign.halted_for,
+            name: settings.name,
+            description: settings.description,
+            connection_id: settings.connection_id,
+            message: settings.message,
+            daily_send_limit: settings.daily_send_limit,
+            speed: settings.speed,
+            priority: settings.priority,
+            scheduled_start: settings.scheduled_start,
+            scheduled_end: settings.scheduled_end,
+            send_window: settings.send_window,
+            timezone: settings.timezone,
+            default_country: settings.default_country,
+            tag: settings.tag,
+            follow_up_stage: settings.follow_up_stage,
+            created_at: campaign.created_at,
+            started_at: campaign.started_at,
+            finished_at: campaign.finished_at,
+        }
+    }
+}

@@ -1,0 +1,220 @@
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use carillon::campaign::{self, Campaign, Settings, Status};
+use carillon::connection;
+use carillon::ids::CampaignId;
+use carillon::time::Timestamp;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::campaign_view::{CampaignChanges, CampaignView, NewCampaign, fixed};
+use crate::Api;
+use crate::body::{Asked, Body, Id, cursor, page_size};
+use crate::problem::{Answer, Problem};
+
+/// Over how many parts a campaign's recipients are spread.
+const SHARDS: u16 = 8;
+
+/// Which page of the campaigns.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PageAsked {
+    /// Only those of this status.
+    status: Option<Status>,
+    /// How many, 1 to 500; 50 when left out.
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// A page of campaigns.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CampaignPage {
+    /// The campaigns: those at work first, then by status; newest first in each.
+    items: Vec<CampaignView>,
+    /// Where the next page begins; none at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// Where a page ended: after a campaign, or before the first of a status.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Place {
+    status: Status,
+    after: Option<CampaignId>,
+}
+
+/// Make a campaign
+///
+/// It is a draft until it is started.
+#[utoipa::path(post, path = "/v1/campaigns", operation_id = "createCampaign", tag = "Campaigns", request_body = NewCampaign,
+    responses((status = 201, description = "The campaign.", body = CampaignView)))]
+pub(crate) async fn create(
+    State(api): State<Arc<Api>>,
+    Body(new): Body<NewCampaign>,
+) -> Answer<(StatusCode, Json<CampaignView>)> {
+    let now = api.clock.now();
+    let settings = Settings::from(new);
+    check(&api, &settings, now).await?;
+    let id = CampaignId::from_uuid(api.ids.uuid(now));
+    let campaign = Campaign::draft(id, settings, SHARDS, now);
+    campaign::store::create(&api.table, &campaign).await?;
+    Ok((StatusCode::CREATED, Json(campaign.into())))
+}
+
+/// Checks what people set, as far as it can be known.
+pub(super) async fn check(api: &Api, settings: &Settings, now: Timestamp) -> Answer<()> {
+    let problems = settings.problems(now);
+    if !problems.is_empty() {
+        return Err(Problem::fields(problems));
+    }
+    match connection::store::get(&api.table, settings.connection_id).await? {
+        Some(_) => Ok(()),
+        None => Err(Problem::field(
+            "connection_id",
+            "names no connection; GET /v1/connections lists them",
+        )),
+    }
+}
+
+/// List the campaigns
+#[utoipa::path(get, path = "/v1/campaigns", operation_id = "listCampaigns", tag = "Campaigns", params(PageAsked),
+    responses((status = 200, description = "A page of campaigns.", body = CampaignPage)))]
+pub(crate) async fn list(
+    State(api): State<Arc<Api>>,
+    Asked(asked): Asked<PageAsked>,
+) -> Answer<Json<CampaignPage>> {
+    let limit = page_size(asked.limit)? as usize;
+    let statuses = asked.status.map_or_else(|| Status::ALL.to_vec(), |status| vec![status]);
+    let from: Option<Place> = cursor::read(asked.cursor.as_deref())?;
+    let from = from.unwrap_or(Place { status: statuses[0], after: None });
+    let start = statuses.iter().position(|status| *status == from.status);
+    let statuses = &statuses[start.ok_or_else(cursor::unknown)?..];
+    let (items, next) = read_page(&api, statuses, from, limit).await?;
+    let next_cursor = next.and_then(|place| cursor::write(&place));
+    Ok(Json(CampaignPage { items: items.into_iter().map(Into::into).collect(), next_cursor }))
+}
+
+/// Reads on through the lists of several statuses until the page is full.
+async fn read_page(
+    api: &Api,
+    statuses: &[Status],
+    from: Place,
+    limit: usize,
+) -> Answer<(Vec<Campaign>, Option<Place>)> {
+    let mut found: Vec<Campaign> = Vec::new();
+    for status in statuses {
+        let begin = from.after.filter(|_| *status == from.status);
+        let mut after = begin.map(|id| campaign::store::place(*status, id));
+        loop {
+            if found.len() >= limit {
+                let last = found.last().filter(|last| last.status == *status);
+                let place = Place { status: *status, after: last.map(|last| last.id) };
+                return Ok((found, Some(place)));
+            }
+            let left = u32::try_from(limit - found.len()).unwrap_or(u32::MAX);
+            let page = campaign::store::list(&api.table, *status, after, left).await?;
+            found.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    Ok((found, None))
+}
+
+/// Show a campaign
+#[utoipa::path(get, path = "/v1/campaigns/{id}", operation_id = "getCampaign", tag = "Campaigns",
+    params(("id" = String, Path, description = "The campaign's id.")),
+    responses((status = 200, description = "The campaign.", body = CampaignView)))]
+pub(crate) async fn get(
+    State(api): State<Arc<Api>>,
+    Id(id): Id<CampaignId>,
+) -> Answer<Json<CampaignView>> {
+    Ok(Json(super::campaign(&api, id).await?.into()))
+}
+
+/// Change a campaign
+///
+/// The message, the connection, the time zone and the default country can only
+/// be changed of a draft. While a campaign is active, its name, description,
+/// tag, limits, priority, speed, window and end can be changed, and take effect
+/// with the next batch.
+#[utoipa::path(patch, path = "/v1/campaigns/{id}", operation_id = "changeCampaign", tag = "Campaigns",
+    params(("id" = String, Path, description = "The campaign's id.")), request_body = CampaignChanges,
+    responses((status = 200, description = "The campaign.", body = CampaignView)))]
+pub(crate) async fn change(
+    State(api): State<Arc<Api>>,
+    Id(id): Id<CampaignId>,
+    Body(changes): Body<CampaignChanges>,
+) -> Answer<Json<CampaignView>> {
+    let now = api.clock.now();
+    loop {
+        let campaign = super::campaign(&api, id).await?;
+        let settings = changes.clone().applied_to(&campaign.settings);
+        check_change(&api, &campaign, &settings, now).await?;
+        if campaign::store::replace_settings(&api.table, &campaign, settings).await? {
+            return Ok(Json(super::campaign(&api, id).await?.into()));
+        }
+    }
+}
+
+async fn check_change(
+    api: &Api,
+    campaign: &Campaign,
+    settings: &Settings,
+    now: Timestamp,
+) -> Answer<()> {
+    let status = campaign.status;
+    if status.is_final() {
+        return Err(Problem::conflict(format!("The campaign is {status}: it can't be changed.")));
+    }
+    if let Some(field) = fixed(status, &campaign.settings, settings) {
+        let detail = format!("The campaign is {status}: its {field} can't be changed any more.");
+        return Err(Problem::conflict(detail));
+    }
+    check(api, &still_to_come(campaign, settings), now).await
+}
+
+/// The settings without a start that lies behind the campaign: it was right when
+/// it was set.
+fn still_to_come(campaign: &Campaign, settings: &Settings) -> Settings {
+    let unchanged = campaign.settings.scheduled_start == settings.scheduled_start;
+    let begun = unchanged && campaign.status != Status::Draft;
+    let scheduled_start = settings.scheduled_start.filter(|_| !begun);
+    Settings { scheduled_start, ..settings.clone() }
+}
+
+/// Delete a campaign
+///
+/// Only a draft that was never given recipients.
+#[utoipa::path(delete, path = "/v1/campaigns/{id}", operation_id = "deleteCampaign", tag = "Campaigns",
+    params(("id" = String, Path, description = "The campaign's id.")),
+    responses((status = 204, description = "It is gone.")))]
+pub(crate) async fn delete(
+    State(api): State<Arc<Api>>,
+    Id(id): Id<CampaignId>,
+) -> Answer<StatusCode> {
+    let now = api.clock.now();
+    let campaign = super::campaign(&api, id).await?;
+    let status = campaign.status;
+    if status != Status::Draft {
+        let detail =
+            format!("The campaign is {status}: only a draft without recipients can be deleted.");
+        return Err(Problem::conflict(detail));
+    }
+    let uploading = campaign.uploading_until.is_some_and(|until| until > now);
+    if uploading || !campaign::store::imports(&api.table, id).await?.is_empty() {
+        return Err(Problem::conflict(
+            "The campaign has recipients, or is being given some: cancel it instead.",
+        ));
+    }
+    if campaign::store::delete(&api.table, &campaign).await? {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    Err(Problem::conflict("The campaign was changed at this moment. Look at it and try again."))
+}

@@ -1,0 +1,337 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use carillon::campaign::{self, Campaign, CountryCode, Import};
+use carillon::contact::ContactKey;
+use carillon::ids::{CampaignId, ImportId};
+use carillon::plan::Cursor;
+use carillon::recipient::store::{Place, record, retry_unconfirmed};
+use carillon::recipient::upload::{Finished, Format, Report, Upload, UploadError};
+use carillon::recipient::{self, Event, Recipient, Rung, Status};
+use carillon::time::Timestamp;
+use http::HeaderMap;
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::contacts::parse_key;
+use crate::Api;
+use crate::body::{Asked, Body, Id, Within, cursor, media_type, page_size};
+use crate::problem::{Answer, Kind, Problem, sentence};
+
+/// How many recipients are read at a time.
+const PAGE: u32 = 250;
+/// How many reads one request may take before it answers with what it has.
+const MOST_READS: u32 = 20;
+/// A recipient that is given back keeps the campaign from being completed so long.
+const RETRY_ANNOUNCED_FOR: SignedDuration = SignedDuration::from_mins(2);
+
+/// How an upload is read.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct UploadAsked {
+    /// The country in which national phone numbers are read, such as `CO`; the
+    /// campaign's own when left out.
+    #[param(value_type = Option<String>)]
+    default_country: Option<CountryCode>,
+}
+
+/// Which page of the recipients.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PageAsked {
+    /// Only those of this status.
+    status: Option<Status>,
+    /// How many, 1 to 500; 50 when left out.
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// A page of recipients.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RecipientPage {
+    /// The recipients. With a `status`, a page may have few or none and still
+    /// not be the last.
+    items: Vec<RecipientView>,
+    /// Where the next page begins; none at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// A recipient: one contact in one campaign.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RecipientView {
+    /// A phone in E.164, or a business-scoped user id.
+    #[schema(value_type = String, example = "+573001234567")]
+    contact: ContactKey,
+    /// Where it stands.
+    status: Status,
+    /// The attempt it is at, from 1.
+    attempt: u32,
+    /// The columns it was imported with.
+    columns: BTreeMap<String, String>,
+    /// When it was imported.
+    #[schema(value_type = String, format = DateTime)]
+    imported_at: Timestamp,
+    /// The provider's id of the message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_id: Option<String>,
+    /// When it was handed over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    sent_at: Option<Timestamp>,
+    /// When it reached the phone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    delivered_at: Option<Timestamp>,
+    /// When it was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    read_at: Option<Timestamp>,
+    /// When the contact answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    replied_at: Option<Timestamp>,
+    /// When the lead was closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    closed_at: Option<Timestamp>,
+    /// When it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    failed_at: Option<Timestamp>,
+    /// The provider's code of the last refusal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u32>,
+    /// Why it failed, was skipped, or waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// A retry waits until then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    not_before: Option<Timestamp>,
+}
+
+impl From<Recipient> for RecipientView {
+    fn from(recipient: Recipient) -> Self {
+        Self {
+            contact: recipient.contact,
+            status: recipient.status,
+            attempt: recipient.attempt,
+            columns: recipient.columns,
+            imported_at: recipient.imported_at,
+            message_id: recipient.message_id,
+            sent_at: recipient.sent_at,
+            delivered_at: recipient.delivered_at,
+            read_at: recipient.read_at,
+            replied_at: recipient.replied_at,
+            closed_at: recipient.closed_at,
+            failed_at: recipient.failed_at,
+            code: recipient.code,
+            reason: recipient.reason,
+            not_before: recipient.not_before,
+        }
+    }
+}
+
+/// What a person does about a recipient.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RecipientChange {
+    /// What to do.
+    action: Action,
+}
+
+/// What can be done about a recipient.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Action {
+    /// Mark the lead as done.
+    Close,
+    /// Send again to one that is unconfirmed: the first message may have arrived.
+    Retry,
+}
+
+/// Add recipients
+///
+/// The body is read as a stream and may have 64 MiB. CSV has a header line; the
+/// column with the phone is found by its name (`phone`, `mobile`, `celular`, …),
+/// and so is `bsuid`; the others become the recipients' columns, their names in
+/// small letters with `_` for spaces. JSON is an array of objects, or one object
+/// a line. Lines that can't be taken in are reported, and the others go in. To
+/// upload again changes nothing and reports duplicates.
+#[utoipa::path(post, path = "/v1/campaigns/{id}/recipients", operation_id = "addRecipients", tag = "Recipients",
+    params(("id" = String, Path, description = "The campaign's id."), UploadAsked),
+    request_body(content((String = "text/csv"), (Vec<BTreeMap<String, String>> = "application/json"), (String = "application/x-ndjson"))),
+    responses((status = 200, description = "What it brought.", body = Report)))]
+pub(crate) async fn upload(
+    State(api): State<Arc<Api>>,
+    Id(id): Id<CampaignId>,
+    Asked(asked): Asked<UploadAsked>,
+    headers: HeaderMap,
+    body: axum::body::Body,
+) -> Answer<Json<Report>> {
+    let now = api.clock.now();
+    let format = format(&headers)?;
+    let campaign = super::campaign(&api, id).await?;
+    let country = asked.default_country.or(campaign.settings.default_country.clone());
+    let country = country.as_ref().and_then(CountryCode::country);
+    let import = Import::new(ImportId::from_uuid(api.ids.uuid(now)), now);
+    // A task of its own, so that what was added is noted even when the client
+    // goes away in the middle.
+    let work = tokio::spawn(async move {
+        let upload =
+            Upload { table: &api.table, clock: &api.clock, campaign: &campaign, country, format };
+        upload.run(body.into_data_stream(), import).await
+    });
+    let Finished { report, outcome } = work.await.map_err(|error| Problem::internal(&error))?;
+    tracing::info!(campaign = %id, added = report.added, duplicates = report.duplicates, suppressed = report.suppressed, invalid = report.invalid_total, "recipients uploaded");
+    match outcome {
+        Ok(()) => Ok(Json(report)),
+        Err(error) => Err(ended_early(error).with_report(report)),
+    }
+}
+
+fn format(headers: &HeaderMap) -> Answer<Format> {
+    match media_type(headers).as_deref() {
+        Some("text/csv") => Ok(Format::Csv),
+        Some("application/json") => Ok(Format::JsonArray),
+        Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => {
+            Ok(Format::JsonLines)
+        }
+        Some(_) | None => Err(Problem::new(
+            Kind::UnsupportedMediaType,
+            "Send Content-Type: text/csv, application/json (an array of objects) or application/x-ndjson (one object a line).",
+        )),
+    }
+}
+
+fn ended_early(error: UploadError) -> Problem {
+    let words = sentence(&error);
+    match error {
+        UploadError::Unreadable(_) => {
+            Problem::new(Kind::Validation, format!("{words}. Nothing was added."))
+        }
+        UploadError::TooLarge => Problem::new(
+            Kind::TooLarge,
+            "The upload is larger than 64 MiB. What was read up to there stays; split the rest into smaller files. Lines uploaded again count as duplicates.",
+        ),
+        UploadError::BrokenOff(_) => Problem::new(
+            Kind::Malformed,
+            "The upload broke off. What was read up to there stays; upload the file again, and its first lines count as duplicates.",
+        ),
+        UploadError::Campaign(error) => error.into(),
+        UploadError::Store(error) => error.into(),
+    }
+}
+
+/// List the recipients
+#[utoipa::path(get, path = "/v1/campaigns/{id}/recipients", operation_id = "listRecipients", tag = "Recipients",
+    params(("id" = String, Path, description = "The campaign's id."), PageAsked),
+    responses((status = 200, description = "A page of recipients.", body = RecipientPage)))]
+pub(crate) async fn list(
+    State(api): State<Arc<Api>>,
+    Id(id): Id<CampaignId>,
+    Asked(asked): Asked<PageAsked>,
+) -> Answer<Json<RecipientPage>> {
+    let limit = page_size(asked.limit)? as usize;
+    let campaign = super::campaign(&api, id).await?;
+    let mut place: Option<Cursor> = cursor::read(asked.cursor.as_deref())?;
+    if place.as_ref().is_some_and(|place| !lies_in(place, &campaign)) {
+        return Err(cursor::unknown());
+    }
+    let mut items = Vec::new();
+    for _ in 0..MOST_READS {
+        let (page, next) =
+            recipient::store::walk(&api.table, id, campaign.shards, place.as_ref(), None, PAGE)
+                .await?;
+        place = next;
+        for recipient in page {
+            if asked.status.is_none_or(|status| status == recipient.status) {
+                let at = Place::of(id, &recipient.contact, campaign.shards);
+                let contact = at.contact.as_str().to_owned();
+                items.push(recipient.into());
+                if items.len() == limit {
+                    let last = Cursor { shard: at.shard, contact };
+                    return Ok(Json(RecipientPage { items, next_cursor: cursor::write(&last) }));
+                }
+            }
+        }
+        if place.is_none() {
+            break;
+        }
+    }
+    Ok(Json(RecipientPage { items, next_cursor: place.and_then(|place| cursor::write(&place)) }))
+}
+
+fn lies_in(place: &Cursor, campaign: &Campaign) -> bool {
+    place.shard < campaign.shards && place.contact.parse::<ContactKey>().is_ok()
+}
+
+/// Close a lead, or retry an unconfirmed recipient
+#[utoipa::path(patch, path = "/v1/campaigns/{id}/recipients/{contact}", operation_id = "changeRecipient", tag = "Recipients",
+    params(("id" = String, Path, description = "The campaign's id."), ("contact" = String, Path, description = "A phone in E.164, or a business-scoped user id.")),
+    request_body = RecipientChange,
+    responses((status = 200, description = "The recipient.", body = RecipientView)))]
+pub(crate) async fn change(
+    State(api): State<Arc<Api>>,
+    Within(id, contact): Within<CampaignId>,
+    Body(change): Body<RecipientChange>,
+) -> Answer<Json<RecipientView>> {
+    let now = api.clock.now();
+    let campaign = super::campaign(&api, id).await?;
+    let contact = parse_key(&contact)?;
+    let place = Place::of(id, &contact, campaign.shards);
+    let found = find(&api, &place).await?;
+    match change.action {
+        Action::Close => close(&api, &place, &found, now).await?,
+        Action::Retry => retry(&api, &campaign, &place, &found, now).await?,
+    }
+    Ok(Json(find(&api, &place).await?.into()))
+}
+
+async fn find(api: &Api, place: &Place) -> Answer<Recipient> {
+    let found = recipient::store::get(&api.table, place).await?;
+    found.ok_or_else(|| Problem::not_found("recipient in this campaign"))
+}
+
+async fn close(api: &Api, place: &Place, found: &Recipient, now: Timestamp) -> Answer<()> {
+    match found.status {
+        Status::Sent | Status::Delivered | Status::Read | Status::Replied | Status::Closed => {}
+        Status::Pending
+        | Status::Sending
+        | Status::Unconfirmed
+        | Status::Failed
+        | Status::Skipped
+        | Status::Cancelled => {
+            return Err(stands(found.status, "only who was sent to can be closed"));
+        }
+    }
+    let event = Event { attempt: found.attempt, rung: Rung::Closed };
+    record(&api.table, place, event, now, None).await?;
+    Ok(())
+}
+
+async fn retry(
+    api: &Api,
+    campaign: &Campaign,
+    place: &Place,
+    found: &Recipient,
+    now: Timestamp,
+) -> Answer<()> {
+    if found.status != Status::Unconfirmed {
+        return Err(stands(found.status, "only who is unconfirmed can be retried"));
+    }
+    campaign::store::announce_upload(&api.table, campaign.id, now + RETRY_ANNOUNCED_FOR).await?;
+    if retry_unconfirmed(&api.table, place, found.attempt).await? {
+        return Ok(());
+    }
+    Err(Problem::conflict("The recipient was settled at this moment. Look at it again."))
+}
+
+fn stands(status: Status, rule: &str) -> Problem {
+    Problem::conflict(format!("The recipient is {status}: {rule}."))
+}

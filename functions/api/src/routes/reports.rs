@@ -1,0 +1,162 @@
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use carillon::analytics::{self, DayCounts, Report};
+use carillon::campaign::{self, Campaign, Lane, Status};
+use carillon::ids::CampaignId;
+use carillon::plan::{Batch, BatchStatus};
+use carillon::time::{Date, Timestamp};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::Api;
+use crate::body::Id;
+use crate::problem::Answer;
+
+/// A campaign's funnel, and where it stands.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CampaignReport {
+    /// Where the campaign stands.
+    status: Status,
+    /// Why it was halted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    halted_for: Option<String>,
+    /// What happens next, or what to do.
+    next_step: &'static str,
+    #[serde(flatten)]
+    funnel: Report,
+}
+
+/// What happened day by day.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Days {
+    /// The days on which something happened, in the campaign's time zone.
+    items: Vec<DayCounts>,
+}
+
+/// The batches of a campaign.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Batches {
+    /// The batches, by day and number.
+    items: Vec<BatchView>,
+}
+
+/// A batch: at most 250 recipients of one day.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BatchView {
+    /// The day it counts for.
+    #[schema(value_type = String, format = Date)]
+    date: Date,
+    /// Its number that day, from 1.
+    number: u32,
+    /// Whether there is work left.
+    status: BatchStatus,
+    /// Its lane: `fast`, `normal` or `slow`.
+    #[schema(value_type = String)]
+    lane: Lane,
+    /// How many may be sent.
+    size: u32,
+    /// How many places were used, once it is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    used: Option<u32>,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// When it was put on the queue last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    enqueued_at: Option<Timestamp>,
+    /// When it was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    done_at: Option<Timestamp>,
+    /// Why it was closed before its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closed_for: Option<String>,
+}
+
+impl From<Batch> for BatchView {
+    fn from(batch: Batch) -> Self {
+        Self {
+            date: batch.name.date,
+            number: batch.name.number,
+            status: batch.status,
+            lane: batch.lane,
+            size: batch.size,
+            used: batch.used,
+            created_at: batch.created_at,
+            enqueued_at: batch.enqueued_at,
+            done_at: batch.done_at,
+            closed_for: batch.closed_for,
+        }
+    }
+}
+
+/// Show the funnel
+///
+/// The counts run a moment behind. `recipients` is the sum of `pending`,
+/// `sending`, `unconfirmed`, `sent`, `failed`, `skipped` and `cancelled`; from
+/// `sent` on the steps count cumulatively.
+#[utoipa::path(get, path = "/v1/campaigns/{id}/report", operation_id = "reportCampaign", tag = "Reports",
+    params(("id" = String, Path, description = "The campaign's id.")),
+    responses((status = 200, description = "The funnel.", body = CampaignReport)))]
+pub(crate) async fn report(
+    State(api): State<Arc<Api>>,
+    Id(id): Id<CampaignId>,
+) -> Answer<Json<CampaignReport>> {
+    let campaign = super::campaign(&api, id).await?;
+    let funnel = funnel(&api, &campaign).await?;
+    let next_step = next_step(campaign.status, &funnel);
+    let Campaign { status, halted_for, .. } = campaign;
+    Ok(Json(CampaignReport { status, halted_for, next_step, funnel }))
+}
+
+/// The funnel as the counters give it.
+pub(super) async fn funnel(api: &Api, campaign: &Campaign) -> Answer<Report> {
+    let tally = analytics::store::read(&api.table, campaign.id, campaign.shards).await?;
+    Ok(Report::of(&tally))
+}
+
+fn next_step(status: Status, funnel: &Report) -> &'static str {
+    match status {
+        Status::Draft if funnel.recipients == 0 => "Add recipients, then start it.",
+        Status::Draft => "Start it.",
+        Status::Scheduled => "It starts by itself at its scheduled start.",
+        Status::Active => {
+            "It sends by itself as its limits allow; the plan says how many on which day."
+        }
+        Status::Paused => "Resume it when it is to go on.",
+        Status::Halted => "Remove the reason it was halted for, then resume it.",
+        Status::Completed if funnel.unconfirmed > 0 => {
+            "It is over. Some messages are unconfirmed: a person may retry them."
+        }
+        Status::Completed | Status::Cancelled => "It is over.",
+    }
+}
+
+/// Show what happened day by day
+#[utoipa::path(get, path = "/v1/campaigns/{id}/analytics", operation_id = "analyseCampaign", tag = "Reports",
+    params(("id" = String, Path, description = "The campaign's id.")),
+    responses((status = 200, description = "The days.", body = Days)))]
+pub(crate) async fn days(
+    State(api): State<Arc<Api>>,
+    Id(id): Id<CampaignId>,
+) -> Answer<Json<Days>> {
+    let campaign = super::campaign(&api, id).await?;
+    let tally = analytics::store::read(&api.table, id, campaign.shards).await?;
+    Ok(Json(Days { items: DayCounts::of(&tally) }))
+}
+
+/// List the batches
+#[utoipa::path(get, path = "/v1/campaigns/{id}/batches", operation_id = "listBatches", tag = "Reports",
+    params(("id" = String, Path, description = "The campaign's id.")),
+    responses((status = 200, description = "The batches.", body = Batches)))]
+pub(crate) async fn batches(
+    State(api): State<Arc<Api>>,
+    Id(id): Id<CampaignId>,
+) -> Answer<Json<Batches>> {
+    super::campaign(&api, id).await?;
+    let batches = campaign::store::batches(&api.table, id, None).await?;
+    Ok(Json(Batches { items: batches.into_iter().map(Into::into).collect() }))
+}
