@@ -79,7 +79,7 @@ impl Phone {
 
     /// The country calling code, such as `57`.
     pub fn calling_code(&self) -> &str {
-        &self.0[1..1 + calling_code_length(&self.0[1..])]
+        &self.0[1..=calling_code_length(&self.0[1..])]
     }
 
     /// The number with all but its last two digits hidden, for people and logs.
@@ -175,9 +175,12 @@ mod tests {
 
     #[test]
     fn calling_codes_have_one_to_three_digits() {
-        for (phone, code) in
-            [("573001234567", "57"), ("12025550173", "1"), ("593991234567", "593"), ("79161234567", "7")]
-        {
+        for (phone, code) in [
+            ("573001234567", "57"),
+            ("12025550173", "1"),
+            ("593991234567", "593"),
+            ("79161234567", "7"),
+        ] {
             assert_eq!(Phone::from_wa_id(phone).unwrap().calling_code(), code);
         }
     }

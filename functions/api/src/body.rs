@@ -9,8 +9,7 @@ use carillon::ids::IdError;
 use http::request::Parts;
 use http::{HeaderMap, header};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::error::Category;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::problem::{Answer, Kind, Problem};
 
@@ -51,25 +50,16 @@ pub(crate) fn too_large() -> Problem {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Answer<T> {
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        misread(&path, error.inner())
-    })?;
-    json.end().map_err(|error| misread(".", &error))?;
-    Ok(value)
-}
-
-fn misread(path: &str, error: &serde_json::Error) -> Problem {
-    match error.classify() {
-        Category::Data => {
-            let field = if path == "." { "body" } else { path };
-            Problem::field(field, format!("does not fit: {error}"))
-        }
-        Category::Syntax | Category::Eof | Category::Io => {
-            Problem::new(Kind::Malformed, format!("The body is not valid JSON: {error}."))
-        }
+    if let Err(error) = serde_json::from_slice::<IgnoredAny>(bytes) {
+        let detail = format!("The body is not valid JSON: {error}.");
+        return Err(Problem::new(Kind::Malformed, detail));
     }
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let field = if path == "." { "body" } else { &path };
+        Problem::field(field, format!("does not fit: {}", error.inner()))
+    })
 }
 
 /// The query of a request's address.

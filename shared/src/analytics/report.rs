@@ -12,6 +12,7 @@ use crate::recipient::Status;
 /// steps count cumulatively: `sent` includes `received`, which includes `read`,
 /// and so on.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Funnel)]
 pub struct Report {
     /// Everyone imported.
     pub recipients: u64,

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 /// Where a campaign stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = CampaignStatus)]
 pub enum Status {
     /// Being prepared; nothing is sent.
     Draft,

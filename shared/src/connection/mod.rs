@@ -38,6 +38,7 @@ pub struct Connection {
 /// The providers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ConnectionKind)]
 pub enum Kind {
     /// Meta's `WhatsApp` Cloud API.
     WhatsappCloud,

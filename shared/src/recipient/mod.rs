@@ -21,6 +21,7 @@ use crate::contact::ContactKey;
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[schema(as = RecipientStatus)]
 pub enum Status {
     /// Waiting to be sent, or to be sent again.
     Pending,

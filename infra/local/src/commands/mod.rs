@@ -108,7 +108,7 @@ impl Command {
     async fn run(self, json: bool) -> Result<(), CommandError> {
         match self {
             Self::Serve(args) => serve::run(args, json).await,
-            Self::Demo(args) => demo::run(args, json).await,
+            Self::Demo(args) => Box::pin(demo::run(args, json)).await,
             Self::Simulator(args) => simulator::run(args, json).await,
             Self::Campaigns(args) => campaigns::run(args, json).await,
             Self::Connections(args) => connections::run(args, json).await,

@@ -105,7 +105,7 @@ impl Header {
             .map(|field| std::str::from_utf8(field).map(column_name))
             .collect::<Result<_, _>>()
             .map_err(|_| Unreadable::HeaderNotUtf8)?;
-        let contact = row::contact_column(names.iter().map(String::as_str));
+        let contact = row::contact_column(&names.iter().map(String::as_str).collect::<Vec<_>>());
         let bsuid = names.iter().position(|name| name == BSUID_COLUMN);
         if contact.is_none() && bsuid.is_none() {
             return Err(Unreadable::NoContactColumn { found: names });

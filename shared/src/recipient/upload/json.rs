@@ -182,19 +182,18 @@ fn row(line: u64, object: Map<String, Value>) -> Parsed {
         })?;
         fields.push((column_name(&name), text));
     }
-    let place = contact_column(fields.iter().map(|(name, _)| name.as_str()));
+    let names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
+    let place = contact_column(&names);
     let phone = place.map(|place| fields.remove(place).1).filter(|phone| !phone.is_empty());
     let mut columns: BTreeMap<String, String> = fields.into_iter().collect();
     let bsuid = columns.remove(BSUID_COLUMN).filter(|bsuid| !bsuid.is_empty());
     columns.remove("");
-    match phone.or(bsuid) {
-        Some(contact) => Row::of(line, contact, columns),
-        None => {
-            let names = CONTACT_COLUMNS.join(", ");
-            let reason = format!("says not to whom: expected one of {names}, {BSUID_COLUMN}");
-            Err(InvalidLine::new(line, "", reason))
-        }
-    }
+    let contact = phone.or(bsuid).ok_or_else(|| {
+        let names = CONTACT_COLUMNS.join(", ");
+        let reason = format!("says not to whom: expected one of {names}, {BSUID_COLUMN}");
+        InvalidLine::new(line, "", reason)
+    })?;
+    Row::of(line, contact, columns)
 }
 
 fn text(value: &Value) -> Option<String> {

@@ -63,6 +63,7 @@ pub enum Format {
 
 /// What an upload brought. Each line counts once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = UploadReport)]
 pub struct Report {
     /// Recipients that were added and wait for their turn.
     pub added: u64,

@@ -108,8 +108,8 @@ pub fn column_name(header: &str) -> String {
 }
 
 /// Which of these columns says to whom.
-pub(super) fn contact_column<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Option<usize> {
-    CONTACT_COLUMNS.iter().find_map(|known| names.clone().position(|name| name == *known))
+pub(super) fn contact_column(names: &[&str]) -> Option<usize> {
+    CONTACT_COLUMNS.iter().find_map(|known| names.iter().position(|name| name == known))
 }
 
 const SCIENTIFIC: &str = "a spreadsheet has shortened the number (5.73E+11): format the column as text and export it again";

@@ -43,16 +43,19 @@ fn reasons(rows: &[Parsed]) -> Vec<(u64, &str)> {
 #[test]
 fn a_plain_file() {
     let rows = parse(Format::Csv, "Phone,First Name,City\n+573001,Ana,Bogotá\n+573002,Luis,\n");
-    assert_eq!(rows, [
-        row(2, "+573001", &[("first_name", "Ana"), ("city", "Bogotá")]),
-        row(3, "+573002", &[("first_name", "Luis"), ("city", "")]),
-    ]);
+    assert_eq!(
+        rows,
+        [
+            row(2, "+573001", &[("first_name", "Ana"), ("city", "Bogotá")]),
+            row(3, "+573002", &[("first_name", "Luis"), ("city", "")]),
+        ]
+    );
 }
 
 #[test]
 fn a_bom_and_crlf_and_empty_lines() {
     let rows = parse(Format::Csv, "\u{feff}phone,name\r\n\r\n+571,Ana\r\n,\r\n\r\n+572,Luis");
-    assert_eq!(rows, [row(4, "+571", &[("name", "Ana")]), row(7, "+572", &[("name", "Luis")])]);
+    assert_eq!(rows, [row(3, "+571", &[("name", "Ana")]), row(6, "+572", &[("name", "Luis")])]);
 }
 
 #[test]
@@ -67,11 +70,14 @@ fn quotes_hold_commas_line_breaks_and_quotes() {
         Format::Csv,
         "name,phone\n\"Pérez, Ana\",+571\n\"two\nlines\",+572\n\"a \"\"b\"\"\",+573\n",
     );
-    assert_eq!(rows, [
-        row(2, "+571", &[("name", "Pérez, Ana")]),
-        row(3, "+572", &[("name", "two\nlines")]),
-        row(5, "+573", &[("name", "a \"b\"")]),
-    ]);
+    assert_eq!(
+        rows,
+        [
+            row(2, "+571", &[("name", "Pérez, Ana")]),
+            row(3, "+572", &[("name", "two\nlines")]),
+            row(5, "+573", &[("name", "a \"b\"")]),
+        ]
+    );
 }
 
 #[test]
@@ -80,8 +86,7 @@ fn semicolons_and_tabs_are_found_out() {
         let file = "phone;name;a,b\n+571;Ana;\"x;y\"\n".replace(';', delimiter);
         let inside = format!("x{delimiter}y");
         let rows = parse(Format::Csv, file);
-        let inside = if delimiter == "\t" { "x\ty" } else { inside.as_str() };
-        assert_eq!(rows, [row(2, "+571", &[("name", "Ana"), ("a,b", inside)])]);
+        assert_eq!(rows, [row(2, "+571", &[("name", "Ana"), ("a,b", &inside)])]);
     }
 }
 
@@ -107,7 +112,7 @@ fn the_contact_column_has_many_names() {
 fn without_a_phone_the_bsuid_counts() {
     let rows = parse(Format::Csv, "phone,bsuid\n,CO.134\n+571,CO.135\n");
     assert_eq!(rows, [row(2, "CO.134", &[]), row(3, "+571", &[])]);
-    assert!(rows.iter().flatten().all(|row| row.key(None).is_ok() || row.contact == "+571"));
+    assert_eq!(rows[0].as_ref().unwrap().key(None).unwrap().as_str(), "CO.134");
 }
 
 #[test]
@@ -129,7 +134,8 @@ fn what_is_no_csv_says_why() {
     assert_eq!(unreadable(Format::Csv, b"\xff\xfep\0h\0"), Unreadable::Utf16);
     assert_eq!(unreadable(Format::Csv, b"phone,a\xe9o\n1,2\n"), Unreadable::HeaderNotUtf8);
     assert_eq!(unreadable(Format::Csv, "\"phone,name\n+571,Ana\n"), Unreadable::OpenQuote);
-    let wide = format!("phone,{}\n", (0..65).map(|n| format!("c{n}")).collect::<Vec<_>>().join(","));
+    let wide =
+        format!("phone,{}\n", (0..65).map(|n| format!("c{n}")).collect::<Vec<_>>().join(","));
     assert_eq!(unreadable(Format::Csv, wide), Unreadable::TooManyColumns(65));
     assert_eq!(unreadable(Format::Csv, "x".repeat(MAX_LINE + 2)), Unreadable::HeaderTooLong);
 }
@@ -172,11 +178,14 @@ fn an_array_of_objects() {
     let json = r#" [ {"phone": "+571", "First Name": "A, [b] {c} \"d\" \\"}, {"to": 573001234567, "vip": true, "x": null} ,
         {"bsuid": "CO.134"}] "#;
     let rows = parse(Format::JsonArray, json);
-    assert_eq!(rows, [
-        row(1, "+571", &[("first_name", "A, [b] {c} \"d\" \\")]),
-        row(2, "573001234567", &[("vip", "true"), ("x", "")]),
-        row(3, "CO.134", &[]),
-    ]);
+    assert_eq!(
+        rows,
+        [
+            row(1, "+571", &[("first_name", "A, [b] {c} \"d\" \\")]),
+            row(2, "573001234567", &[("vip", "true"), ("x", "")]),
+            row(3, "CO.134", &[]),
+        ]
+    );
 }
 
 #[test]
@@ -201,7 +210,8 @@ fn an_array_that_breaks_off_says_so() {
 
 #[test]
 fn one_object_a_line() {
-    let rows = parse(Format::JsonLines, "{\"phone\": \"+571\"}\r\n\n{\"phone\": \n{\"phone\": \"+572\"}");
+    let rows =
+        parse(Format::JsonLines, "{\"phone\": \"+571\"}\r\n\n{\"phone\": \n{\"phone\": \"+572\"}");
     assert_eq!((&rows[0], &rows[2]), (&row(1, "+571", &[]), &row(4, "+572", &[])));
     assert_eq!(reasons(&rows), [(3, "is not valid JSON")]);
 }
@@ -258,9 +268,8 @@ fn more_than_64_mib_is_refused_where_it_ends() {
     let line = Bytes::from(format!("+573001234567,{}\n", "x".repeat(1000)).repeat(1000));
     let header = stream::iter([Ok::<_, Infallible>(Bytes::from_static(b"phone,name\n"))]);
     let endless = stream::repeat_with(move || Ok(line.clone()));
-    let found = rows(Format::Csv, header.chain(endless)).take_while(|row| {
-        std::future::ready(!matches!(row, Err(UploadError::TooLarge)))
-    });
+    let found = rows(Format::Csv, header.chain(endless))
+        .take_while(|row| std::future::ready(!matches!(row, Err(UploadError::TooLarge))));
     let count = block_on(found.count());
     assert!((60_000..70_000).contains(&count), "{count}");
 }

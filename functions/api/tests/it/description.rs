@@ -1,0 +1,107 @@
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+fn description() -> Value {
+    serde_json::to_value(carillon_api::openapi()).unwrap()
+}
+
+/// Every operation: its path, its method, and what is said of it.
+fn operations(description: &Value) -> Vec<(&str, &str, &Value)> {
+    let paths = description["paths"].as_object().unwrap();
+    let mut found = Vec::new();
+    for (path, item) in paths {
+        for method in ["get", "put", "post", "patch", "delete"] {
+            if let Some(operation) = item.get(method) {
+                found.push((path.as_str(), method, operation));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_description_is_as_agreed() {
+    insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false }, {
+        insta::assert_json_snapshot!("openapi", description());
+    });
+}
+
+#[test]
+fn it_is_openapi_3_1() {
+    let description = description();
+    assert!(description["openapi"].as_str().unwrap().starts_with("3.1"));
+    assert_eq!(description["components"]["securitySchemes"]["api_key"]["scheme"], "bearer");
+}
+
+#[test]
+fn every_operation_is_named_once_and_summarised() {
+    let description = description();
+    let mut names = BTreeSet::new();
+    for (path, method, operation) in operations(&description) {
+        let name = operation["operationId"].as_str().unwrap();
+        assert!(names.insert(name), "{name} is used twice");
+        assert!(!operation["summary"].as_str().unwrap().is_empty(), "{method} {path}");
+        assert_eq!(operation["tags"].as_array().unwrap().len(), 1, "{method} {path}");
+    }
+    assert_eq!(names.len(), 37);
+}
+
+#[test]
+fn every_operation_says_what_may_go_wrong() {
+    let description = description();
+    for (path, method, operation) in operations(&description) {
+        if !path.starts_with("/v1/") {
+            continue;
+        }
+        assert!(operation["security"].is_array(), "{method} {path}");
+        for status in ["401", "403", "503", "default"] {
+            let problem = &operation["responses"][status]["content"]["application/problem+json"];
+            assert!(problem.is_object(), "{method} {path} {status}");
+        }
+        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        let named = |name: &str| parameters.iter().any(|parameter| parameter["name"] == name);
+        assert_eq!(named("idempotency-key"), method == "post", "{method} {path}");
+        for name in path.split('{').skip(1).filter_map(|part| part.split_once('}')) {
+            assert!(named(name.0), "{method} {path} {}", name.0);
+        }
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    let description = description();
+    let mut references = Vec::new();
+    collect(&description, &mut references);
+    assert!(references.len() > 100);
+    for reference in references {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(description.pointer(pointer).is_some(), "{reference}");
+    }
+}
+
+/// Two types of one name would stand in each other's place.
+#[test]
+fn no_two_schemas_share_a_name() {
+    let description = description();
+    let words = |schema: &str| {
+        let words = &description["components"]["schemas"][schema]["enum"];
+        words.as_array().unwrap_or_else(|| panic!("{schema} is no enum")).len()
+    };
+    assert_eq!((words("CampaignStatus"), words("RecipientStatus")), (7, 11));
+    let schemas = description["components"]["schemas"].as_object().unwrap();
+    for schema in ["Status", "Report", "Kind"] {
+        assert!(!schemas.contains_key(schema), "{schema} says not of what");
+    }
+}
+
+fn collect<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::Object(fields) => {
+            found.extend(fields.get("$ref").and_then(Value::as_str));
+            fields.values().for_each(|value| collect(value, found));
+        }
+        Value::Array(values) => values.iter().for_each(|value| collect(value, found)),
+        _ => {}
+    }
+}

@@ -1,0 +1,180 @@
+//! Every file in `events/` goes through its handler, as Lambda would hand it over.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use carillon::AwsConfig;
+use carillon::config::Config;
+use carillon::connection::{self, Connection, Kind, Secrets, Vault};
+use carillon::ids::{ConnectionId, IdSource};
+use carillon::recipient::Status;
+use carillon::table::{Table, ensure_table};
+use carillon::time::{Clock, Timestamp};
+use carillon_aggregator::Aggregator;
+use carillon_api::Api;
+use carillon_engines::{Engines, Place};
+use carillon_scheduler::Scheduler;
+use carillon_webhook::Webhook;
+use lambda_runtime::{Context, LambdaEvent};
+use serde::de::DeserializeOwned;
+use tower::ServiceExt;
+
+const SECRETS_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+const ADMIN_KEY: &str = "sample-admin-key-0123456789abcdef";
+
+/// The functions on an embedded table, with the connection the samples speak of.
+struct Functions {
+    aws: AwsConfig,
+    config: Config,
+    clock: Clock,
+    ids: IdSource,
+    table: Table,
+    _engines: Engines,
+}
+
+impl Functions {
+    async fn new() -> Self {
+        let engines = Engines::start(Place::Memory).expect("the engines start");
+        let aws = AwsConfig::at(&engines.dynamodb_url(), &engines.sqs_url()).await;
+        let config = Config::from_values([
+            ("CARILLON_TABLE", "carillon"),
+            ("CARILLON_SENDS_QUEUE_URL", "http://127.0.0.1/000000000000/sends.fifo"),
+            ("CARILLON_SECRETS_KEY", SECRETS_KEY),
+        ]);
+        let table = Table::new(&aws, "carillon");
+        ensure_table(&table).await.expect("the table is made");
+        // The samples are of that day.
+        let clock = Clock::movable(Timestamp::constant(1_795_251_600, 0), 1.0);
+        let ids = IdSource::seeded(1);
+        let functions = Self { aws, config, clock, ids, table, _engines: engines };
+        functions.connect().await;
+        functions
+    }
+
+    async fn connect(&self) {
+        let id: ConnectionId = "con_01890a5d-ac96-774b-bcce-b302099a8056".parse().expect("an id");
+        let secrets = Secrets {
+            access_token: "token".into(),
+            app_secret: "test_app_secret".into(),
+            verify_token: "meatyhamhock".into(),
+        };
+        let vault = Vault::new(&SECRETS_KEY.into()).expect("a vault");
+        let connection = Connection {
+            id,
+            name: "Main".to_owned(),
+            kind: Kind::WhatsappCloud,
+            phone_number_id: "800000000000001".to_owned(),
+            waba_id: None,
+            portfolio: "main".to_owned(),
+            throughput_mps: 80,
+            secrets: vault.seal(id, &secrets, &self.ids).expect("sealed"),
+            created_at: Timestamp::UNIX_EPOCH,
+        };
+        connection::store::put(&self.table, &connection).await.expect("stored");
+    }
+
+    async fn api(&self) -> axum::Router {
+        let api = Api::new(&self.config, &self.aws, self.clock.clone(), self.ids.clone());
+        let api = api.expect("the api is set up");
+        api.ensure_admin_key(ADMIN_KEY).await.expect("a key");
+        carillon_api::router(Arc::new(api))
+    }
+
+    fn webhook(&self) -> axum::Router {
+        let webhook = Webhook::new(&self.config, &self.aws, self.clock.clone(), self.ids.clone());
+        carillon_webhook::router(Arc::new(webhook.expect("the webhook is set up")))
+    }
+}
+
+fn events() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events")
+}
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(events().join(name)).expect("a sample event")
+}
+
+fn event<T: DeserializeOwned>(name: &str) -> LambdaEvent<T> {
+    let payload = serde_json::from_str(&read(name)).expect("an event of its type");
+    let mut context = Context::default();
+    context.deadline = 4_102_444_800_000;
+    LambdaEvent::new(payload, context)
+}
+
+/// Hands an HTTP API event to a router, as `lambda_http::run` does.
+async fn http(router: axum::Router, name: &str) -> (u16, String) {
+    let request = lambda_http::request::from_str(&read(name)).expect("an HTTP API event");
+    let answer = router.oneshot(request).await.expect("an answer");
+    let status = answer.status().as_u16();
+    let body = axum::body::to_bytes(answer.into_body(), 1 << 22).await.expect("a body");
+    (status, String::from_utf8_lossy(&body).into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_api_answers_its_events() {
+    let functions = Functions::new().await;
+    let api = functions.api().await;
+    let (status, body) = http(api.clone(), "api-openapi.json").await;
+    assert_eq!((status, body.contains("\"openapi\"")), (200, true), "{body}");
+    let (status, body) = http(api.clone(), "api-create-campaign.json").await;
+    assert_eq!(status, 201, "{body}");
+    let (status, body) = http(api, "api-list-campaigns.json").await;
+    assert_eq!(status, 200, "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_webhook_answers_its_events() {
+    let functions = Functions::new().await;
+    let webhook = functions.webhook();
+    let (status, body) = http(webhook.clone(), "webhook-verify.json").await;
+    assert_eq!(status, 200, "{body}");
+    for name in ["webhook-statuses.json", "webhook-statuses-base64.json", "webhook-inbound.json"] {
+        let (status, body) = http(webhook.clone(), name).await;
+        assert_eq!(status, 200, "{name}: {body}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_scheduler_runs_whatever_its_trigger_says() {
+    let functions = Functions::new().await;
+    let clock = functions.clock.clone();
+    let scheduler = Scheduler::new(&functions.config, &functions.aws, clock).expect("set up");
+    for name in ["scheduler-daily.json", "scheduler-minute.json"] {
+        scheduler.handle(event(name)).await.expect(name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sender_passes_over_a_batch_it_does_not_know() {
+    let functions = Functions::new().await;
+    let (clock, ids) = (functions.clock.clone(), functions.ids.clone());
+    let sender = carillon_sender::sender(&functions.config, &functions.aws, clock, ids);
+    let response =
+        carillon_sender::handle(&sender.expect("set up"), event("sender-batch.json")).await;
+    assert!(response.expect("handled").batch_item_failures.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_aggregator_counts_its_records_once() {
+    let functions = Functions::new().await;
+    let aggregator = Aggregator::new(functions.table.clone());
+    for _ in 0..2 {
+        aggregator.handle(event("aggregator-recipients.json")).await.expect("counted");
+    }
+    let campaign = "cmp_01890a5d-ac96-774b-bcce-b302099a8057".parse().expect("an id");
+    let tally = carillon::analytics::store::read(&functions.table, campaign, 8).await;
+    let tally = tally.expect("counters").0;
+    let states: i64 =
+        Status::ALL.iter().filter_map(|status| tally.get(&format!("n_{status}"))).sum();
+    let inserted = read("aggregator-recipients.json").matches("\"INSERT\"").count();
+    assert_eq!(states, i64::try_from(inserted).expect("few"), "{tally:?}");
+}
+
+#[test]
+fn no_sample_is_left_out() {
+    let known = include_str!("events.rs");
+    for entry in std::fs::read_dir(events()).expect("the samples") {
+        let name = entry.expect("a file").file_name().into_string().expect("a name");
+        assert!(known.contains(&format!("\"{name}\"")), "{name} goes through no handler");
+    }
+}
