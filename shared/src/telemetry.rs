@@ -1,6 +1,8 @@
 //! Logs: structured, one event for each change worth knowing. Never logged:
 //! phone numbers, message texts, secrets, request bodies.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 
@@ -22,6 +24,7 @@ pub fn init_json(filter: &str) {
 pub fn init_plain(filter: &str) {
     let _ = fmt()
         .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .with_env_filter(filter_of(&format!("dynoxide=error,{filter}")))
         .try_init();

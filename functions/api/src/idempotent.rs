@@ -95,8 +95,8 @@ async fn remember(
 ) -> Result<Response, Problem> {
     let (head, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.map_err(|error| Problem::internal(&error))?;
-    if head.status.is_server_error() {
-        store::forget(&api.table, asked).await?;
+    let noted = if head.status.is_server_error() {
+        store::forget(&api.table, asked).await
     } else {
         let keep = body.len() <= LONGEST_ANSWER && !(has_secret && head.status.is_success());
         let answer = Remembered {
@@ -107,7 +107,11 @@ async fn remember(
             began_at: now,
             expires_at: (now + REMEMBERED).as_second(),
         };
-        store::finish(&api.table, asked, &answer).await?;
+        store::finish(&api.table, asked, &answer).await
+    };
+    if let Err(error) = noted {
+        // What was done is done, and this answer says so.
+        tracing::error!(error = &error as &dyn std::error::Error, "an answer was not remembered");
     }
     Ok(Response::from_parts(head, Body::from(body)))
 }

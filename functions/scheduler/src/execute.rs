@@ -29,12 +29,14 @@ impl Scheduler {
         Ok(())
     }
 
+    /// Cuts off and enqueues what was allotted; gives how many people that were.
     pub(crate) async fn carry_out(
         &self,
         plan: &Plan,
         situation: &Situation,
         now: Timestamp,
-    ) -> Result<(), ScheduleError> {
+    ) -> Result<u32, ScheduleError> {
+        let mut people = 0;
         for allotment in &plan.allotments {
             let Some(campaign) = situation.campaigns.get(&allotment.campaign) else { continue };
             let Some(connection) = situation.connections.get(&campaign.settings.connection_id)
@@ -43,10 +45,11 @@ impl Scheduler {
             };
             let cut = crate::walk::Cut { table: &self.table, connection, now };
             for batch in cut.batches(campaign.clone(), allotment.people).await? {
+                people += batch.size;
                 self.enqueue(&batch, now).await?;
             }
         }
-        Ok(())
+        Ok(people)
     }
 
     async fn enqueue(&self, batch: &Batch, now: Timestamp) -> Result<(), ScheduleError> {
@@ -63,15 +66,11 @@ impl Scheduler {
         situation: &Situation,
         now: Timestamp,
     ) -> Result<(), ScheduleError> {
-        for id in situation.campaigns.keys() {
-            let Some(campaign) = campaign::store::get(&self.table, *id).await? else { continue };
-            if campaign.status != Status::Active {
-                continue;
-            }
+        for (id, campaign) in &situation.campaigns {
             if campaign.settings.scheduled_end.is_some_and(|end| end <= now) {
-                self.end(&campaign, now).await?;
+                self.end(campaign, now).await?;
             } else if !situation.open.contains_key(id) {
-                self.finish_if_exhausted(campaign, situation, now).await?;
+                self.finish_if_exhausted(campaign.clone(), situation, now).await?;
             }
         }
         Ok(())
@@ -85,7 +84,9 @@ impl Scheduler {
         }
     }
 
-    /// With no batch open and nothing allotted, looks whether anyone still waits.
+    /// With no batch open, looks whether anyone still waits. The campaign is taken
+    /// as it was when its batches were counted: if one was cut since, by this run
+    /// or another, its version has moved and nothing is written.
     async fn finish_if_exhausted(
         &self,
         campaign: Campaign,
@@ -97,8 +98,10 @@ impl Scheduler {
         };
         let cut = crate::walk::Cut { table: &self.table, connection, now };
         let campaign = cut.look_ahead(campaign).await?;
-        if is_exhausted(&campaign, now) {
-            self.change(&campaign, Move::Complete, now).await?;
+        if campaign.is_exhausted(now)
+            && campaign::store::complete(&self.table, &campaign, now).await?
+        {
+            tracing::info!(campaign = %campaign.id, "campaign completed");
         }
         Ok(())
     }
@@ -118,14 +121,4 @@ impl Scheduler {
             Err(ChangeError::Store(error)) => Err(error.into()),
         }
     }
-}
-
-/// Whether a whole pass, begun after the last upload, met nobody who waits, and
-/// no batch was cut off since.
-fn is_exhausted(campaign: &Campaign, now: Timestamp) -> bool {
-    let uploading = campaign.uploading_until;
-    let settled = uploading.is_none_or(|until| until <= now);
-    let passed =
-        campaign.walk.exhausted_at.is_some_and(|began| uploading.is_none_or(|u| u <= began));
-    settled && passed && campaign.walk.began_at.is_none() && campaign.walk.rewind.is_none()
 }

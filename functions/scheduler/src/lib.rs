@@ -57,10 +57,10 @@ impl Scheduler {
         self.requeue_forgotten(now).await?;
         let situation = self.gather(now).await?;
         let plan = plan::plan(&situation.candidates, &situation.lanes, &situation.portfolios);
-        self.carry_out(&plan, &situation, now).await?;
+        let people = self.carry_out(&plan, &situation, now).await?;
         self.finish_ended(&situation, now).await?;
         self.sweep().await?;
-        report(&plan);
+        report(&plan, people);
         Ok(plan)
     }
 
@@ -74,12 +74,11 @@ impl Scheduler {
     }
 }
 
-fn report(plan: &Plan) {
+fn report(plan: &Plan, people: u32) {
     for line in &plan.report {
         tracing::debug!(campaign = %line.campaign, outcome = ?line.outcome, "planned");
     }
-    let people: u32 = plan.allotments.iter().map(|allotment| allotment.people).sum();
     if people > 0 {
-        tracing::info!(people, campaigns = plan.allotments.len(), "released");
+        tracing::info!(people, "released");
     }
 }

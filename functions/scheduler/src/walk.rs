@@ -76,7 +76,8 @@ impl Cut<'_> {
     }
 
     /// Moves the walk up to the next recipient who is due, or to its end, without
-    /// cutting anything off.
+    /// cutting anything off. Gives the campaign as it is then; if someone changed
+    /// it meanwhile, its version matches nothing stored.
     pub(crate) async fn look_ahead(&self, mut campaign: Campaign) -> Result<Campaign, StoreError> {
         let walk = &campaign.walk;
         let asleep = walk.began_at.is_none() && walk.wake_at.is_some_and(|wake| wake > self.now);

@@ -6,7 +6,7 @@ use carillon::channel::whatsapp_cloud::{
 use carillon::contact;
 use carillon::conversation::{self, Inbound};
 use carillon::delivery::retry::{Decision, Stop, decide};
-use carillon::recipient::store::{Place, record, settle_refused};
+use carillon::recipient::store::{Place, leave_out_late, record, settle_refused};
 use carillon::recipient::{Callback, Event, Rung};
 use carillon::table::StoreError;
 
@@ -67,10 +67,20 @@ impl Webhook {
         let (decision, stop) = decide(&refusal, callback.attempt, now, jitter);
         let place = Place::from(callback);
         let attempt = callback.attempt;
-        settle_refused(&self.table, &place, attempt, &decision, refusal.code, status.at).await?;
-        if let Decision::Skip { .. } = decision {
-            contact::store::record_preference(&self.table, &callback.contact, true, status.at)
+        let settled =
+            settle_refused(&self.table, &place, attempt, &decision, refusal.code, status.at)
                 .await?;
+        match decision {
+            Decision::Skip { .. } => {
+                let contact = &callback.contact;
+                contact::store::record_preference(&self.table, contact, true, status.at).await?;
+            }
+            Decision::Retry { .. } if settled => {
+                if !campaign::store::stir(&self.table, callback.campaign, now).await? {
+                    leave_out_late(&self.table, &place, attempt + 1).await?;
+                }
+            }
+            Decision::Retry { .. } | Decision::Fail { .. } | Decision::Unconfirmed { .. } => {}
         }
         if stop == Stop::Campaign {
             self.halt(callback, &refusal).await?;

@@ -13,10 +13,7 @@ use serde_json::json;
 use whatsapp_simulator::Behaviour;
 
 fn main() {
-    head(
-        "The pure planner",
-        &["campaigns", "recipients each", "µs a plan"],
-    );
+    head("The pure planner", &["campaigns", "recipients each", "µs a plan"]);
     for campaigns in [1, 10, 100] {
         for recipients in [1_000, 10_000, 100_000, 1_000_000] {
             measure_plan(campaigns, recipients);
@@ -27,7 +24,9 @@ fn main() {
         &["campaigns", "recipients in all", "ms a run", "ms a run with nothing due"],
     );
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    for (campaigns, recipients) in [(1, 1_000), (1, 10_000), (1, 100_000), (10, 10_000), (100, 25_000)] {
+    for (campaigns, recipients) in
+        [(1, 1_000), (1, 10_000), (1, 100_000), (10, 10_000), (100, 25_000)]
+    {
         runtime.block_on(measure_run(campaigns, recipients));
     }
 }
@@ -68,8 +67,7 @@ fn measure_plan(campaigns: u64, recipients: u64) {
 }
 
 async fn measure_run(campaigns: u32, recipients: u32) {
-    let config =
-        StageConfig { behaviour: Behaviour::silent(), throughput: 1_000, counting: false };
+    let config = StageConfig { behaviour: Behaviour::silent(), throughput: 1_000, counting: false };
     let stage = Stage::set(config).await;
     for number in 0..campaigns {
         let campaign = stage.campaign().await;

@@ -62,7 +62,10 @@ fn dollars(imported: &Counted, sent: &Counted, queue: &Counted) {
     let moved = ["SendMessage", "DeleteMessage"];
     let queue: u64 = moved.iter().filter_map(|name| queue.requests.get(*name)).sum();
     let queue = per(queue as f64 * 1.5);
-    head("Dollars per million messages, us-east-1 list prices", &["what", "units a message", "dollars"]);
+    head(
+        "Dollars per million messages, us-east-1 list prices",
+        &["what", "units a message", "dollars"],
+    );
     let rows = [
         ("DynamoDB writes, importing", writes(imported), WRITES),
         ("DynamoDB reads, importing", reads(imported), READS),

@@ -64,14 +64,18 @@ async fn measure(latency: u64) {
 /// 250 messages at `fast` on an ordinary number of 80 a second.
 async fn one_batch() {
     let stage =
-        Stage::set(StageConfig { behaviour: behaviour(100), throughput: 80, counting: false }).await;
+        Stage::set(StageConfig { behaviour: behaviour(100), throughput: 80, counting: false })
+            .await;
     let campaign = stage.campaign().await;
     stage.import(&campaign, 0, 250).await;
     stage.host.counted().await;
     let start = now();
     stage.send_all(&campaign).await;
     let peak = stage.simulator.summary().peak_per_second;
-    head("One batch of 250, `fast`, a number of 80 messages a second, 100 ms latency", &["seconds", "most in one second"]);
+    head(
+        "One batch of 250, `fast`, a number of 80 messages a second, 100 ms latency",
+        &["seconds", "most in one second"],
+    );
     row(&[format!("{:.2}", seconds_since(start)), peak.to_string()]);
     stage.host.stop().await;
 }

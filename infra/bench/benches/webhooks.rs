@@ -11,7 +11,12 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     head(
         "Webhook statuses (sent, delivered, read of each message)",
-        &["statuses a request", "statuses/s answered", "statuses/s counted", "repeated, statuses/s"],
+        &[
+            "statuses a request",
+            "statuses/s answered",
+            "statuses/s counted",
+            "repeated, statuses/s",
+        ],
     );
     for batch in [1, 100, 1_000] {
         runtime.block_on(measure(batch));
@@ -19,8 +24,7 @@ fn main() {
 }
 
 async fn measure(batch: usize) {
-    let config =
-        StageConfig { behaviour: Behaviour::silent(), throughput: 1_000, counting: false };
+    let config = StageConfig { behaviour: Behaviour::silent(), throughput: 1_000, counting: false };
     let stage = Stage::set(config).await;
     let campaign = stage.campaign().await;
     stage.import(&campaign, 0, MESSAGES).await;
@@ -72,7 +76,8 @@ fn body(statuses: &[Value]) -> Vec<u8> {
         json!({"display_phone_number": "15550100001", "phone_number_id": "800000000000001"});
     let value =
         json!({"messaging_product": "whatsapp", "metadata": metadata, "statuses": statuses});
-    let entry = json!({"id": "900000000000001", "changes": [{"field": "messages", "value": value}]});
+    let entry =
+        json!({"id": "900000000000001", "changes": [{"field": "messages", "value": value}]});
     json!({"object": "whatsapp_business_account", "entry": [entry]}).to_string().into_bytes()
 }
 

@@ -71,11 +71,7 @@ fn consumed(capacity: &Value) -> f64 {
     }
 }
 
-async fn pass(
-    State(proxy): State<CountingProxy>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+async fn pass(State(proxy): State<CountingProxy>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or("");
     let (service, operation) = target.split_once('.').unwrap_or(("", target));
     let operation = operation.to_owned();

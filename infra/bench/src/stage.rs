@@ -59,8 +59,7 @@ impl Stage {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let engines =
             Engines::start(Place::Folder(folder.path().to_owned())).expect("the engines start");
-        let (mut urls, mut proxies) =
-            ((engines.dynamodb_url(), engines.sqs_url()), (None, None));
+        let (mut urls, mut proxies) = ((engines.dynamodb_url(), engines.sqs_url()), (None, None));
         if config.counting {
             let (dynamodb, dynamodb_url) =
                 CountingProxy::start(&urls.0).await.expect("a proxy starts");

@@ -109,7 +109,8 @@ impl Host {
         ensure_table(&table).await.map_err(function)?;
         let (clock, ids) = (host.clock.clone(), host.ids.clone());
         let sender = carillon_sender::sender(&config, &aws, clock.clone(), ids.clone());
-        let scheduler = Scheduler::new(&config, &aws, clock.clone()).map_err(HostError::Function)?;
+        let scheduler =
+            Scheduler::new(&config, &aws, clock.clone()).map_err(HostError::Function)?;
         let api =
             Api::new(&config, &aws, clock.clone(), ids.clone()).map_err(HostError::Function)?;
         api.ensure_admin_key(host.admin_key.expose_secret()).await.map_err(function)?;

@@ -58,8 +58,7 @@ impl Queue {
 
     /// Takes a handled message off the queue.
     pub(crate) async fn delete(&self, receipt: &str) -> Result<(), BoxError> {
-        let request =
-            self.client.delete_message().queue_url(&self.url).receipt_handle(receipt);
+        let request = self.client.delete_message().queue_url(&self.url).receipt_handle(receipt);
         Box::pin(request.send()).await?;
         Ok(())
     }
@@ -99,8 +98,7 @@ async fn create(client: &Client, name: &str, redrive: Option<&str>) -> Result<St
 }
 
 async fn arn(client: &Client, url: &str) -> Result<String, BoxError> {
-    let request =
-        client.get_queue_attributes().queue_url(url).attribute_names(Attribute::QueueArn);
+    let request = client.get_queue_attributes().queue_url(url).attribute_names(Attribute::QueueArn);
     let answer = Box::pin(request.send()).await?;
     let mut attributes = answer.attributes.unwrap_or_default();
     attributes.remove(&Attribute::QueueArn).ok_or_else(|| "the queue has no ARN".into())

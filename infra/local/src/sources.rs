@@ -22,7 +22,7 @@ use crate::queue::{Queue, event_of};
 const SENDER_TIMEOUT: Duration = Duration::from_secs(300);
 /// How often the scheduler runs. On AWS it is each minute; one machine has
 /// nothing to pay for more.
-const SCHEDULE: Duration = Duration::from_secs(10);
+const SCHEDULE: Duration = Duration::from_secs(2);
 /// How many stream records are read at a time.
 const STREAM_BATCH: usize = 500;
 /// How long the stream reader waits when there is nothing to read.

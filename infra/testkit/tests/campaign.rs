@@ -71,7 +71,12 @@ async fn replies_count_for_the_campaign_they_answer() {
     world.upload(&first, contacts_csv(0, 2)).await.expect(200);
     world.act(&first, "start").await.expect(200);
     world.settle().await;
-    let quoted = world.simulator.log().iter().find(|entry| phone(0).ends_with(&entry.to)).map(|entry| entry.wamid.clone());
+    let quoted = world
+        .simulator
+        .log()
+        .iter()
+        .find(|entry| phone(0).ends_with(&entry.to))
+        .map(|entry| entry.wamid.clone());
     world.pass(1, 60).await;
     let second = world.campaign(&connection, json!({"name": "Second"})).await;
     world.upload(&second, contacts_csv(0, 2)).await.expect(200);

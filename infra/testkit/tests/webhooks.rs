@@ -9,9 +9,9 @@ use whatsapp_simulator::{Behaviour, LogEntry};
 fn payloads() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/tests/payloads");
     let folders = ["facebook-openapi/webhooks", "pywa/webhooks", "synthetic/webhooks"];
-    let files = folders.iter().flat_map(|folder| {
-        std::fs::read_dir(root.join(folder)).expect("the sample payloads")
-    });
+    let files = folders
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(root.join(folder)).expect("the sample payloads"));
     files.map(|file| file.expect("a file").path()).collect()
 }
 
@@ -23,7 +23,8 @@ fn status(entry: &LogEntry, status: &str) -> Value {
 }
 
 fn envelope(value: &Value) -> Vec<u8> {
-    let entry = json!({"id": "900000000000001", "changes": [{"field": "messages", "value": value}]});
+    let entry =
+        json!({"id": "900000000000001", "changes": [{"field": "messages", "value": value}]});
     json!({"object": "whatsapp_business_account", "entry": [entry]}).to_string().into_bytes()
 }
 

@@ -46,6 +46,10 @@ pub struct Campaign {
     /// While recipients may still be arriving: until then it isn't completed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uploading_until: Option<Timestamp>,
+    /// When someone who had had their turn was put back among those who wait: a
+    /// pass of the walk that began before doesn't tell that nobody waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stirred_at: Option<Timestamp>,
     /// How far the walk over its recipients is.
     #[serde(default)]
     pub walk: Walk,
@@ -157,10 +161,21 @@ impl Campaign {
             started_at: None,
             finished_at: None,
             uploading_until: None,
+            stirred_at: None,
             walk: Walk::default(),
             day: None,
             version: 1,
         }
+    }
+
+    /// Whether everyone had their turn: a whole pass of the walk, begun after the
+    /// last upload and after anyone was put back, met nobody who waits.
+    pub fn is_exhausted(&self, now: Timestamp) -> bool {
+        let uploaded = self.uploading_until.is_none_or(|until| until <= now);
+        let latest = self.uploading_until.max(self.stirred_at);
+        let walked =
+            self.walk.exhausted_at.is_some_and(|began| latest.is_none_or(|at| at <= began));
+        uploaded && walked && self.walk.began_at.is_none() && self.walk.rewind.is_none()
     }
 
     /// The time zone its days and its window are counted in.

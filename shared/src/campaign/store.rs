@@ -124,6 +124,36 @@ pub async fn end(table: &Table, campaign: &Campaign, now: Timestamp) -> Result<(
     table.transact(writes).await
 }
 
+/// Completes a campaign, provided nobody changed it since it was read and found
+/// exhausted; `false` when somebody did.
+pub async fn complete(
+    table: &Table,
+    campaign: &Campaign,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    match table.transact(status_writes(campaign, Status::Completed, None, now)?).await {
+        Ok(()) => Ok(true),
+        Err(StoreError::Cancelled(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Says that someone who had had their turn was put back among those who wait.
+/// `false` when the campaign is over, so that nobody will come by again.
+pub async fn stir(table: &Table, id: CampaignId, now: Timestamp) -> Result<bool, StoreError> {
+    let update = Update::of(&Key::Campaign(id))
+        .set("stirred_at", now)
+        .add("version", 1)
+        .when("attribute_exists(pk) AND NOT (#status IN (:completed, :cancelled))")
+        .value("completed", Status::Completed)
+        .value("cancelled", Status::Cancelled);
+    match table.update(update).await {
+        Ok(_) => Ok(true),
+        Err(StoreError::Condition(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 fn sweep(campaign: &Campaign, reason: &str) -> Result<Write, StoreError> {
     let sweep = Sweep {
         campaign: campaign.id,

@@ -86,9 +86,9 @@ pub fn decide(refusal: &Refusal, attempt: u32, now: Timestamp, jitter: f64) -> (
         }
         Verdict::Ambiguous => (Decision::Unconfirmed { reason }, Stop::Nothing),
         Verdict::OptedOut => (Decision::Skip { reason: "opted_out".to_owned() }, Stop::Nothing),
-        Verdict::RecipientRejected
-        | Verdict::MessageRejected
-        | Verdict::CountryBlocked => (Decision::Fail { reason }, Stop::Nothing),
+        Verdict::RecipientRejected | Verdict::MessageRejected | Verdict::CountryBlocked => {
+            (Decision::Fail { reason }, Stop::Nothing)
+        }
         Verdict::RequestRejected => (Decision::Fail { reason }, Stop::CampaignIfRepeated),
         // The message surely did not go out, and it isn't the recipient's fault:
         // it waits for the campaign to be resumed.

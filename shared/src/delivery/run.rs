@@ -11,6 +11,7 @@ use super::retry::{Decision, Stop, decide};
 use super::{Channels, ChannelsError, PAIR_SECONDS, Pacer, Pacers, QueueError, Route, SendQueue};
 use crate::campaign::{self, Campaign, Move, Status as CampaignStatus};
 use crate::channel::{Acceptance, Accepted, Outbound, Outcome, Refusal};
+use crate::contact;
 use crate::ids::{IdSource, RunId};
 use crate::plan::store::Closing;
 use crate::plan::{self, Batch, BatchRef, Cursor, Lease};
@@ -447,6 +448,7 @@ impl Run<'_> {
         let now = self.sender.clock.now();
         let (decision, stop) = decide(refusal, recipient.attempt, now, jitter);
         self.settle(recipient, &decision, refusal.code).await?;
+        self.follow_up(recipient, &decision).await?;
         match stop {
             Stop::Nothing => {}
             Stop::Lane(pause) => self.pacer.hold(pause),
@@ -458,6 +460,31 @@ impl Run<'_> {
             }
         }
         Ok(matches!(decision, Decision::Unconfirmed { .. }))
+    }
+
+    /// What a decision means beyond the recipient: an opt-out holds for the
+    /// contact; who is to be tried again must have a campaign to be tried in.
+    async fn follow_up(
+        &self,
+        recipient: &Recipient,
+        decision: &Decision,
+    ) -> Result<(), DeliveryError> {
+        let Sender { table, clock, .. } = self.sender;
+        match decision {
+            Decision::Skip { .. } => {
+                let (contact, now) = (&recipient.contact, clock.now());
+                contact::store::record_preference(table, contact, true, now).await?;
+            }
+            Decision::Retry { .. } => {
+                let campaign = campaign::store::get(table, self.campaign.id).await?;
+                if campaign.is_none_or(|campaign| campaign.status.is_final()) {
+                    let (place, attempt) = (self.place(recipient), recipient.attempt + 1);
+                    recipient::store::leave_out_late(table, &place, attempt).await?;
+                }
+            }
+            Decision::Fail { .. } | Decision::Unconfirmed { .. } => {}
+        }
+        Ok(())
     }
 
     async fn halt(&self, refusal: &Refusal) -> Result<(), DeliveryError> {

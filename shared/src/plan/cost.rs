@@ -117,17 +117,14 @@ pub fn estimate(recipients: &BTreeMap<String, u64>, category: Category, day: Dat
         rates_source: card.map(|card| card.source.as_str()),
     };
     for (country, count) in recipients {
-        match card.and_then(|card| card.price(country, category)) {
-            Some((market, rate)) => {
-                let cost = rounded(rate * *count as f64);
-                estimate.total = rounded(estimate.total + cost);
-                let (country, recipients) = (country.clone(), *count);
-                estimate.by_country.push(CountryCost { country, market, recipients, rate, cost });
-            }
-            None => estimate
-                .unpriced
-                .push(Unpriced { country: country.clone(), recipients: *count }),
-        }
+        let (country, recipients) = (country.clone(), *count);
+        let Some((market, rate)) = card.and_then(|card| card.price(&country, category)) else {
+            estimate.unpriced.push(Unpriced { country, recipients });
+            continue;
+        };
+        let cost = rounded(rate * recipients as f64);
+        estimate.total = rounded(estimate.total + cost);
+        estimate.by_country.push(CountryCost { country, market, recipients, rate, cost });
     }
     estimate
 }

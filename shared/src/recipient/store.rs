@@ -250,6 +250,17 @@ pub async fn retry_unconfirmed(
     passed(table, status(update, Status::Pending)).await
 }
 
+/// Leaves out someone who was put back for another attempt of a campaign that is
+/// over: nobody comes by there any more.
+pub async fn leave_out_late(
+    table: &Table,
+    place: &Place,
+    attempt: u32,
+) -> Result<bool, StoreError> {
+    let reason = "the campaign was over before another attempt";
+    leave_out(table, place, attempt, Status::Cancelled, reason).await
+}
+
 /// Records what a webhook or a person says of an attempt, on the ladder.
 /// `true` when the status moved.
 pub async fn record(

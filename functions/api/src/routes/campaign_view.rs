@@ -88,6 +88,31 @@ impl From<NewCampaign> for Settings {
     }
 }
 
+/// A change of a setting that may be taken away.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Setting<T> {
+    /// Left out: it stays.
+    #[default]
+    Kept,
+    /// Given, or taken away with `null`.
+    Given(Option<T>),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Setting<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(Self::Given)
+    }
+}
+
+impl<T> Setting<T> {
+    fn unwrap_or(self, old: Option<T>) -> Option<T> {
+        match self {
+            Self::Kept => old,
+            Self::Given(new) => new,
+        }
+    }
+}
+
 /// What is to change of a campaign. What is left out stays; `null` takes a
 /// setting away.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -96,9 +121,9 @@ pub(crate) struct CampaignChanges {
     /// Its name.
     name: Option<String>,
     /// What it is for.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
-    description: Option<Option<String>>,
+    description: Setting<String>,
     /// The connection that sends it. Only of a draft.
     #[schema(value_type = Option<String>)]
     connection_id: Option<ConnectionId>,
@@ -111,41 +136,32 @@ pub(crate) struct CampaignChanges {
     /// 1 (first) to 10 (last).
     priority: Option<u8>,
     /// Not before this moment. Not while it is active.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
-    scheduled_start: Option<Option<Timestamp>>,
+    scheduled_start: Setting<Timestamp>,
     /// Not after this moment.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
-    scheduled_end: Option<Option<Timestamp>>,
+    scheduled_end: Setting<Timestamp>,
     /// The hours in which it may send.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default)]
     #[schema(value_type = Option<SendWindow>)]
-    send_window: Option<Option<SendWindow>>,
+    send_window: Setting<SendWindow>,
     /// The time zone in which its days are counted. Only of a draft.
     #[schema(value_type = Option<String>)]
     timezone: Option<Zone>,
     /// The country in which national phone numbers are read. Only of a draft.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
-    default_country: Option<Option<CountryCode>>,
+    default_country: Setting<CountryCode>,
     /// A word to find it by.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
-    tag: Option<Option<String>>,
+    tag: Setting<String>,
     /// Which stage of a follow-up it is. Not while it is active.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default)]
     #[schema(value_type = Option<u8>)]
-    follow_up_stage: Option<Option<u8>>,
-}
-
-/// Tells `null` from a field that is left out.
-fn given<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    Option::deserialize(deserializer).map(Some)
+    follow_up_stage: Setting<u8>,
 }
 
 impl CampaignChanges {

@@ -58,7 +58,7 @@ pub(crate) async fn recipients(
         campaign,
         columns: columns.into_iter().collect(),
         ready: VecDeque::new(),
-        place: Some(None),
+        ahead: Ahead::After(None),
     };
     let body = Body::from_stream(stream::try_unfold(export.begun(), Export::next));
     let name = format!("attachment; filename=\"{id}.csv\"");
@@ -77,8 +77,14 @@ struct Export {
     campaign: Campaign,
     columns: Vec<String>,
     ready: VecDeque<Bytes>,
-    /// Where to read on; none at the end.
-    place: Option<Option<Cursor>>,
+    ahead: Ahead,
+}
+
+/// What is still to be read.
+enum Ahead {
+    /// What comes after a place, or everything.
+    After(Option<Cursor>),
+    Nothing,
 }
 
 impl Export {
@@ -94,7 +100,9 @@ impl Export {
             if let Some(bytes) = self.ready.pop_front() {
                 return Ok(Some((bytes, self)));
             }
-            let Some(place) = self.place.take() else { return Ok(None) };
+            let Ahead::After(place) = std::mem::replace(&mut self.ahead, Ahead::Nothing) else {
+                return Ok(None);
+            };
             let (table, campaign) = (&self.table, &self.campaign);
             let (page, next) = recipient::store::walk(
                 table,
@@ -108,7 +116,9 @@ impl Export {
             .inspect_err(|error| {
                 tracing::error!(error = error as &dyn std::error::Error, "an export broke off");
             })?;
-            self.place = next.map(Some);
+            if next.is_some() {
+                self.ahead = Ahead::After(next);
+            }
             let lines: String = page.iter().map(|recipient| self.line(recipient)).collect();
             if !lines.is_empty() {
                 self.ready.push_back(lines.into());

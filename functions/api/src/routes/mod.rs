@@ -3,6 +3,7 @@
 
 mod campaign_view;
 mod campaigns;
+mod connection_view;
 mod connections;
 mod contacts;
 mod export;

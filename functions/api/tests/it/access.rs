@@ -134,3 +134,14 @@ async fn bodies_that_can_not_be_read_say_where() {
     send(json, " ".repeat(300 * 1024)).await.is_problem(413, "256 KiB");
     send("application/json; charset=utf-8", "{}".into()).await.is_problem(422, "name");
 }
+
+#[tokio::test]
+async fn without_a_table_one_is_asked_to_come_back() {
+    let mut stage = Stage::set().await;
+    stage.get("/v1/campaigns").await.ok();
+    stage.lose_table();
+    let answer = stage.get("/v1/campaigns").await;
+    answer.is_problem(503, "Try again in a moment");
+    assert_eq!(answer.header("retry-after"), Some("2"));
+    assert!(!answer.text().contains("127.0.0.1"));
+}

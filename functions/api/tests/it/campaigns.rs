@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, draft, id, merge};
+use crate::stage::{Stage, draft, file_of, id, merge};
 
 #[tokio::test]
 async fn a_draft_has_defaults() {
@@ -29,7 +29,7 @@ async fn wrong_settings_are_named_all_at_once() {
     let mut body = draft(&connection);
     merge(
         &mut body,
-        json!({
+        &json!({
             "name": "", "daily_send_limit": 0, "priority": 11,
             "scheduled_start": "2026-11-20T12:00:00Z", "scheduled_end": "2026-11-19T12:00:00Z"
         }),
@@ -50,7 +50,7 @@ async fn a_body_of_the_wrong_shape_says_where() {
     let connection = stage.connection().await;
     let with = |more: Value| {
         let mut body = draft(&connection);
-        merge(&mut body, more);
+        merge(&mut body, &more);
         body
     };
     for (more, field, words) in [
@@ -227,8 +227,8 @@ async fn draft_with_one(stage: &Stage) -> String {
 async fn the_plan_says_how_many_when_and_for_how_much() {
     let stage = Stage::set().await;
     let id = stage.campaign(json!({"daily_send_limit": 200, "message": {"template": {"name": "promo", "language": "es"}}})).await;
-    let rows: String = (0..500).map(|n| format!("+57300{n:07}\n")).collect();
-    stage.csv(&id, format!("phone\n{rows}+4915123456789\n")).await.ok();
+    let file = file_of(500) + "\n+4915123456789\n";
+    stage.csv(&id, file).await.ok();
     let plan = stage.get(&format!("/v1/campaigns/{id}/plan")).await.ok();
     let people: Vec<_> =
         plan["forecast"]["days"].as_array().unwrap().iter().map(|day| &day["people"]).collect();

@@ -43,7 +43,7 @@ async fn a_start_that_has_become_past_is_refused() {
     let stage = Stage::set().await;
     let id = stage.campaign(json!({"scheduled_start": "2026-11-21T13:00:00Z"})).await;
     stage.csv(&id, "phone\n+573001234567\n").await.ok();
-    stage.advance(std::time::Duration::from_secs(2 * 3600));
+    stage.advance(std::time::Duration::from_hours(2));
     let answer = stage.tell(&format!("/v1/campaigns/{id}/start")).await;
     answer.is_problem(422, "scheduled_start is in the past");
 }

@@ -2,7 +2,7 @@ use carillon::delivery::retry::Decision;
 use carillon::recipient::store::{self, Place};
 use serde_json::json;
 
-use crate::stage::Stage;
+use crate::stage::{Stage, file_of};
 
 const PHONE: &str = "+573001234567";
 
@@ -18,8 +18,7 @@ async fn claim(stage: &Stage, campaign: &str) -> Place {
 async fn lists_go_page_by_page() {
     let stage = Stage::set().await;
     let id = stage.campaign(json!({})).await;
-    let rows: String = (0..60).map(|n| format!("+57300{n:07}\n")).collect();
-    stage.csv(&id, format!("phone\n{rows}")).await.ok();
+    stage.csv(&id, file_of(60)).await.ok();
     let mut seen = std::collections::BTreeSet::new();
     let mut cursor = String::new();
     let mut pages = 0;
@@ -115,8 +114,7 @@ async fn an_export_is_safe_to_open() {
 async fn an_export_has_everyone() {
     let stage = Stage::set().await;
     let id = stage.campaign(json!({})).await;
-    let rows: String = (0..1200).map(|n| format!("+57300{n:07}\n")).collect();
-    stage.csv(&id, format!("phone\n{rows}")).await.ok();
+    stage.csv(&id, file_of(1200)).await.ok();
     let answer = stage.get(&format!("/v1/campaigns/{id}/recipients.csv")).await;
     assert_eq!(answer.text().lines().count(), 1201);
 }

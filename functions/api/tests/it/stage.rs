@@ -29,7 +29,7 @@ pub(crate) struct Stage {
     pub(crate) table: Table,
     pub(crate) clock: Clock,
     router: Router,
-    _engines: Engines,
+    engines: Option<Engines>,
 }
 
 /// What the API answered.
@@ -78,8 +78,18 @@ impl Stage {
         Self::at("http://127.0.0.1:9").await
     }
 
-    /// A stage whose Cloud API lies at that address.
+    /// A stage whose Cloud API lies at that address, and whose clock all but
+    /// stands still.
     pub(crate) async fn at(graph_url: &str) -> Self {
+        Self::with(graph_url, 0.001).await
+    }
+
+    /// A stage whose clock runs so many times as fast as the machine's.
+    pub(crate) async fn running(rate: f64) -> Self {
+        Self::with("http://127.0.0.1:9", rate).await
+    }
+
+    async fn with(graph_url: &str, rate: f64) -> Self {
         let engines = Engines::start(Place::Memory).unwrap();
         let aws = AwsConfig::at(&engines.dynamodb_url(), &engines.sqs_url()).await;
         let config = Config::from_values([
@@ -91,11 +101,16 @@ impl Stage {
         let table = Table::new(&aws, "carillon");
         ensure_table(&table).await.unwrap();
         let start: Timestamp = NOW.parse().unwrap();
-        let clock = Clock::movable(start, 0.001);
+        let clock = Clock::movable(start, rate);
         let api = Api::new(&config, &aws, clock.clone(), IdSource::seeded(7)).unwrap();
         api.ensure_admin_key(ADMIN).await.unwrap();
         let router = carillon_api::router(Arc::new(api));
-        Self { table, clock, router, _engines: engines }
+        Self { table, clock, router, engines: Some(engines) }
+    }
+
+    /// Takes the table away.
+    pub(crate) fn lose_table(&mut self) {
+        self.engines.take();
     }
 
     pub(crate) fn advance(&self, by: Duration) {
@@ -163,7 +178,7 @@ impl Stage {
     pub(crate) async fn campaign(&self, settings: Value) -> String {
         let connection = self.connection().await;
         let mut body = draft(&connection);
-        merge(&mut body, settings);
+        merge(&mut body, &settings);
         id(&self.post("/v1/campaigns", body).await.ok())
     }
 
@@ -200,7 +215,14 @@ pub(crate) fn draft(connection: &str) -> Value {
     })
 }
 
-pub(crate) fn merge(into: &mut Value, more: Value) {
+/// A file with that many phones.
+pub(crate) fn file_of(count: u32) -> String {
+    let mut lines = vec!["phone".to_owned()];
+    lines.extend((0..count).map(|n| format!("+57300{n:07}")));
+    lines.join("\n")
+}
+
+pub(crate) fn merge(into: &mut Value, more: &Value) {
     let more = more.as_object().cloned().unwrap_or_default();
     into.as_object_mut().unwrap().extend(more);
 }

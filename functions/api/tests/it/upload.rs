@@ -1,8 +1,10 @@
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, request};
+use crate::stage::{Stage, file_of, request};
 
 fn counts(report: &Value) -> [u64; 4] {
     ["added", "duplicates", "suppressed", "invalid_total"]
@@ -33,8 +35,7 @@ async fn good_rows_go_in_and_bad_ones_are_named() {
 async fn the_same_file_twice_adds_nothing() {
     let stage = Stage::set().await;
     let id = stage.campaign(json!({})).await;
-    let file: String = (0..500).map(|n| format!("+57300{n:07}\n")).collect();
-    let file = format!("phone\n{file}");
+    let file = file_of(500);
     let (one, other) = tokio::join!(stage.csv(&id, file.clone()), stage.csv(&id, file.clone()));
     let (one, other) = (counts(&one.ok()), counts(&other.ok()));
     assert_eq!((one[0] + other[0], one[1] + other[1]), (500, 500));
@@ -170,4 +171,47 @@ async fn what_it_brought_is_noted_for_the_start() {
     let countries: Vec<_> = imports[0].countries.iter().map(|(k, n)| (k.as_str(), *n)).collect();
     assert_eq!(countries, [("52", 1), ("57", 1)]);
     assert!(stage.stored(&id).await.uploading_until.is_some());
+}
+
+/// The upload says every 30 seconds that it goes on, and hears then that it must
+/// not.
+#[tokio::test]
+async fn a_campaign_that_is_cancelled_meanwhile_stops_the_upload() {
+    let stage = Stage::running(300.0).await;
+    let id = stage.campaign(json!({})).await;
+    let (sender, body) = futures::channel::mpsc::unbounded();
+    let send = |text: &'static str| {
+        sender.unbounded_send(Ok::<_, std::io::Error>(Bytes::from_static(text.as_bytes())))
+    };
+    send("phone\n+573001234567\n").unwrap();
+    let meddle = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        stage.tell(&format!("/v1/campaigns/{id}/cancel")).await.ok();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        // Nobody may be listening any more.
+        let _ = send("+573001234568\n");
+        sender.close_channel();
+    };
+    let (answer, ()) = tokio::join!(stage.csv(&id, Body::from_stream(body)), meddle);
+    answer.is_problem(409, "The campaign is cancelled");
+    assert_eq!(counts(&answer.json["report"])[0], 1);
+    let imports = carillon::campaign::store::imports(&stage.table, id.parse().unwrap()).await;
+    assert_eq!(imports.unwrap()[0].added, 1);
+}
+
+/// What was noted survives even when the process doesn't.
+#[tokio::test]
+async fn a_long_upload_is_noted_meanwhile() {
+    let stage = Stage::running(300.0).await;
+    let id = stage.campaign(json!({})).await;
+    let (sender, body) = futures::channel::mpsc::unbounded::<Result<Bytes, std::io::Error>>();
+    sender.unbounded_send(Ok(Bytes::from_static(b"phone\n+573001234567\n"))).unwrap();
+    let look = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let imports = carillon::campaign::store::imports(&stage.table, id.parse().unwrap()).await;
+        assert_eq!(imports.unwrap()[0].added, 1);
+        sender.close_channel();
+    };
+    let (answer, ()) = tokio::join!(stage.csv(&id, Body::from_stream(body)), look);
+    answer.ok();
 }

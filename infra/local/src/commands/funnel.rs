@@ -56,9 +56,11 @@ impl Funnel {
         self.parts().iter().map(|(_, count)| count).sum()
     }
 
-    /// Whether nothing more happens to the campaign.
+    /// Whether the campaign has ended and the counts, which run a moment behind,
+    /// have nobody waiting any more.
     pub(crate) fn is_over(&self) -> bool {
-        matches!(self.status.as_str(), "completed" | "cancelled")
+        let ended = matches!(self.status.as_str(), "completed" | "cancelled");
+        ended && self.pending + self.sending == 0
     }
 
     /// The funnel as bars, and the sum under it.

@@ -1,6 +1,6 @@
 //! CSV as spreadsheets write it, piece by piece in bounded memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::row::{BSUID_COLUMN, InvalidLine, MAX_COLUMNS, MAX_LINE, Row, column_name};
 use super::{Parsed, Unreadable, row};
@@ -115,7 +115,10 @@ impl Header {
             .zip(names)
             .map(|(place, name)| (is_other(place) && !name.is_empty()).then_some(name))
             .collect();
-        let others = names.iter().flatten().count();
+        if let Some(long) = names.iter().flatten().find(|name| row::is_long_name(name)) {
+            return Err(Unreadable::LongColumnName(long.chars().take(row::MAX_NAME).collect()));
+        }
+        let others = names.iter().flatten().collect::<BTreeSet<_>>().len();
         if others > MAX_COLUMNS {
             return Err(Unreadable::TooManyColumns(others));
         }

@@ -3,6 +3,7 @@
 //! uploading again changes nothing.
 
 mod csv;
+mod intake;
 mod json;
 mod row;
 #[cfg(test)]
@@ -14,17 +15,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::stream::{self, Stream, StreamExt};
+use futures::stream::{Stream, StreamExt};
 use jiff::SignedDuration;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 pub use row::{
-    BSUID_COLUMN, CONTACT_COLUMNS, InvalidLine, MAX_COLUMNS, MAX_LINE, MAX_VALUE, column_name,
+    BSUID_COLUMN, CONTACT_COLUMNS, InvalidLine, MAX_COLUMNS, MAX_LINE, MAX_NAME, MAX_VALUE,
+    column_name,
 };
 
-use self::csv::CsvRows;
-use self::json::{ArrayRows, LineRows};
+use self::intake::rows;
 use self::row::Row;
 use super::store::Place;
 use super::{Recipient, store};
@@ -41,8 +42,6 @@ pub const MAX_UPLOAD: u64 = 64 * 1024 * 1024;
 pub const MAX_NAMED: usize = 1000;
 /// How many rows are written at once.
 const IN_FLIGHT: usize = 32;
-/// How much is taken apart at a time.
-const PIECE: usize = 64 * 1024;
 /// How often the upload says that it goes on, and notes what it brought.
 const ANNOUNCE_EVERY: Duration = Duration::from_secs(30);
 /// However fast the clock runs, not more often than this on the machine's.
@@ -104,6 +103,9 @@ pub enum Unreadable {
     /// The header has too many columns.
     #[error("the first line names {0} columns; at most {MAX_COLUMNS} beside the phone are allowed")]
     TooManyColumns(usize),
+    /// The header has a very long column name.
+    #[error("the column {0}… has too long a name: at most {MAX_NAME} characters are allowed")]
+    LongColumnName(String),
     /// The header opens a quote.
     #[error("a quote in the first line is never closed")]
     OpenQuote,
@@ -293,108 +295,6 @@ impl Report {
         if place < MAX_NAMED {
             self.invalid.insert(place, line);
             self.invalid.truncate(MAX_NAMED);
-        }
-    }
-}
-
-/// Takes a body apart. After an error nothing follows.
-fn rows<S, E>(format: Format, body: S) -> impl Stream<Item = Result<Parsed, UploadError>>
-where
-    S: Stream<Item = Result<Bytes, E>>,
-    E: Into<Box<dyn StdError + Send + Sync>>,
-{
-    let mut parser = Parser::new(format);
-    let mut taken = 0;
-    let mut failed = false;
-    body.flat_map(|chunk| stream::iter(pieces(chunk)))
-        .chain(stream::iter([Input::End]))
-        .map(move |input| {
-            let mut rows = Vec::new();
-            if !failed && let Err(error) = parser.take(input, &mut taken, &mut rows) {
-                failed = true;
-                rows.push(Err(error));
-            }
-            rows
-        })
-        .flat_map(stream::iter)
-}
-
-/// What a parser is fed with.
-enum Input {
-    Bytes(Bytes),
-    Broken(Box<dyn StdError + Send + Sync>),
-    End,
-}
-
-fn pieces<E>(chunk: Result<Bytes, E>) -> Vec<Input>
-where
-    E: Into<Box<dyn StdError + Send + Sync>>,
-{
-    match chunk {
-        Ok(bytes) => {
-            let cut = |start| bytes.slice(start..bytes.len().min(start + PIECE));
-            (0..bytes.len()).step_by(PIECE).map(cut).map(Input::Bytes).collect()
-        }
-        Err(error) => vec![Input::Broken(error.into())],
-    }
-}
-
-enum Parser {
-    Csv(CsvRows),
-    Array(ArrayRows),
-    Lines(LineRows),
-}
-
-impl Parser {
-    fn new(format: Format) -> Self {
-        match format {
-            Format::Csv => Self::Csv(CsvRows::new()),
-            Format::JsonArray => Self::Array(ArrayRows::default()),
-            Format::JsonLines => Self::Lines(LineRows::default()),
-        }
-    }
-
-    fn take(
-        &mut self,
-        input: Input,
-        taken: &mut u64,
-        rows: &mut Vec<Result<Parsed, UploadError>>,
-    ) -> Result<(), UploadError> {
-        let mut found = Vec::new();
-        let outcome = match input {
-            Input::Broken(error) => return Err(UploadError::BrokenOff(error)),
-            Input::End => self.finish(&mut found),
-            Input::Bytes(bytes) => {
-                *taken += bytes.len() as u64;
-                if *taken > MAX_UPLOAD {
-                    return Err(UploadError::TooLarge);
-                }
-                self.feed(&bytes, &mut found)
-            }
-        };
-        rows.extend(found.into_iter().map(Ok));
-        Ok(outcome?)
-    }
-
-    fn feed(&mut self, bytes: &[u8], rows: &mut Vec<Parsed>) -> Result<(), Unreadable> {
-        match self {
-            Self::Csv(csv) => csv.feed(bytes, rows),
-            Self::Array(array) => array.feed(bytes, rows),
-            Self::Lines(lines) => {
-                lines.feed(bytes, rows);
-                Ok(())
-            }
-        }
-    }
-
-    fn finish(&mut self, rows: &mut Vec<Parsed>) -> Result<(), Unreadable> {
-        match self {
-            Self::Csv(csv) => csv.finish(rows),
-            Self::Array(array) => array.finish(rows),
-            Self::Lines(lines) => {
-                lines.finish(rows);
-                Ok(())
-            }
         }
     }
 }

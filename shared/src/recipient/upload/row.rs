@@ -1,6 +1,6 @@
 //! One line of an upload, taken apart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,6 +10,8 @@ use crate::phone::{Country, Phone};
 
 /// The most columns beside the contact's.
 pub const MAX_COLUMNS: usize = 64;
+/// The longest name of a column, in characters: that of a placeholder.
+pub const MAX_NAME: usize = 64;
 /// The longest value of a column, in characters.
 pub const MAX_VALUE: usize = 1024;
 /// The longest line, in bytes.
@@ -75,17 +77,28 @@ impl Row {
         contact: String,
         columns: BTreeMap<String, String>,
     ) -> Result<Self, InvalidLine> {
-        if columns.len() > MAX_COLUMNS {
-            let reason =
-                format!("has {} columns; at most {MAX_COLUMNS} are allowed", columns.len());
-            return Err(InvalidLine::new(line, &contact, reason));
-        }
         if let Some((name, value)) = columns.iter().find(|(_, value)| is_long(value)) {
             let length = value.chars().count();
             let reason = format!("{name} has {length} characters; at most {MAX_VALUE} are allowed");
             return Err(InvalidLine::new(line, value, reason));
         }
         Ok(Self { line, contact, columns })
+    }
+
+    /// Counts the row's columns among those of the whole upload, of which there
+    /// are not many: what an upload brought is noted by column.
+    pub(super) fn counted_in(self, known: &mut BTreeSet<String>) -> Result<Self, InvalidLine> {
+        let new: Vec<_> = self.columns.keys().filter(|name| !known.contains(*name)).collect();
+        if let Some(long) = new.iter().find(|name| is_long_name(name)) {
+            let reason = format!("a column's name may have {MAX_NAME} characters");
+            return Err(InvalidLine::new(self.line, long, reason));
+        }
+        if known.len() + new.len() > MAX_COLUMNS {
+            let reason = format!("the upload has more than {MAX_COLUMNS} different columns");
+            return Err(InvalidLine::new(self.line, &self.contact, reason));
+        }
+        known.extend(new.into_iter().cloned());
+        Ok(self)
     }
 
     /// To whom, once it is understood.
@@ -117,6 +130,10 @@ const SCIENTIFIC: &str = "a spreadsheet has shortened the number (5.73E+11): for
 fn is_scientific(text: &str) -> bool {
     let shortened = text.to_ascii_uppercase().contains("E+");
     shortened && text.replace(',', ".").parse::<f64>().is_ok()
+}
+
+pub(super) fn is_long_name(name: &str) -> bool {
+    name.chars().count() > MAX_NAME
 }
 
 fn is_long(value: &str) -> bool {

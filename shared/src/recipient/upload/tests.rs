@@ -1,7 +1,8 @@
 use std::convert::Infallible;
 
-use futures::StreamExt;
 use futures::executor::block_on;
+use futures::stream;
+use proptest::prelude::*;
 
 use super::*;
 
@@ -32,7 +33,7 @@ fn unreadable(format: Format, input: impl AsRef<[u8]>) -> Unreadable {
 
 fn row(line: u64, contact: &str, columns: &[(&str, &str)]) -> Parsed {
     let columns = columns.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    Ok(Row { line, contact: contact.to_owned(), columns })
+    Row::of(line, contact.to_owned(), columns)
 }
 
 fn reasons(rows: &[Parsed]) -> Vec<(u64, &str)> {
@@ -293,4 +294,49 @@ fn the_first_bad_lines_are_named_in_order() {
     }
     assert_eq!((report.invalid.len(), report.invalid_total), (MAX_NAMED, 1500));
     assert_eq!((report.invalid[0].line, report.invalid[999].line), (1, 1000));
+}
+
+#[test]
+fn an_upload_has_64_columns_at_most() {
+    let objects = (0..70).map(|n| format!("{{\"phone\": \"+571\", \"c{n}\": 1}}\n"));
+    let rows = parse(Format::JsonLines, objects.collect::<Vec<_>>().concat());
+    assert_eq!(reasons(&rows).len(), 6);
+    assert_eq!(reasons(&rows)[0], (65, "the upload has more than 64 different columns"));
+    let long = "n".repeat(MAX_NAME + 1);
+    let rows = parse(Format::JsonLines, format!("{{\"phone\": \"+571\", \"{long}\": 1}}"));
+    assert_eq!(reasons(&rows), [(1, "a column's name may have 64 characters")]);
+    let why = unreadable(Format::Csv, format!("phone,{long}\n"));
+    assert_eq!(why, Unreadable::LongColumnName("n".repeat(MAX_NAME)));
+}
+
+proptest! {
+    /// Whatever comes, in whatever pieces: no panic, and the same rows.
+    #[test]
+    fn pieces_make_no_difference(
+        bytes in prop::collection::vec(
+            prop_oneof![
+                Just(b"\"".to_vec()), Just(b",".to_vec()), Just(b"\r\n".to_vec()),
+                Just(b"\n".to_vec()), Just(b"\r".to_vec()), Just(b"{".to_vec()),
+                Just(b"}".to_vec()), Just(b"[".to_vec()), Just(b"]".to_vec()),
+                Just(b"\\".to_vec()), Just(b"\"phone\": \"+57\"".to_vec()),
+                Just(b"+573001234567".to_vec()), any::<u8>().prop_map(|byte| vec![byte]),
+            ],
+            0..80,
+        ),
+        size in 1usize..9,
+    ) {
+        let tail = bytes.concat();
+        for (format, head) in
+            [(Format::Csv, "phone,name\n"), (Format::JsonArray, "["), (Format::JsonLines, "")]
+        {
+            let input = [head.as_bytes(), &tail].concat();
+            let whole = parse_in(format, &input, usize::MAX).unwrap();
+            prop_assert!(whole.is_sorted_by_key(line_of), "{:?}", whole);
+            prop_assert_eq!(parse_in(format, &input, size).unwrap(), whole);
+        }
+    }
+}
+
+fn line_of(row: &Parsed) -> u64 {
+    row.as_ref().map_or_else(|invalid| invalid.line, |row| row.line)
 }
