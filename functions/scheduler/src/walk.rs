@@ -1,4 +1,4 @@
-use carillon::campaign::{self, Campaign, Day};
+use carillon::campaign::{self, Campaign, Day, Walk};
 use carillon::connection::Connection;
 use carillon::plan::ledger::bucket_at;
 use carillon::plan::{self, BATCH_SIZE, Batch, BatchRef, BatchStatus, Cursor};
@@ -57,7 +57,7 @@ impl Cut<'_> {
             let stretch = self.stretch(&campaign, left.min(BATCH_SIZE)).await?;
             let (due, over) = (stretch.due, stretch.end != StretchEnd::Full);
             let until = stretch.last.clone();
-            self.go(&mut campaign, stretch);
+            go(&mut campaign.walk, stretch);
             left -= due;
             match until {
                 Some(until) if due > 0 => {
@@ -87,7 +87,7 @@ impl Cut<'_> {
         campaign.walk.begin(self.now);
         let stretch = self.stretch(&campaign, 0).await?;
         let full = stretch.end == StretchEnd::Full;
-        self.go(&mut campaign, stretch);
+        go(&mut campaign.walk, stretch);
         campaign.walk.peeked = full;
         self.save(&mut campaign).await?;
         Ok(campaign)
@@ -117,17 +117,6 @@ impl Cut<'_> {
         }
         stretch.end = StretchEnd::OutOfPages;
         Ok(stretch)
-    }
-
-    fn go(&self, campaign: &mut Campaign, stretch: Stretch) {
-        let walk = &mut campaign.walk;
-        walk.cursor = stretch.last;
-        walk.peeked = false;
-        walk.cut_any |= stretch.due > 0;
-        walk.wake_at = walk.wake_at.into_iter().chain(stretch.wake_at).min();
-        if stretch.end == StretchEnd::EndOfList {
-            walk.end();
-        }
     }
 
     /// Stores a batch over a range; `None` when someone else planned meanwhile.
@@ -183,6 +172,17 @@ impl Cut<'_> {
         let seen = campaign.version;
         campaign.version += 1;
         campaign::store::replace(self.table, campaign, seen).await.map(drop)
+    }
+}
+
+/// Moves the walk over a stretch.
+fn go(walk: &mut Walk, stretch: Stretch) {
+    walk.cursor = stretch.last;
+    walk.peeked = false;
+    walk.cut_any |= stretch.due > 0;
+    walk.wake_at = walk.wake_at.into_iter().chain(stretch.wake_at).min();
+    if stretch.end == StretchEnd::EndOfList {
+        walk.end();
     }
 }
 

@@ -106,6 +106,9 @@ impl Stage {
     }
 
     /// A draft that sends at full speed and as many a day as it is allowed.
+    ///
+    /// # Panics
+    /// When it can't be made.
     pub async fn campaign(&self) -> String {
         let campaign = json!({
             "name": "Bench", "connection_id": self.connection, "speed": "fast",

@@ -25,7 +25,7 @@ impl Home {
     /// The folder, made if it isn't there.
     pub fn open(folder: &Path) -> Result<Self, HomeError> {
         let home = Self { folder: folder.to_owned() };
-        fs::create_dir_all(folder).map_err(|source| home.error(folder, source))?;
+        fs::create_dir_all(folder).map_err(|source| error(folder, source))?;
         Ok(home)
     }
 
@@ -65,16 +65,16 @@ impl Home {
             Ok(text) => Ok(text.trim().to_owned().into()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let text = make();
-                write_private(&path, &text).map_err(|source| self.error(&path, source))?;
+                write_private(&path, &text).map_err(|source| error(&path, source))?;
                 Ok(text.into())
             }
-            Err(source) => Err(self.error(&path, source)),
+            Err(source) => Err(error(&path, source)),
         }
     }
+}
 
-    fn error(&self, path: &Path, source: io::Error) -> HomeError {
-        HomeError { path: path.to_owned(), source }
-    }
+fn error(path: &Path, source: io::Error) -> HomeError {
+    HomeError { path: path.to_owned(), source }
 }
 
 fn write_private(path: &Path, text: &str) -> io::Result<()> {

@@ -119,6 +119,7 @@ impl Speed {
 /// The hours of the day in which a campaign may send. A window whose end is
 /// before its start spans midnight.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct SendWindow {
     /// The first moment, such as `09:00`.
     #[schema(value_type = String, example = "09:00:00")]

@@ -292,7 +292,8 @@ mod tests {
     #[test]
     fn who_waits_is_told_why() {
         let then = Timestamp::from_second(1000).unwrap();
-        let cases: [(Wait, fn(&mut Candidate)); 4] = [
+        type Change = fn(&mut Candidate);
+        let cases: [(Wait, Change); 4] = [
             (Reason::WindowClosed.until(Some(then)), |c| {
                 c.window_opens = Some(Timestamp::from_second(1000).unwrap());
             }),
