@@ -105,14 +105,14 @@ mod tests {
     #[test]
     fn a_movable_clock_moves_when_told() {
         let clock = Clock::movable(Timestamp::UNIX_EPOCH, 1.0);
-        clock.advance(Duration::from_secs(3600));
+        clock.advance(Duration::from_hours(1));
         assert!(clock.now() >= Timestamp::from_second(3600).unwrap());
     }
 
     #[test]
     fn a_fast_clock_waits_less() {
         let clock = Clock::movable(Timestamp::UNIX_EPOCH, 60.0);
-        assert_eq!(clock.real(Duration::from_secs(60)), Duration::from_secs(1));
+        assert_eq!(clock.real(Duration::from_mins(1)), Duration::from_secs(1));
     }
 
     #[test]

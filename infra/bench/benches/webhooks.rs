@@ -61,7 +61,7 @@ fn bodies(log: &[LogEntry], batch: usize) -> Vec<Vec<u8>> {
         .iter()
         .flat_map(|status| log.iter().map(move |entry| status_of(entry, status)))
         .collect();
-    statuses.chunks(batch).map(|statuses| body(statuses)).collect()
+    statuses.chunks(batch).map(body).collect()
 }
 
 fn status_of(entry: &LogEntry, status: &str) -> Value {

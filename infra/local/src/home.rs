@@ -63,7 +63,7 @@ impl Home {
         let path = self.folder.join(name);
         match fs::read_to_string(&path) {
             Ok(text) => Ok(text.trim().to_owned().into()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(missing) if missing.kind() == io::ErrorKind::NotFound => {
                 let text = make();
                 write_private(&path, &text).map_err(|source| error(&path, source))?;
                 Ok(text.into())

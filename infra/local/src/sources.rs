@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::queue::{Queue, event_of};
 
 /// How long a sender may take, as in template.yaml.
-const SENDER_TIMEOUT: Duration = Duration::from_secs(300);
+const SENDER_TIMEOUT: Duration = Duration::from_mins(5);
 /// How often the scheduler runs. On AWS it is each minute; one machine has
 /// nothing to pay for more.
 const SCHEDULE: Duration = Duration::from_secs(2);
@@ -122,7 +122,7 @@ async fn aggregate(
         .inspect_err(|error| tracing::error!(error = error as &dyn std::error::Error, "the stream"))
         .ok()?;
     loop {
-        let invocation = invocation(event.clone(), clock, Duration::from_secs(60));
+        let invocation = invocation(event.clone(), clock, Duration::from_mins(1));
         match aggregator.handle(invocation).await {
             Ok(_) => return Some(last),
             Err(error) => {
@@ -160,7 +160,7 @@ pub(crate) async fn tick(scheduler: Arc<Scheduler>, closing: CancellationToken) 
 pub(crate) async fn sweep_expired(engines: Arc<Engines>, closing: CancellationToken) {
     loop {
         tokio::select! {
-            () = tokio::time::sleep(Duration::from_secs(60)) => {}
+            () = tokio::time::sleep(Duration::from_mins(1)) => {}
             () = closing.cancelled() => return,
         }
         let engine = engines.clone();

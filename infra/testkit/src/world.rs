@@ -17,7 +17,7 @@ const VERIFY_TOKEN: &str = "simulator-verify-token";
 /// How many times faster than the machine's the world's clock runs.
 const RATE: f64 = 30.0;
 /// How long a test waits for work to be done, on the machine's clock.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// How a world is made.
 #[derive(Debug)]

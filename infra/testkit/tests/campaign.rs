@@ -85,9 +85,9 @@ async fn replies_count_for_the_campaign_they_answer() {
     world.pass(1, 60).await;
 
     // One quotes the first campaign's message, the other just writes.
-    let quotes = InboundMessage::text(&phone(0), "yes please").quoting(&quoted.expect("sent"));
+    let quotes = InboundMessage::text(phone(0), "yes please").quoting(quoted.expect("sent"));
     world.simulator.send_inbound(quotes);
-    world.simulator.send_inbound(InboundMessage::text(&phone(1), "who is this?"));
+    world.simulator.send_inbound(InboundMessage::text(phone(1), "who is this?"));
     world.quiet().await;
     assert_eq!(world.report(&first).await.number("replied"), 1);
     assert_eq!(world.report(&second).await.number("replied"), 1);

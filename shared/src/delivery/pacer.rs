@@ -103,7 +103,7 @@ mod tests {
     fn a_held_pacer_waits() {
         let start = Timestamp::UNIX_EPOCH;
         let pacer = Pacer::new(Clock::movable(start, 1e-9), 80.0);
-        pacer.hold(Duration::from_secs(60));
+        pacer.hold(Duration::from_mins(1));
         assert!(pacer.reserve(start) >= start + SignedDuration::from_secs(60));
     }
 }

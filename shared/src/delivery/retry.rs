@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn an_unhealthy_ecosystem_waits_a_day_and_once() {
-        let verdict = Verdict::RetryLater { after: Duration::from_secs(86_400), times: 1 };
+        let verdict = Verdict::RetryLater { after: Duration::from_hours(24), times: 1 };
         let (first, _) = decide_at(verdict, 1);
         let Decision::Retry { not_before, .. } = first else { panic!("{first:?}") };
         assert!(not_before >= Timestamp::from_second(86_400).unwrap());
