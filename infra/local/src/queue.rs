@@ -107,9 +107,9 @@ async fn arn(client: &Client, url: &str) -> Result<String, BoxError> {
 /// The event that Lambda makes of a message.
 pub(crate) fn event_of(message: &Message) -> SqsEvent {
     let mut record = SqsMessage::default();
-    record.message_id = message.message_id.clone();
-    record.receipt_handle = message.receipt_handle.clone();
-    record.body = message.body.clone();
+    record.message_id.clone_from(&message.message_id);
+    record.receipt_handle.clone_from(&message.receipt_handle);
+    record.body.clone_from(&message.body);
     record.event_source = Some("aws:sqs".to_owned());
     let mut event = SqsEvent::default();
     event.records.push(record);

@@ -161,7 +161,7 @@ async fn a_restart_loses_nothing() {
     world.upload(&campaign, contacts_csv(0, 300)).await.expect(200);
     world.act(&campaign, "start").await.expect(200);
     world.host.tick().await.expect("the scheduler runs");
-    let world = world.restart().await;
+    let world = Box::pin(world.restart()).await;
     world.settle().await;
     world.pass(24, 240).await;
     let report = world.report(&campaign).await;

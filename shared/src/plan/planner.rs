@@ -289,10 +289,11 @@ mod tests {
         assert_eq!(plan.report[1].outcome, Outcome::Planned { people: 50 });
     }
 
+    type Change = fn(&mut Candidate);
+
     #[test]
     fn who_waits_is_told_why() {
         let then = Timestamp::from_second(1000).unwrap();
-        type Change = fn(&mut Candidate);
         let cases: [(Wait, Change); 4] = [
             (Reason::WindowClosed.until(Some(then)), |c| {
                 c.window_opens = Some(Timestamp::from_second(1000).unwrap());
