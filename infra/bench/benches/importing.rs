@@ -1,7 +1,6 @@
 //! Import rows a second, and the memory it takes.
 
-use carillon_bench::{Stage, StageConfig, head, peak_rss_mib, row};
-use jiff::Timestamp;
+use carillon_bench::{Stage, StageConfig, Stopwatch, head, peak_rss_mib, row};
 use whatsapp_simulator::Behaviour;
 
 fn main() {
@@ -20,28 +19,19 @@ async fn measure(rows: u32) {
     let stage = Stage::set(config).await;
     let campaign = stage.campaign().await;
     let before = peak_rss_mib();
-    let start = now();
+    let start = Stopwatch::start();
     let added = stage.import(&campaign, 0, rows).await;
-    let first = seconds_since(start);
+    let first = start.seconds();
     assert_eq!(added["added"], rows, "{added}");
-    let start = now();
+    let start = Stopwatch::start();
     let again = stage.import(&campaign, 0, rows).await;
     assert_eq!(again["duplicates"], rows, "{again}");
     row(&[
         rows.to_string(),
         format!("{:.0}", f64::from(rows) / first),
-        format!("{:.0}", f64::from(rows) / seconds_since(start)),
+        format!("{:.0}", f64::from(rows) / start.seconds()),
         format!("{before:.0}"),
         format!("{:.0}", peak_rss_mib()),
     ]);
     stage.host.stop().await;
-}
-
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures the machine's time")]
-fn now() -> Timestamp {
-    Timestamp::now()
-}
-
-fn seconds_since(start: Timestamp) -> f64 {
-    now().duration_since(start).as_secs_f64()
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use carillon::campaign::Lane;
 use carillon::ids::{CampaignId, ConnectionId, IdSource};
 use carillon::plan::{Candidate, LaneKey, LaneLoad, Places, plan};
-use carillon_bench::{Stage, StageConfig, head, row};
+use carillon_bench::{Stage, StageConfig, Stopwatch, head, row};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::json;
@@ -58,11 +58,11 @@ fn measure_plan(campaigns: u64, recipients: u64) {
     let lanes = BTreeMap::from([(lane, LaneLoad { rate: 894.0, open: 0 })]);
     let places = BTreeMap::from([("p".to_owned(), Places { free: 100_000, next: None })]);
     let repeats = 2_000;
-    let start = now();
+    let start = Stopwatch::start();
     for _ in 0..repeats {
         std::hint::black_box(plan(std::hint::black_box(&candidates), &lanes, &places));
     }
-    let micros = seconds_since(start) * 1e6 / f64::from(repeats);
+    let micros = start.seconds() * 1e6 / f64::from(repeats);
     row(&[campaigns.to_string(), recipients.to_string(), format!("{micros:.1}")]);
 }
 
@@ -78,16 +78,16 @@ async fn measure_run(campaigns: u32, recipients: u32) {
         stage.post(&format!("/v1/campaigns/{campaign}/start"), &json!({})).await;
     }
     stage.host.counted().await;
-    let start = now();
+    let start = Stopwatch::start();
     stage.host.tick().await.expect("the scheduler runs");
-    let busy = seconds_since(start) * 1e3;
+    let busy = start.seconds() * 1e3;
     while !stage.host.is_sent().await.expect("the table answers") {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     stage.host.tick().await.expect("the scheduler runs");
-    let start = now();
+    let start = Stopwatch::start();
     stage.host.tick().await.expect("the scheduler runs");
-    let idle = seconds_since(start) * 1e3;
+    let idle = start.seconds() * 1e3;
     row(&[
         campaigns.to_string(),
         recipients.to_string(),
@@ -95,13 +95,4 @@ async fn measure_run(campaigns: u32, recipients: u32) {
         format!("{idle:.1}"),
     ]);
     stage.host.stop().await;
-}
-
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures the machine's time")]
-fn now() -> Timestamp {
-    Timestamp::now()
-}
-
-fn seconds_since(start: Timestamp) -> f64 {
-    now().duration_since(start).as_secs_f64()
 }

@@ -1,8 +1,7 @@
 //! Messages a second and processor time per message: claim, send, settle, the
 //! three statuses, counters included, on a file.
 
-use carillon_bench::{Cpu, Stage, StageConfig, cpu_shares, head, row};
-use jiff::Timestamp;
+use carillon_bench::{Cpu, Stage, StageConfig, Stopwatch, cpu_shares, head, row};
 use whatsapp_simulator::Behaviour;
 
 const MESSAGES: u32 = 5_000;
@@ -43,11 +42,11 @@ async fn measure(latency: u64) {
     let campaign = stage.campaign().await;
     stage.import(&campaign, 0, MESSAGES).await;
     stage.host.counted().await;
-    let (cpu, start) = (Cpu::now(), now());
+    let (cpu, start) = (Cpu::now(), Stopwatch::start());
     stage.send_all(&campaign).await;
-    let sent = seconds_since(start);
+    let sent = start.seconds();
     stage.wait_for(&campaign, "read", u64::from(MESSAGES)).await;
-    let all = seconds_since(start);
+    let all = start.seconds();
     let (ours, engines, simulator) = cpu_shares(&cpu, &Cpu::now(), f64::from(MESSAGES));
     let messages = f64::from(MESSAGES);
     row(&[
@@ -69,22 +68,13 @@ async fn one_batch() {
     let campaign = stage.campaign().await;
     stage.import(&campaign, 0, 250).await;
     stage.host.counted().await;
-    let start = now();
+    let start = Stopwatch::start();
     stage.send_all(&campaign).await;
     let peak = stage.simulator.summary().peak_per_second;
     head(
         "One batch of 250, `fast`, a number of 80 messages a second, 100 ms latency",
         &["seconds", "most in one second"],
     );
-    row(&[format!("{:.2}", seconds_since(start)), peak.to_string()]);
+    row(&[format!("{:.2}", start.seconds()), peak.to_string()]);
     stage.host.stop().await;
-}
-
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures the machine's time")]
-fn now() -> Timestamp {
-    Timestamp::now()
-}
-
-fn seconds_since(start: Timestamp) -> f64 {
-    now().duration_since(start).as_secs_f64()
 }

@@ -1,7 +1,6 @@
 //! Webhook statuses a second: signed requests in, ladder and counters done.
 
-use carillon_bench::{Stage, StageConfig, head, row};
-use jiff::Timestamp;
+use carillon_bench::{Stage, StageConfig, Stopwatch, head, row};
 use serde_json::{Value, json};
 use whatsapp_simulator::{Behaviour, LogEntry};
 
@@ -31,18 +30,18 @@ async fn measure(batch: usize) {
     stage.send_all(&campaign).await;
     let bodies = bodies(&stage.simulator.log(), batch);
     let statuses = f64::from(MESSAGES) * 3.0;
-    let start = now();
+    let start = Stopwatch::start();
     deliver(&stage, &bodies).await;
-    let answered = seconds_since(start);
+    let answered = start.seconds();
     stage.wait_for(&campaign, "read", u64::from(MESSAGES)).await;
-    let counted = seconds_since(start);
-    let start = now();
+    let counted = start.seconds();
+    let start = Stopwatch::start();
     deliver(&stage, &bodies).await;
     row(&[
         batch.to_string(),
         format!("{:.0}", statuses / answered),
         format!("{:.0}", statuses / counted),
-        format!("{:.0}", statuses / seconds_since(start)),
+        format!("{:.0}", statuses / start.seconds()),
     ]);
     stage.host.stop().await;
 }
@@ -79,13 +78,4 @@ fn body(statuses: &[Value]) -> Vec<u8> {
     let entry =
         json!({"id": "900000000000001", "changes": [{"field": "messages", "value": value}]});
     json!({"object": "whatsapp_business_account", "entry": [entry]}).to_string().into_bytes()
-}
-
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures the machine's time")]
-fn now() -> Timestamp {
-    Timestamp::now()
-}
-
-fn seconds_since(start: Timestamp) -> f64 {
-    now().duration_since(start).as_secs_f64()
 }

@@ -5,7 +5,7 @@ mod meter;
 mod proxy;
 mod stage;
 
-pub use meter::{Cpu, peak_rss_mib};
+pub use meter::{Cpu, Stopwatch, peak_rss_mib};
 pub use proxy::{Counted, CountingProxy};
 pub use stage::{Stage, StageConfig, cpu_shares};
 

@@ -1,6 +1,23 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+/// Time on the machine's clock since it was started.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(std::time::Instant);
+
+impl Stopwatch {
+    /// Starts it.
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures the machine's time")]
+    pub fn start() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    /// The seconds since the start.
+    pub fn seconds(self) -> f64 {
+        self.0.elapsed().as_secs_f64()
+    }
+}
+
 /// Processor time used so far, in microseconds, by the name of the threads that
 /// used it. Reads `/proc`, so it works on Linux alone.
 #[derive(Debug, Clone, Default)]

@@ -1,6 +1,7 @@
 //! Delivery: from a batch on the queue to messages at the provider. Claim, send,
 //! settle; nobody twice, nobody lost.
 
+mod attempt;
 mod channels;
 mod pacer;
 mod queue;

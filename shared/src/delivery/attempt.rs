@@ -1,0 +1,243 @@
+//! One attempt at one recipient: may it go on, claim, send, settle.
+
+use std::sync::atomic::Ordering;
+
+use super::retry::{Decision, Stop, decide};
+use super::run::{Halt, Run, closed_for};
+use super::{DeliveryError, PAIR_SECONDS, Sender};
+use crate::channel::{Acceptance, Accepted, Outbound, Outcome, Refusal};
+use crate::recipient::store::{Claim, Place};
+use crate::recipient::{self, Callback, Recipient, Status};
+use crate::table::StoreError;
+use crate::{campaign, contact};
+
+/// After how many requests in a row that the provider called wrong the campaign
+/// halts, instead of burning its recipients.
+const MOST_STRIKES: u32 = 5;
+
+impl Run<'_> {
+    /// Delivers to one recipient; `true` when a place was used.
+    pub(super) async fn deliver(&self, recipient: Recipient) -> Result<bool, DeliveryError> {
+        self.pacer.turn().await;
+        if !self.may_go_on().await? {
+            return Ok(false);
+        }
+        let place = self.place(&recipient);
+        let Some(outbound) = self.outbound(&recipient, &place).await? else {
+            return Ok(false);
+        };
+        if !self.claim(&recipient, &place).await? {
+            return Ok(false);
+        }
+        let outcome = self.route.channel.send(&outbound).await;
+        self.settle_outcome(&recipient, &place, outcome).await
+    }
+
+    /// Asks the table before each message, so that a pause, a cancellation or the
+    /// end of the day takes effect within the messages on their way.
+    async fn may_go_on(&self) -> Result<bool, DeliveryError> {
+        let now = self.sender.clock.now();
+        if self.stopped.get().is_some() {
+            return Ok(false);
+        }
+        if now >= self.until || self.sender.closing.is_cancelled() {
+            self.stop(Halt::OutOfTime);
+            return Ok(false);
+        }
+        let campaign = campaign::store::get(&self.sender.table, self.campaign.id).await?;
+        let why = match campaign {
+            Some(campaign) => closed_for(&campaign, &self.batch, now),
+            None => Some("the campaign is gone".to_owned()),
+        };
+        match why {
+            Some(why) => {
+                self.stop(Halt::Closed(why));
+                Ok(false)
+            }
+            None => Ok(true),
+        }
+    }
+
+    /// The message for one recipient. A variable without a value leaves it out.
+    async fn outbound(
+        &self,
+        recipient: &Recipient,
+        place: &Place,
+    ) -> Result<Option<Outbound>, DeliveryError> {
+        let content = match self.campaign.settings.message.render(&recipient.columns) {
+            Ok(content) => content,
+            Err(missing) => {
+                self.leave_out(recipient, place, &missing.to_string()).await?;
+                return Ok(None);
+            }
+        };
+        let callback = Callback {
+            campaign: place.campaign,
+            shard: place.shard,
+            attempt: recipient.attempt,
+            contact: place.contact.clone(),
+        };
+        let callback = callback.to_string();
+        Ok(Some(Outbound { to: place.contact.clone(), content, callback, reply_to: None }))
+    }
+
+    async fn claim(&self, recipient: &Recipient, place: &Place) -> Result<bool, DeliveryError> {
+        let Sender { table, clock, .. } = self.sender;
+        let mut tries = 0;
+        loop {
+            let now = clock.now();
+            let attempt = recipient.attempt;
+            match recipient::store::claim(table, place, attempt, &self.tag, now, PAIR_SECONDS)
+                .await?
+            {
+                Claim::Won => return Ok(true),
+                Claim::Barred(why) => {
+                    self.leave_out(recipient, place, why.as_str()).await?;
+                    return Ok(false);
+                }
+                Claim::TooSoon if tries < 2 => {
+                    clock.sleep(std::time::Duration::from_secs(PAIR_SECONDS.unsigned_abs())).await;
+                }
+                Claim::Busy if tries < 5 => {
+                    clock.sleep(std::time::Duration::from_millis(20 << tries)).await;
+                }
+                // Lost: someone else has it. The others stay pending, and the next
+                // pass of the walk comes by.
+                Claim::Lost | Claim::TooSoon | Claim::Busy => return Ok(false),
+            }
+            tries += 1;
+        }
+    }
+
+    async fn leave_out(
+        &self,
+        recipient: &Recipient,
+        place: &Place,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        let (table, attempt) = (&self.sender.table, recipient.attempt);
+        recipient::store::leave_out(table, place, attempt, Status::Skipped, reason).await.map(drop)
+    }
+
+    async fn settle_outcome(
+        &self,
+        recipient: &Recipient,
+        place: &Place,
+        outcome: Outcome,
+    ) -> Result<bool, DeliveryError> {
+        match outcome {
+            Outcome::Accepted(accepted) => {
+                self.strikes.store(0, Ordering::Relaxed);
+                self.settle_accepted(recipient, place, &accepted).await?;
+                Ok(true)
+            }
+            Outcome::Refused(refusal) => self.settle_refused(recipient, &refusal).await,
+        }
+    }
+
+    async fn settle_accepted(
+        &self,
+        recipient: &Recipient,
+        place: &Place,
+        accepted: &Accepted,
+    ) -> Result<(), DeliveryError> {
+        let note = match accepted.state {
+            Acceptance::Accepted => None,
+            Acceptance::Held => Some("held_for_quality_assessment"),
+            Acceptance::Paused => Some("paused"),
+        };
+        let (table, id) = (&self.sender.table, &accepted.message_id);
+        let settle =
+            || recipient::store::settle_accepted(table, place, recipient.attempt, id, note);
+        Ok(self.insist(settle).await?)
+    }
+
+    async fn settle_refused(
+        &self,
+        recipient: &Recipient,
+        refusal: &Refusal,
+    ) -> Result<bool, DeliveryError> {
+        let jitter = f64::from(self.sender.ids.bytes::<1>()[0]) / 255.0;
+        let now = self.sender.clock.now();
+        let (decision, stop) = decide(refusal, recipient.attempt, now, jitter);
+        self.settle(recipient, &decision, refusal.code).await?;
+        self.follow_up(recipient, &decision).await?;
+        match stop {
+            Stop::Nothing => {}
+            Stop::Lane(pause) => self.pacer.hold(pause),
+            Stop::Campaign => self.halt(refusal).await?,
+            Stop::CampaignIfRepeated => {
+                if self.strikes.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_STRIKES {
+                    self.halt(refusal).await?;
+                }
+            }
+        }
+        Ok(matches!(decision, Decision::Unconfirmed { .. }))
+    }
+
+    /// What a decision means beyond the recipient: an opt-out holds for the
+    /// contact; who is to be tried again must have a campaign to be tried in.
+    async fn follow_up(
+        &self,
+        recipient: &Recipient,
+        decision: &Decision,
+    ) -> Result<(), DeliveryError> {
+        let Sender { table, clock, .. } = self.sender;
+        match decision {
+            Decision::Skip { .. } => {
+                let (contact, now) = (&recipient.contact, clock.now());
+                contact::store::record_preference(table, contact, true, now).await?;
+            }
+            Decision::Retry { .. } => {
+                let campaign = campaign::store::get(table, self.campaign.id).await?;
+                if campaign.is_none_or(|campaign| campaign.status.is_final()) {
+                    let (place, attempt) = (self.place(recipient), recipient.attempt + 1);
+                    recipient::store::leave_out_late(table, &place, attempt).await?;
+                }
+            }
+            Decision::Fail { .. } | Decision::Unconfirmed { .. } => {}
+        }
+        Ok(())
+    }
+
+    async fn halt(&self, refusal: &Refusal) -> Result<(), DeliveryError> {
+        let why = refusal.to_string();
+        self.stop(Halt::Closed(why.clone()));
+        self.sender.halt(&self.campaign, &why).await
+    }
+
+    pub(super) async fn settle(
+        &self,
+        recipient: &Recipient,
+        decision: &Decision,
+        code: Option<u32>,
+    ) -> Result<(), DeliveryError> {
+        let (table, now) = (&self.sender.table, self.sender.clock.now());
+        let (place, attempt) = (self.place(recipient), recipient.attempt);
+        let settle =
+            || recipient::store::settle_refused(table, &place, attempt, decision, code, now);
+        self.insist(settle).await?;
+        Ok(())
+    }
+
+    /// Writes an answer down, several times if need be: it is the only copy.
+    async fn insist<T, F>(&self, write: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let mut tries = 0;
+        loop {
+            match write().await {
+                Err(StoreError::Unavailable { .. }) if tries < 5 => {
+                    self.sender.clock.sleep(std::time::Duration::from_millis(100 << tries)).await;
+                }
+                outcome => return outcome,
+            }
+            tries += 1;
+        }
+    }
+
+    fn place(&self, recipient: &Recipient) -> Place {
+        Place::of(self.campaign.id, &recipient.contact, self.campaign.shards)
+    }
+}

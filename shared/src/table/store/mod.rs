@@ -1,0 +1,225 @@
+//! The verbs with which the stores speak to the table, over the DynamoDB SDK.
+
+mod create;
+mod error;
+mod item;
+mod write;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{
+    KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
+};
+use serde::de::DeserializeOwned;
+
+pub use self::error::{Cancelled, StoreError};
+pub use self::item::{Items, listed_place, place, read_item};
+pub use self::write::{Guard, Update, Write};
+
+use self::error::{failure, unavailable};
+use self::item::{key_item, page, stored_key, string};
+use super::{Key, ListedAs, Shape};
+
+/// The table and the client that reaches it.
+#[derive(Debug, Clone)]
+pub struct Table {
+    client: Client,
+    name: String,
+}
+
+/// One page of a query, and where the next starts.
+#[derive(Debug)]
+pub struct Page<T> {
+    /// The items, in key order.
+    pub items: Vec<T>,
+    /// The key to go on after; `None` at the end.
+    pub next: Option<Items>,
+}
+
+// The SDK's futures are large and deep: each is boxed where it is made.
+impl Table {
+    /// The table of that name, reached with the standard AWS variables
+    /// (`AWS_ENDPOINT_URL_DYNAMODB`, `AWS_REGION`, …).
+    pub fn new(aws: &crate::AwsConfig, name: &str) -> Self {
+        Self { client: Client::new(&aws.dynamodb), name: name.to_owned() }
+    }
+
+    /// Reads one item, strongly consistent.
+    pub async fn get<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, StoreError> {
+        let request = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .set_key(Some(key_item(key)))
+            .consistent_read(true);
+        let answer = Box::pin(request.send()).await.map_err(failure)?;
+        answer.item.map(read_item).transpose()
+    }
+
+    /// Reads up to 100 items, strongly consistent; the ones that exist, in no order.
+    pub async fn get_many<T: DeserializeOwned>(&self, keys: &[Key]) -> Result<Vec<T>, StoreError> {
+        let mut found = Vec::with_capacity(keys.len());
+        let mut wanted: Vec<Items> = keys.iter().map(key_item).collect();
+        while !wanted.is_empty() {
+            let request = KeysAndAttributes::builder()
+                .set_keys(Some(wanted))
+                .consistent_read(true)
+                .build()
+                .map_err(unavailable)?;
+            let request = self.client.batch_get_item().request_items(&self.name, request);
+            let answer = Box::pin(request.send()).await.map_err(failure)?;
+            for item in answer.responses.into_iter().flatten().flat_map(|(_, items)| items) {
+                found.push(read_item(item)?);
+            }
+            let mut left = answer.unprocessed_keys.unwrap_or_default();
+            wanted = left.remove(&self.name).map(|rest| rest.keys).unwrap_or_default();
+        }
+        Ok(found)
+    }
+
+    /// One page of a partition, in sort-key order, strongly consistent.
+    /// `range` bounds the sort key on both sides, inclusive.
+    pub async fn query<T: DeserializeOwned>(
+        &self,
+        pk: &str,
+        range: (&str, &str),
+        after: Option<Items>,
+        limit: u32,
+    ) -> Result<Page<T>, StoreError> {
+        let request = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+            .expression_attribute_values(":pk", string(pk))
+            .expression_attribute_values(":from", string(range.0))
+            .expression_attribute_values(":to", string(range.1))
+            .set_exclusive_start_key(after)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .consistent_read(true);
+        let answer = Box::pin(request.send()).await.map_err(failure)?;
+        page(answer.items, answer.last_evaluated_key)
+    }
+
+    /// One page of all items of a partition whose sort key starts with `prefix`.
+    pub async fn query_prefix<T: DeserializeOwned>(
+        &self,
+        pk: &str,
+        prefix: &str,
+        after: Option<Items>,
+        limit: u32,
+    ) -> Result<Page<T>, StoreError> {
+        let end = format!("{prefix}\u{10FFFF}");
+        self.query(pk, (prefix, &end), after, limit).await
+    }
+
+    /// One page of a working list, newest first when `newest_first`.
+    pub async fn list<T: DeserializeOwned>(
+        &self,
+        listed_as: ListedAs,
+        newest_first: bool,
+        after: Option<Items>,
+        limit: u32,
+    ) -> Result<Page<T>, StoreError> {
+        let request = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name(Shape::BY_STATUS)
+            .key_condition_expression("listed_as = :list")
+            .expression_attribute_values(":list", string(&listed_as.to_string()))
+            .scan_index_forward(!newest_first)
+            .set_exclusive_start_key(after)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        let answer = Box::pin(request.send()).await.map_err(failure)?;
+        page(answer.items, answer.last_evaluated_key)
+    }
+
+    /// The keys of what a contact was sent since `since`, newest first, at most 25.
+    pub async fn sent_to(
+        &self,
+        contact: &crate::contact::ContactKey,
+        since: jiff::Timestamp,
+    ) -> Result<Vec<Key>, StoreError> {
+        let request = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name(Shape::BY_CONTACT)
+            .key_condition_expression("sk = :sk AND sent_at >= :since")
+            .expression_attribute_values(":sk", string(&Key::recipient_sk(contact)))
+            .expression_attribute_values(":since", string(&crate::time::sortable(since)))
+            .scan_index_forward(false)
+            .limit(25);
+        let answer = Box::pin(request.send()).await.map_err(failure)?;
+        Ok(answer.items.unwrap_or_default().iter().filter_map(stored_key).collect())
+    }
+
+    /// Carries out one write.
+    pub async fn write(&self, write: Write) -> Result<(), StoreError> {
+        match write {
+            Write::Put { item, guard } => {
+                let request = self
+                    .client
+                    .put_item()
+                    .table_name(&self.name)
+                    .set_item(Some(item))
+                    .set_condition_expression(guard.expression())
+                    .set_expression_attribute_names(guard.names())
+                    .set_expression_attribute_values(guard.values());
+                Box::pin(request.send()).await.map_err(failure)?;
+            }
+            Write::Update(update) => {
+                self.update(update).await?;
+            }
+            Write::Delete(key) => {
+                let request =
+                    self.client.delete_item().table_name(&self.name).set_key(Some(key_item(&key)));
+                Box::pin(request.send()).await.map_err(failure)?;
+            }
+            Write::DeleteUnchanged { key, version } => {
+                let guard = Guard::version(version);
+                let request = self
+                    .client
+                    .delete_item()
+                    .table_name(&self.name)
+                    .set_key(Some(key_item(&key)))
+                    .set_condition_expression(guard.expression())
+                    .set_expression_attribute_names(guard.names())
+                    .set_expression_attribute_values(guard.values());
+                Box::pin(request.send()).await.map_err(failure)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries out one update and gives the item as it is afterwards. When the
+    /// condition doesn't hold, [`StoreError::Condition`] carries the item.
+    pub async fn update(&self, update: Update) -> Result<Items, StoreError> {
+        let (key, expression, guard) = update.parts();
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(key))
+            .update_expression(expression)
+            .set_condition_expression(guard.expression())
+            .set_expression_attribute_names(guard.names())
+            .set_expression_attribute_values(guard.values())
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let answer = Box::pin(request.send()).await.map_err(failure)?;
+        Ok(answer.attributes.unwrap_or_default())
+    }
+
+    /// Carries out all writes or none. `token` makes a repetition within ten
+    /// minutes harmless.
+    pub async fn transact(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        let items = writes
+            .into_iter()
+            .map(|write| write.in_transaction(&self.name))
+            .collect::<Result<Vec<_>, _>>()?;
+        let request = self.client.transact_write_items().set_transact_items(Some(items));
+        Box::pin(request.send()).await.map_err(failure)?;
+        Ok(())
+    }
+}
