@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 #[derive(Debug)]
 pub struct Aggregator {
     table: Table,
-    /// A campaign's time zone never changes while it runs.
+    /// A campaign's time zone never changes once it was started.
     zones: Mutex<HashMap<CampaignId, TimeZone>>,
 }
 
@@ -46,8 +46,11 @@ impl Aggregator {
             return Ok(zone.clone());
         }
         let campaign = campaign::store::get(&self.table, id).await?;
-        let zone = campaign.map_or(TimeZone::UTC, |campaign| campaign.zone());
-        zones.insert(id, zone.clone());
+        let zone = campaign.as_ref().map_or(TimeZone::UTC, campaign::Campaign::zone);
+        // A draft's may still be changed.
+        if campaign.is_some_and(|campaign| campaign.status != campaign::Status::Draft) {
+            zones.insert(id, zone.clone());
+        }
         Ok(zone)
     }
 }

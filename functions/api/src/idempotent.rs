@@ -29,7 +29,8 @@ pub(crate) async fn replay(
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let key = request.headers().get(KEY).filter(|_| request.method() == Method::POST);
+    let applies = request.method() == Method::POST && !is_upload(&request);
+    let key = request.headers().get(KEY).filter(|_| applies);
     let Some(key) = key.cloned() else { return Ok(next.run(request).await) };
     let now = api.clock.now();
     let (asked, request) = identify(&key, request).await?;
@@ -59,12 +60,14 @@ async fn identify(key: &HeaderValue, request: Request) -> Answer<(Asked, Request
     Ok((Asked { key, fingerprint: digest(&[b"POST", target.as_bytes(), &body]) }, request))
 }
 
-/// The body of a request, which keeps it. An upload's is left alone: it is
-/// streamed, and to upload it again changes nothing.
+/// An upload is streamed, so its body can't be compared with another's; and it
+/// needs no key, because to upload the same again changes nothing.
+fn is_upload(request: &Request) -> bool {
+    request.uri().path().ends_with("/recipients")
+}
+
+/// The body of a request, which keeps it.
 async fn read_body(request: Request) -> Answer<(Bytes, Request)> {
-    if request.uri().path().ends_with("/recipients") {
-        return Ok((Bytes::new(), request));
-    }
     let (head, body) = request.into_parts();
     let bytes = to_bytes(body, BODY_LIMIT).await.map_err(|_| too_large())?;
     Ok((bytes.clone(), Request::from_parts(head, Body::from(bytes))))

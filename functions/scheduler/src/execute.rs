@@ -84,9 +84,9 @@ impl Scheduler {
         }
     }
 
-    /// With no batch open, looks whether anyone still waits. The campaign is taken
-    /// as it was when its batches were counted: if one was cut since, by this run
-    /// or another, its version has moved and nothing is written.
+    /// With no batch open, completes a campaign if nobody waits any more. Where
+    /// this run, or another, walked on since the batches were counted, that walk
+    /// has told; otherwise it is looked up.
     async fn finish_if_exhausted(
         &self,
         campaign: Campaign,
@@ -96,8 +96,15 @@ impl Scheduler {
         let Some(connection) = situation.connections.get(&campaign.settings.connection_id) else {
             return Ok(());
         };
-        let cut = crate::walk::Cut { table: &self.table, connection, now };
-        let campaign = cut.look_ahead(campaign).await?;
+        let found = campaign::store::get(&self.table, campaign.id).await?;
+        let campaign = match found {
+            Some(found) if found.version == campaign.version => {
+                let cut = crate::walk::Cut { table: &self.table, connection, now };
+                cut.look_ahead(found).await?
+            }
+            other => other,
+        };
+        let Some(campaign) = campaign else { return Ok(()) };
         if campaign.is_exhausted(now)
             && campaign::store::complete(&self.table, &campaign, now).await?
         {

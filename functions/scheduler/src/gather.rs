@@ -118,7 +118,7 @@ fn candidate(
         window_opens: settings.send_window.as_ref().and_then(|window| window.opens(now, &zone)),
         // The counters run a moment behind: a batch's worth always may wait.
         waiting: pending.max(u64::from(plan::BATCH_SIZE)),
-        put_off_until: walk.wake_at.filter(|wake| between_passes && *wake > now),
+        put_off_until: campaign.asleep_until(now),
         pass_is_over: open_batches > 0 && (between_passes || walk.rewind.is_some()),
     }
 }

@@ -68,7 +68,7 @@ impl Scheduler {
     /// read: the queues are empty then, and whoever held a lease is gone.
     pub async fn recover(&self) -> Result<(), ScheduleError> {
         for batch in plan::store::open_batches(&self.table).await? {
-            plan::store::break_lease(&self.table, &batch.name).await?;
+            plan::store::break_lease(&self.table, &batch.name, None).await?;
         }
         self.requeue_forgotten(self.clock.now()).await
     }

@@ -1,3 +1,4 @@
+use carillon::campaign;
 use carillon::plan::{self, Sweep};
 use carillon::recipient::store::{Place, leave_out, walk};
 use carillon::recipient::{Recipient, Status};
@@ -23,16 +24,29 @@ impl Scheduler {
     }
 
     async fn sweep_on(&self, mut sweep: Sweep) -> Result<(), StoreError> {
+        sweep.began_at.get_or_insert(self.clock.now());
         for _ in 0..MOST_PAGES {
             let after = sweep.cursor.as_ref();
             let (page, next) =
                 walk(&self.table, sweep.campaign, sweep.shards, after, None, PAGE).await?;
             if next.is_none() {
-                return plan::store::end_sweep(&self.table, &sweep).await;
+                return self.end_pass(sweep).await;
             }
             self.cancel(&sweep, page).await?;
             sweep.cursor = next;
         }
+        plan::store::advance_sweep(&self.table, &sweep).await
+    }
+
+    /// Ends the sweep, unless an upload that was under way may have added people
+    /// behind it: then it starts again.
+    async fn end_pass(&self, mut sweep: Sweep) -> Result<(), StoreError> {
+        let campaign = campaign::store::get(&self.table, sweep.campaign).await?;
+        let uploading = campaign.and_then(|campaign| campaign.uploading_until);
+        if uploading.is_none_or(|until| sweep.began_at.is_some_and(|began| until <= began)) {
+            return plan::store::end_sweep(&self.table, &sweep).await;
+        }
+        (sweep.cursor, sweep.began_at) = (None, None);
         plan::store::advance_sweep(&self.table, &sweep).await
     }
 

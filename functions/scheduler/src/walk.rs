@@ -66,7 +66,10 @@ impl Cut<'_> {
                     };
                     batches.push(batch);
                 }
-                Some(_) | None => self.save(&mut campaign).await?,
+                Some(_) | None => {
+                    self.save(&mut campaign).await?;
+                    return Ok(batches);
+                }
             }
             if over {
                 break;
@@ -76,21 +79,22 @@ impl Cut<'_> {
     }
 
     /// Moves the walk up to the next recipient who is due, or to its end, without
-    /// cutting anything off. Gives the campaign as it is then; if someone changed
-    /// it meanwhile, its version matches nothing stored.
-    pub(crate) async fn look_ahead(&self, mut campaign: Campaign) -> Result<Campaign, StoreError> {
-        let walk = &campaign.walk;
-        let asleep = walk.began_at.is_none() && walk.wake_at.is_some_and(|wake| wake > self.now);
-        if walk.peeked || asleep {
-            return Ok(campaign);
+    /// cutting anything off. Gives the campaign as it is then, or `None` if someone
+    /// changed it meanwhile.
+    pub(crate) async fn look_ahead(
+        &self,
+        mut campaign: Campaign,
+    ) -> Result<Option<Campaign>, StoreError> {
+        if campaign.walk.peeked || campaign.asleep_until(self.now).is_some() {
+            return Ok(Some(campaign));
         }
         campaign.walk.begin(self.now);
         let stretch = self.stretch(&campaign, 0).await?;
         let full = stretch.end == StretchEnd::Full;
         go(&mut campaign.walk, stretch);
         campaign.walk.peeked = full;
-        self.save(&mut campaign).await?;
-        Ok(campaign)
+        let saved = self.save(&mut campaign).await?;
+        Ok(saved.then_some(campaign))
     }
 
     /// Reads on from the cursor until `wanted` due recipients are found and the
@@ -166,12 +170,12 @@ impl Cut<'_> {
         }
     }
 
-    /// Saves how far the walk is. If someone changed the campaign meanwhile, the
-    /// next run walks this stretch again.
-    async fn save(&self, campaign: &mut Campaign) -> Result<(), StoreError> {
+    /// Saves how far the walk is. If someone changed the campaign meanwhile it is
+    /// `false`, and the next run walks this stretch again.
+    async fn save(&self, campaign: &mut Campaign) -> Result<bool, StoreError> {
         let seen = campaign.version;
         campaign.version += 1;
-        campaign::store::replace(self.table, campaign, seen).await.map(drop)
+        campaign::store::replace(self.table, campaign, seen).await
     }
 }
 

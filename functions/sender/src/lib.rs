@@ -24,7 +24,7 @@ pub fn sender(
     Ok(Sender {
         queue: SendQueue::new(aws, &config.sends_queue_url()?),
         channels: Channels::new(table.clone(), vault, http, &config.graph_url()),
-        pacers: Pacers::new(clock.clone()),
+        pacers: Pacers::default(),
         table,
         clock,
         ids,

@@ -75,14 +75,16 @@ impl Webhook {
                 let contact = &callback.contact;
                 contact::store::record_preference(&self.table, contact, true, status.at).await?;
             }
-            Decision::Retry { .. } if settled => {
-                if !campaign::store::stir(&self.table, callback.campaign, now).await? {
+            // Also when it was settled before: the first time may have ended here.
+            Decision::Retry { .. } => {
+                let put_back_at = self.clock.now();
+                if !campaign::store::stir(&self.table, callback.campaign, put_back_at).await? {
                     leave_out_late(&self.table, &place, attempt + 1).await?;
                 }
             }
-            Decision::Retry { .. } | Decision::Fail { .. } | Decision::Unconfirmed { .. } => {}
+            Decision::Fail { .. } | Decision::Unconfirmed { .. } => {}
         }
-        if stop == Stop::Campaign {
+        if settled && stop == Stop::Campaign {
             self.halt(callback, &refusal).await?;
         }
         Ok(())

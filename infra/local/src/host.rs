@@ -203,6 +203,12 @@ impl Host {
         }
     }
 
+    /// Has every sender hand back what it has and take no more, as when the host
+    /// stops; the rest goes on.
+    pub fn stop_sending(&self) {
+        self.sender.closing.cancel();
+    }
+
     /// Throws everything on the queues away, as a restart does.
     pub async fn empty_queues(&self) -> Result<(), HostError> {
         self.queue.purge().await.map_err(HostError::Function)

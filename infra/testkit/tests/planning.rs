@@ -107,3 +107,92 @@ async fn a_retry_after_the_end_is_not_left_waiting() {
     assert_eq!(report.number("pending"), 0, "{}", report.text);
     assert_eq!(report.number("recipients"), 3);
 }
+
+/// A provider that takes its time, so that a batch can be caught in the middle.
+fn slow_provider() -> Behaviour {
+    let mut behaviour = Behaviour::perfect();
+    behaviour.faults.latency_ms = 200;
+    behaviour
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_earlier_run_used_of_a_batch_counts_when_it_is_closed_early() {
+    let world = World::builder().behaviour(slow_provider()).rate(2.0).build().await;
+    let connection = world.connection().await;
+    let campaign = world.campaign(&connection, json!({"daily_send_limit": 100})).await;
+    world.upload(&campaign, contacts_csv(0, 300)).await.expect(200);
+    world.host.counted().await;
+    world.act(&campaign, "start").await.expect(200);
+    world.host.tick().await.expect("the scheduler runs");
+    while world.simulator.summary().accepted < 40 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    // The run hands its rest back, and the next one finds the campaign paused.
+    let paused = world.act(&campaign, "pause").await;
+    let world = Box::pin(world.restart()).await;
+    paused.expect(200);
+    world.quiet().await;
+    world.act(&campaign, "resume").await.expect(200);
+    for _ in 0..4 {
+        world.settle().await;
+    }
+    let log = world.simulator.summary();
+    assert_eq!((log.accepted, log.duplicates), (100, 0), "the day's limit is kept");
+    let report = world.report(&campaign).await;
+    assert_eq!(report.number("sending"), 0, "{}", report.text);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn claims_of_a_dead_run_are_settled_when_its_batch_is_closed() {
+    let world = World::builder().behaviour(Behaviour::silent()).build().await;
+    let connection = world.connection().await;
+    let campaign = world.campaign(&connection, json!({})).await;
+    world.upload(&campaign, contacts_csv(0, 3)).await.expect(200);
+    world.host.counted().await;
+    world.act(&campaign, "start").await.expect(200);
+    world.host.stop_sending();
+    world.host.tick().await.expect("the scheduler runs");
+    // A sender claims one of the batch and dies.
+    let table = world.host.table();
+    let id = campaign.parse().expect("an id");
+    let batch = batches(&world, &campaign).await.remove(0);
+    let contact = range(&world, &batch).await.remove(0).parse().expect("a contact");
+    let place = carillon::recipient::store::Place::of(id, &contact, 8);
+    let (tag, now) = (batch.name.tag(), world.clock.now());
+    let claim = carillon::recipient::store::claim(table, &place, 1, &tag, now, 6).await;
+    assert!(matches!(claim.expect("stored"), carillon::recipient::store::Claim::Won));
+    world.act(&campaign, "cancel").await.expect(200);
+    let world = Box::pin(world.restart()).await;
+    world.pass(1, 10).await;
+    let report = world.report(&campaign).await;
+    assert_eq!(
+        (report.number("unconfirmed"), report.number("cancelled"), report.number("sending")),
+        (1, 2, 0),
+        "{}",
+        report.text
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_campaign_is_not_completed_under_an_upload_or_a_pause() {
+    let world = World::builder().behaviour(Behaviour::silent()).build().await;
+    let connection = world.connection().await;
+    let campaign = world.campaign(&connection, json!({})).await;
+    world.upload(&campaign, contacts_csv(0, 3)).await.expect(200);
+    world.act(&campaign, "start").await.expect(200);
+    world.settle().await;
+    let id = campaign.parse().expect("an id");
+    let table = world.host.table();
+    world.clock.advance(std::time::Duration::from_mins(10));
+    let seen = carillon::campaign::store::get(table, id).await.expect("answers").expect("is there");
+    // Someone announces more recipients after the scheduler has looked.
+    let until = world.clock.now() + std::time::Duration::from_mins(2);
+    carillon::campaign::store::announce_upload(table, id, until).await.expect("announced");
+    let now = world.clock.now();
+    let completed = carillon::campaign::store::complete(table, &seen, now).await;
+    assert!(!completed.expect("answers"));
+    world.upload(&campaign, contacts_csv(10, 2)).await.expect(200);
+    world.pass(2, 20).await;
+    let report = world.report(&campaign).await;
+    assert_eq!((report.number("sent"), report.string("status")), (5, "completed".to_owned()));
+}

@@ -81,6 +81,9 @@ pub struct Walk {
     /// sent to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wake_at: Option<Timestamp>,
+    /// When the last pass that met only such people began; none while awake.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asleep_since: Option<Timestamp>,
     /// Where to go back to, because a batch was closed before its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewind: Option<Rewind>,
@@ -122,9 +125,10 @@ impl Walk {
         self.peeked = false;
         if self.cut_any {
             self.wake_at = None;
-        } else if self.wake_at.is_none() {
-            self.exhausted_at = began_at;
         }
+        let met_nobody = !self.cut_any && self.wake_at.is_none();
+        self.exhausted_at = began_at.filter(|_| met_nobody);
+        self.asleep_since = began_at.filter(|_| self.wake_at.is_some());
     }
 
     /// Remembers to go back to `after`, unless it goes back further already.
@@ -176,6 +180,16 @@ impl Campaign {
         let walked =
             self.walk.exhausted_at.is_some_and(|began| latest.is_none_or(|at| at <= began));
         uploaded && walked && self.walk.began_at.is_none() && self.walk.rewind.is_none()
+    }
+
+    /// Until when everyone who waits was put off, and nobody came since that was
+    /// seen; none when someone may be due.
+    pub fn asleep_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let walk = &self.walk;
+        let latest = self.uploading_until.max(self.stirred_at);
+        let settled = walk.asleep_since.is_some_and(|began| latest.is_none_or(|at| at <= began));
+        let between_passes = walk.began_at.is_none() && walk.rewind.is_none();
+        walk.wake_at.filter(|wake| between_passes && settled && *wake > now)
     }
 
     /// The time zone its days and its window are counted in.

@@ -131,6 +131,9 @@ pub async fn complete(
     campaign: &Campaign,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
+    if campaign.status.after(Move::Complete).is_err() {
+        return Ok(false);
+    }
     match table.transact(status_writes(campaign, Status::Completed, None, now)?).await {
         Ok(()) => Ok(true),
         Err(StoreError::Cancelled(_)) => Ok(false),
@@ -159,6 +162,7 @@ fn sweep(campaign: &Campaign, reason: &str) -> Result<Write, StoreError> {
         campaign: campaign.id,
         shards: campaign.shards,
         cursor: None,
+        began_at: None,
         reason: reason.to_owned(),
     };
     let write = Write::put(&Key::Sweep(campaign.id), &sweep)?;

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Inbound;
 use crate::contact::{self, ContactKey};
 use crate::recipient::store::{Place, get, record};
-use crate::recipient::{Event, Rung};
+use crate::recipient::{Event, Rung, Status};
 use crate::table::{Key, StoreError, Table, Write};
 use crate::time::sortable;
 
@@ -44,6 +44,9 @@ async fn answered(
         let place = Place { campaign, shard, contact };
         let Some(recipient) = get(table, &place).await? else { continue };
         // A clock that runs ahead must not keep a reply from its message.
+        if !was_handed_over(recipient.status) {
+            continue;
+        }
         let sent_before = recipient.sent_at.is_some_and(|sent| sent <= message.at + SKEW);
         let quoted = message.quoted.is_some() && message.quoted == recipient.message_id;
         let found = Some((place, recipient.attempt));
@@ -58,6 +61,20 @@ async fn answered(
         }
     }
     Ok(latest)
+}
+
+/// Whether a recipient has a message that can be answered.
+fn was_handed_over(status: Status) -> bool {
+    match status {
+        Status::Sending
+        | Status::Unconfirmed
+        | Status::Sent
+        | Status::Delivered
+        | Status::Read
+        | Status::Replied
+        | Status::Closed => true,
+        Status::Pending | Status::Failed | Status::Skipped | Status::Cancelled => false,
+    }
 }
 
 /// How far two clocks may be apart.

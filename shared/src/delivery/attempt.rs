@@ -18,8 +18,7 @@ const MOST_STRIKES: u32 = 5;
 impl Run<'_> {
     /// Delivers to one recipient; `true` when a place was used.
     pub(super) async fn deliver(&self, recipient: Recipient) -> Result<bool, DeliveryError> {
-        self.pacer.turn().await;
-        if !self.may_go_on().await? {
+        if !self.wait_for_turn().await || !self.may_go_on().await? {
             return Ok(false);
         }
         let place = self.place(&recipient);
@@ -29,8 +28,29 @@ impl Run<'_> {
         if !self.claim(&recipient, &place).await? {
             return Ok(false);
         }
+        let Sender { clock, .. } = self.sender;
+        clock.sleep(self.pacer.send_turn(clock.now())).await;
         let outcome = self.route.channel.send(&outbound).await;
         self.settle_outcome(&recipient, &place, outcome).await
+    }
+
+    /// Waits for the lane's next turn; `false` when it comes too late for this run,
+    /// or the process is to end.
+    async fn wait_for_turn(&self) -> bool {
+        let Sender { clock, closing, .. } = self.sender;
+        let now = clock.now();
+        let wait = self.pacer.claim_turn(now);
+        if now + wait >= self.until {
+            self.stop(Halt::Closed("the number has to wait: the provider throttles it".to_owned()));
+            return false;
+        }
+        tokio::select! {
+            () = clock.sleep(wait) => true,
+            () = closing.cancelled() => {
+                self.stop(Halt::OutOfTime);
+                false
+            }
+        }
     }
 
     /// Asks the table before each message, so that a pause, a cancellation or the
@@ -164,7 +184,7 @@ impl Run<'_> {
         self.follow_up(recipient, &decision).await?;
         match stop {
             Stop::Nothing => {}
-            Stop::Lane(pause) => self.pacer.hold(pause),
+            Stop::Lane(pause) => self.pacer.hold(pause, self.sender.clock.now()),
             Stop::Campaign => self.halt(refusal).await?,
             Stop::CampaignIfRepeated => {
                 if self.strikes.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_STRIKES {

@@ -6,72 +6,69 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::campaign::Lane;
 use crate::ids::ConnectionId;
-use crate::time::Clock;
 
 /// How far behind its beat a pacer may catch up. The timer is no finer than a
 /// millisecond; without this a fast lane would lose time at every message.
 const SLACK: SignedDuration = SignedDuration::from_millis(20);
 
 /// Hands out turns at a steady rate: it never bursts, and a pause is not made up
-/// for later.
+/// for later. There are two gates: one before a claim, so that few are claimed
+/// ahead, and one before the send, so that claims that took long are not sent in
+/// a burst. Usually the second costs no wait.
 #[derive(Debug)]
 pub struct Pacer {
-    clock: Clock,
     beat: SignedDuration,
-    next: Mutex<Timestamp>,
+    claims: Mutex<Timestamp>,
+    sends: Mutex<Timestamp>,
 }
 
 impl Pacer {
     /// A pacer of `rate` turns a second.
-    pub fn new(clock: Clock, rate: f64) -> Self {
+    pub fn new(rate: f64, now: Timestamp) -> Self {
         let beat = SignedDuration::from_secs_f64(1.0 / rate.max(0.001));
-        let next = Mutex::new(clock.now());
-        Self { clock, beat, next }
+        Self { beat, claims: Mutex::new(now), sends: Mutex::new(now) }
     }
 
-    /// Waits for the next turn.
-    pub async fn turn(&self) {
-        let now = self.clock.now();
-        let wait = self.reserve(now).duration_since(now);
-        if let Ok(wait) = Duration::try_from(wait)
-            && !wait.is_zero()
-        {
-            self.clock.sleep(wait).await;
-        }
+    /// How long to wait before the next claim. The turn is taken.
+    pub fn claim_turn(&self, now: Timestamp) -> Duration {
+        self.reserve(&self.claims, now)
     }
 
-    fn reserve(&self, now: Timestamp) -> Timestamp {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+    /// How long to wait before the next send. The turn is taken.
+    pub fn send_turn(&self, now: Timestamp) -> Duration {
+        self.reserve(&self.sends, now)
+    }
+
+    fn reserve(&self, gate: &Mutex<Timestamp>, now: Timestamp) -> Duration {
+        let mut next = gate.lock().unwrap_or_else(PoisonError::into_inner);
         let slot = (*next).max(now - SLACK);
         *next = slot + self.beat;
-        slot
+        Duration::try_from(slot.duration_since(now)).unwrap_or(Duration::ZERO)
     }
 
-    /// Gives no turn for `pause`.
-    pub fn hold(&self, pause: Duration) {
-        let until = self.clock.now() + pause;
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Gives no turn for a claim before `now` and `pause` have passed.
+    pub fn hold(&self, pause: Duration, now: Timestamp) {
+        let until = now + pause;
+        let mut next = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
         *next = (*next).max(until);
     }
 }
 
 /// The pacers of this process, one a lane.
-#[derive(Debug)]
-pub struct Pacers {
-    clock: Clock,
-    lanes: Mutex<HashMap<(ConnectionId, Lane, u32), Arc<Pacer>>>,
-}
+#[derive(Debug, Default)]
+pub struct Pacers(Mutex<HashMap<(ConnectionId, Lane, u32), Arc<Pacer>>>);
 
 impl Pacers {
-    /// None yet.
-    pub fn new(clock: Clock) -> Self {
-        Self { clock, lanes: Mutex::default() }
-    }
-
     /// The pacer of a lane on a number of `throughput` messages a second.
-    pub fn of(&self, connection: ConnectionId, lane: Lane, throughput: u32) -> Arc<Pacer> {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        let make = || Arc::new(Pacer::new(self.clock.clone(), lane.rate(throughput)));
+    pub fn of(
+        &self,
+        connection: ConnectionId,
+        lane: Lane,
+        throughput: u32,
+        now: Timestamp,
+    ) -> Arc<Pacer> {
+        let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || Arc::new(Pacer::new(lane.rate(throughput), now));
         lanes.entry((connection, lane, throughput)).or_insert_with(make).clone()
     }
 }
@@ -83,14 +80,14 @@ mod tests {
     #[test]
     fn no_second_holds_more_turns_than_the_rate_and_the_slack_allow() {
         let start = Timestamp::UNIX_EPOCH;
-        let pacer = Pacer::new(Clock::movable(start, 1e-9), 80.0);
+        let pacer = Pacer::new(80.0, start);
         // Someone who asks all the time, in steps of a millisecond.
         let mut turns = Vec::new();
         let mut now = start;
         while turns.len() < 500 {
-            let slot = pacer.reserve(now).max(now);
-            turns.push(slot);
-            now = slot.max(now + SignedDuration::from_millis(1));
+            let turn = now + pacer.send_turn(now);
+            turns.push(turn);
+            now = turn.max(now + SignedDuration::from_millis(1));
         }
         for first in &turns {
             let end = *first + SignedDuration::from_secs(1);
@@ -100,10 +97,20 @@ mod tests {
     }
 
     #[test]
+    fn many_who_were_held_up_together_do_not_go_out_together() {
+        let start = Timestamp::UNIX_EPOCH;
+        let pacer = Pacer::new(66.0, start);
+        let late = start + SignedDuration::from_secs(10);
+        let waits: Vec<Duration> = (0..64).map(|_| pacer.send_turn(late)).collect();
+        assert!(waits[63] > Duration::from_millis(900), "{:?}", waits[63]);
+    }
+
+    #[test]
     fn a_held_pacer_waits() {
         let start = Timestamp::UNIX_EPOCH;
-        let pacer = Pacer::new(Clock::movable(start, 1e-9), 80.0);
-        pacer.hold(Duration::from_mins(1));
-        assert!(pacer.reserve(start) >= start + SignedDuration::from_secs(60));
+        let pacer = Pacer::new(80.0, start);
+        pacer.hold(Duration::from_mins(1), start);
+        assert!(pacer.claim_turn(start) >= Duration::from_mins(1));
+        assert!(pacer.send_turn(start) < Duration::from_secs(1));
     }
 }

@@ -72,7 +72,8 @@ pub fn decide(refusal: &Refusal, attempt: u32, now: Timestamp, jitter: f64) -> (
     let backoff = spread(SignedDuration::from_secs(30 * 4i64.pow(attempt.min(6) - 1)), jitter);
     match refusal.verdict {
         Verdict::Throttled { retry_after } => {
-            (retry(backoff, MAX_RETRIES), Stop::Lane(retry_after))
+            let asked = SignedDuration::try_from(retry_after).unwrap_or(backoff);
+            (retry(backoff.max(asked), MAX_RETRIES), Stop::Lane(retry_after))
         }
         // 4^n seconds for this pair alone. Source: Meta, error 131056.
         Verdict::PairThrottled => {

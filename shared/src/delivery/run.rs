@@ -13,6 +13,7 @@ use crate::campaign::{self, Campaign, Move, Status as CampaignStatus};
 use crate::ids::{IdSource, RunId};
 use crate::plan::store::Closing;
 use crate::plan::{self, Batch, BatchRef, Cursor, Lease};
+use crate::recipient::store::Place;
 use crate::recipient::{self, Recipient, Status};
 use crate::table::{StoreError, Table};
 use crate::time::Clock;
@@ -71,6 +72,8 @@ pub enum DeliveryError {
 
 /// One run over one batch.
 pub(super) struct Run<'a> {
+    /// The right to send it.
+    pub(super) lease: Lease,
     pub(super) sender: &'a Sender,
     pub(super) batch: Batch,
     pub(super) campaign: Campaign,
@@ -104,23 +107,38 @@ impl Sender {
         let Some(batch) = plan::store::lease(&self.table, name, lease, now).await? else {
             return Ok(RunEnd::NotOurs);
         };
-        match self.prepare(batch, deadline, now).await? {
+        let outcome = self.carry_out(batch, lease, now).await;
+        if outcome.is_err() {
+            // Whoever comes next need not wait for the lease to run out.
+            plan::store::break_lease(&self.table, name, Some(run)).await?;
+        }
+        outcome
+    }
+
+    async fn carry_out(
+        &self,
+        batch: Batch,
+        lease: Lease,
+        now: Timestamp,
+    ) -> Result<RunEnd, DeliveryError> {
+        let Some(campaign) = campaign::store::get(&self.table, batch.name.campaign).await? else {
+            return self.close(&batch, 0, Some("the campaign is gone".to_owned())).await;
+        };
+        match self.prepare(batch, campaign, lease, now).await? {
             Ok(run) => run.carry_out().await,
-            Err((batch, why)) => self.close(&batch, 0, Some(why)).await,
+            Err((batch, campaign, why)) => self.close_early(&batch, &campaign, why).await,
         }
     }
 
     async fn prepare(
         &self,
         mut batch: Batch,
-        deadline: Timestamp,
+        campaign: Campaign,
+        lease: Lease,
         now: Timestamp,
-    ) -> Result<Result<Run<'_>, (Batch, String)>, DeliveryError> {
-        let Some(campaign) = campaign::store::get(&self.table, batch.name.campaign).await? else {
-            return Ok(Err((batch, "the campaign is gone".to_owned())));
-        };
+    ) -> Result<Result<Run<'_>, (Batch, Campaign, String)>, DeliveryError> {
         if let Some(why) = closed_for(&campaign, &batch, now) {
-            return Ok(Err((batch, why)));
+            return Ok(Err((batch, campaign, why)));
         }
         let route = match self.channels.route(batch.connection, now).await {
             Ok(route) => route,
@@ -128,19 +146,20 @@ impl Sender {
             Err(broken @ (ChannelsError::Unknown | ChannelsError::Vault(_))) => {
                 let why = broken.to_string();
                 self.halt(&campaign, &why).await?;
-                return Ok(Err((batch, why)));
+                return Ok(Err((batch, campaign, why)));
             }
         };
         plan::store::carry_over(&self.table, &mut batch, now).await?;
         let throughput = route.connection.throughput_mps;
         Ok(Ok(Run {
             sender: self,
-            pacer: self.pacers.of(batch.connection, batch.lane, throughput),
+            pacer: self.pacers.of(batch.connection, batch.lane, throughput, now),
             tag: batch.name.tag(),
-            until: deadline - WIND_DOWN,
+            until: lease.until - WIND_DOWN,
             budget: AtomicU32::new(batch.size),
             strikes: AtomicU32::new(0),
             stopped: OnceLock::new(),
+            lease,
             batch,
             campaign,
             route,
@@ -156,6 +175,82 @@ impl Sender {
         let closing = Closing { used, cut_short };
         plan::store::close(&self.table, batch, &closing, self.clock.now()).await?;
         Ok(RunEnd::Done)
+    }
+
+    /// Closes a batch before the end of its range. What earlier runs used of it is
+    /// counted, and what they left behind is settled.
+    async fn close_early(
+        &self,
+        batch: &Batch,
+        campaign: &Campaign,
+        why: String,
+    ) -> Result<RunEnd, DeliveryError> {
+        let used = self.account_for(batch, campaign).await?;
+        self.close(batch, used.min(batch.size), Some(why)).await
+    }
+
+    /// Walks a batch's range: settles claims that no run will settle any more (the
+    /// lease is ours), and gives how many of its places were used.
+    async fn account_for(&self, batch: &Batch, campaign: &Campaign) -> Result<u32, DeliveryError> {
+        let (tag, until) = (batch.name.tag(), Some(&batch.until));
+        let mut after = batch.after.clone();
+        let mut used = 0;
+        loop {
+            let (page, next) = recipient::store::walk(
+                &self.table,
+                campaign.id,
+                campaign.shards,
+                after.as_ref(),
+                until,
+                PAGE,
+            )
+            .await?;
+            for recipient in page.iter().filter(|one| one.batch.as_deref() == Some(&tag)) {
+                used += u32::from(self.settle_left_behind(campaign, recipient).await?);
+            }
+            let Some(next) = next else { return Ok(used) };
+            after = Some(next);
+        }
+    }
+
+    /// Settles a recipient that an earlier run of its batch claimed; `true` when
+    /// a place was used on it.
+    async fn settle_left_behind(
+        &self,
+        campaign: &Campaign,
+        recipient: &Recipient,
+    ) -> Result<bool, StoreError> {
+        let place = Place::of(campaign.id, &recipient.contact, campaign.shards);
+        match recipient.status {
+            // A retry whose campaign ended before it was looked at again.
+            Status::Pending if campaign.status.is_final() => {
+                recipient::store::leave_out_late(&self.table, &place, recipient.attempt).await?;
+                Ok(false)
+            }
+            Status::Pending | Status::Skipped | Status::Cancelled => Ok(false),
+            Status::Sending => {
+                let reason = "the sender stopped before the answer came".to_owned();
+                let decision = Decision::Unconfirmed { reason };
+                let (attempt, now) = (recipient.attempt, self.clock.now());
+                recipient::store::settle_refused(
+                    &self.table,
+                    &place,
+                    attempt,
+                    &decision,
+                    None,
+                    now,
+                )
+                .await?;
+                Ok(true)
+            }
+            Status::Unconfirmed
+            | Status::Sent
+            | Status::Failed
+            | Status::Delivered
+            | Status::Read
+            | Status::Replied
+            | Status::Closed => Ok(true),
+        }
     }
 
     /// Stops a campaign for a reason, unless it is stopped already.
@@ -209,9 +304,14 @@ impl Run<'_> {
     async fn finish(self) -> Result<RunEnd, DeliveryError> {
         let used = self.batch.size - self.budget.load(Ordering::Relaxed).min(self.batch.size);
         match self.stopped.get() {
-            None => self.sender.close(&self.batch, used, None).await,
+            None if self.batch.enqueued <= 1 => self.sender.close(&self.batch, used, None).await,
+            // An earlier run may have got further than this one had to go.
+            None => {
+                let used = self.sender.account_for(&self.batch, &self.campaign).await?;
+                self.sender.close(&self.batch, used.min(self.batch.size), None).await
+            }
             Some(Halt::Closed(why)) => {
-                self.sender.close(&self.batch, used, Some(why.clone())).await
+                self.sender.close_early(&self.batch, &self.campaign, why.clone()).await
             }
             Some(Halt::OutOfTime) => self.hand_back().await,
         }
@@ -219,7 +319,7 @@ impl Run<'_> {
 
     async fn hand_back(&self) -> Result<RunEnd, DeliveryError> {
         let Sender { table, queue, clock, .. } = self.sender;
-        plan::store::break_lease(table, &self.batch.name).await?;
+        plan::store::break_lease(table, &self.batch.name, Some(self.lease.run)).await?;
         if let Some(times) =
             plan::store::note_enqueued(table, &self.batch.name, clock.now()).await?
         {
@@ -242,12 +342,20 @@ impl Run<'_> {
             .take_while(|_| ready(self.stopped.get().is_none() && self.take_place()))
             .map(|recipient| self.deliver(recipient).boxed())
             .buffer_unordered(in_flight);
+        // After an error no more are begun, but those on their way are awaited:
+        // dropping them would lose their answers.
+        let mut failed = Ok(());
         while let Some(used) = sends.next().await {
-            if !used? {
-                self.return_place();
+            match used {
+                Ok(true) => {}
+                Ok(false) => self.return_place(),
+                Err(error) => {
+                    self.stop(Halt::OutOfTime);
+                    failed = Err(error);
+                }
             }
         }
-        Ok(())
+        failed
     }
 
     /// Sorts a recipient of the range: what an earlier run of this batch left
@@ -256,7 +364,6 @@ impl Run<'_> {
         let claimed_here = recipient.batch.as_deref() == Some(&self.tag);
         match recipient.status {
             Status::Pending => return Ok(recipient.is_due(self.sender.clock.now())),
-            Status::Sending if claimed_here => self.give_up_claim(recipient).await?,
             Status::Sending
             | Status::Unconfirmed
             | Status::Sent
@@ -268,19 +375,10 @@ impl Run<'_> {
             | Status::Skipped
             | Status::Cancelled => {}
         }
-        if claimed_here && recipient.status != Status::Skipped {
+        if claimed_here && self.sender.settle_left_behind(&self.campaign, recipient).await? {
             self.take_place();
         }
         Ok(false)
-    }
-
-    /// A claim that an earlier run did not settle: the lease is ours, so that run
-    /// is over, and whether the message went out is not known.
-    async fn give_up_claim(&self, recipient: &Recipient) -> Result<(), DeliveryError> {
-        let decision = Decision::Unconfirmed {
-            reason: "the sender stopped before the answer came".to_owned(),
-        };
-        self.settle(recipient, &decision, None).await
     }
 
     fn take_place(&self) -> bool {

@@ -128,6 +128,9 @@ pub struct Sweep {
     /// How far the sweep is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<Cursor>,
+    /// When this pass over them began; none before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began_at: Option<Timestamp>,
     /// What the recipients' reason will be.
     pub reason: String,
 }

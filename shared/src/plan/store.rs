@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::ledger::{Ledger, bucket_at};
 use super::{Batch, BatchRef, BatchStatus, Lease, Sweep};
 use crate::campaign::{self, Campaign};
+use crate::ids::RunId;
 use crate::table::{Items, Key, ListedAs, StoreError, Table, Update, Write, read_item};
 use crate::time::sortable;
 
@@ -179,14 +180,23 @@ pub async fn lease(
     }
 }
 
-/// Frees the leases of a process that is known to be gone.
-pub async fn break_lease(table: &Table, name: &BatchRef) -> Result<(), StoreError> {
+/// Ends the lease of `run`, or anyone's when its process is known to be gone. The
+/// batch then belongs on the queue again.
+pub async fn break_lease(
+    table: &Table,
+    name: &BatchRef,
+    run: Option<RunId>,
+) -> Result<(), StoreError> {
     let update = Update::of(&name.key())
         .remove("lease")
         .remove("lease_until")
         .remove("enqueued_at")
         .when("#status = :open")
         .value("open", BatchStatus::Open);
+    let update = match run {
+        Some(run) => update.when("#lease.#run = :run").value("run", run),
+        None => update,
+    };
     match table.update(update).await {
         Ok(_) | Err(StoreError::Condition(_)) => Ok(()),
         Err(error) => Err(error),

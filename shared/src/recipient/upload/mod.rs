@@ -43,7 +43,7 @@ pub const MAX_NAMED: usize = 1000;
 /// How many rows are written at once.
 const IN_FLIGHT: usize = 32;
 /// How often the upload says that it goes on, and notes what it brought.
-const ANNOUNCE_EVERY: Duration = Duration::from_secs(30);
+const ANNOUNCE_EVERY: Duration = Duration::from_secs(10);
 /// However fast the clock runs, not more often than this on the machine's.
 const ANNOUNCE_REST: Duration = Duration::from_millis(100);
 /// How long the campaign waits for an upload that says nothing more.

@@ -109,21 +109,31 @@ mod conditions {
     impl ConditionFailure for op::transact_write_items::TransactWriteItemsError {
         fn refused(&self) -> Option<StoreError> {
             let Self::TransactionCanceledException(cancelled) = self else { return None };
-            let reasons = cancelled.cancellation_reasons();
-            (!reasons.is_empty())
-                .then(|| StoreError::Cancelled(reasons.iter().map(Cancelled::from).collect()))
+            let reasons: Option<Vec<Cancelled>> =
+                cancelled.cancellation_reasons().iter().map(Cancelled::read).collect();
+            reasons.filter(|reasons| !reasons.is_empty()).map(StoreError::Cancelled)
         }
     }
 
-    impl From<&CancellationReason> for Cancelled {
-        fn from(reason: &CancellationReason) -> Self {
+    impl Cancelled {
+        /// Any other reason, such as throttling, is a fault of the whole request.
+        fn read(reason: &CancellationReason) -> Option<Self> {
             match reason.code() {
                 Some("ConditionalCheckFailed") => {
-                    Self::Condition(reason.item.clone().unwrap_or_default())
+                    Some(Self::Condition(reason.item.clone().unwrap_or_default()))
                 }
-                None | Some("None") => Self::Fine,
-                Some(_) => Self::Conflict,
+                Some("TransactionConflict") => Some(Self::Conflict),
+                None | Some("None") => Some(Self::Fine),
+                Some(_) => None,
             }
         }
+    }
+}
+
+impl StoreError {
+    /// Whether a plain write met a transaction on the same item; trying again
+    /// helps. Source: AWS, "`DynamoDB` transactions", transaction conflict handling.
+    pub(super) fn is_conflict(&self) -> bool {
+        matches!(self, Self::Unavailable { code, .. } if code == "TransactionConflictException")
     }
 }

@@ -5,7 +5,10 @@ mod error;
 mod item;
 mod write;
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::{
     KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
 };
@@ -15,7 +18,7 @@ pub use self::error::{Cancelled, StoreError};
 pub use self::item::{Items, listed_place, place, read_item};
 pub use self::write::{Guard, Update, Write};
 
-use self::error::{failure, unavailable};
+use self::error::{ConditionFailure, failure, unavailable};
 use self::item::{key_item, page, stored_key, string};
 use super::{Key, ListedAs, Shape};
 
@@ -166,7 +169,7 @@ impl Table {
                     .set_condition_expression(guard.expression())
                     .set_expression_attribute_names(guard.names())
                     .set_expression_attribute_values(guard.values());
-                Box::pin(request.send()).await.map_err(failure)?;
+                past_conflicts(|| request.clone().send()).await?;
             }
             Write::Update(update) => {
                 self.update(update).await?;
@@ -174,7 +177,7 @@ impl Table {
             Write::Delete(key) => {
                 let request =
                     self.client.delete_item().table_name(&self.name).set_key(Some(key_item(&key)));
-                Box::pin(request.send()).await.map_err(failure)?;
+                past_conflicts(|| request.clone().send()).await?;
             }
             Write::DeleteUnchanged { key, version } => {
                 let guard = Guard::version(version);
@@ -186,7 +189,7 @@ impl Table {
                     .set_condition_expression(guard.expression())
                     .set_expression_attribute_names(guard.names())
                     .set_expression_attribute_values(guard.values());
-                Box::pin(request.send()).await.map_err(failure)?;
+                past_conflicts(|| request.clone().send()).await?;
             }
         }
         Ok(())
@@ -207,19 +210,49 @@ impl Table {
             .set_expression_attribute_values(guard.values())
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let answer = Box::pin(request.send()).await.map_err(failure)?;
+        let answer = past_conflicts(|| request.clone().send()).await?;
         Ok(answer.attributes.unwrap_or_default())
     }
 
-    /// Carries out all writes or none. `token` makes a repetition within ten
-    /// minutes harmless.
+    /// Carries out all writes or none. The SDK adds a token, so that its own
+    /// repetition of a request whose answer was lost is harmless.
     pub async fn transact(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         let items = writes
             .into_iter()
             .map(|write| write.in_transaction(&self.name))
             .collect::<Result<Vec<_>, _>>()?;
         let request = self.client.transact_write_items().set_transact_items(Some(items));
-        Box::pin(request.send()).await.map_err(failure)?;
-        Ok(())
+        let outcome = Box::pin(request.send()).await.map_err(failure);
+        if let Err(StoreError::Cancelled(reasons)) = &outcome
+            && reasons.iter().any(|reason| matches!(reason, Cancelled::Conflict))
+        {
+            // Whoever tries again should not meet the same transaction.
+            tokio::time::sleep(CONFLICT_PAUSE).await;
+        }
+        outcome.map(drop)
+    }
+}
+
+/// How long a transaction on one item may be in the way of another write.
+const CONFLICT_PAUSE: Duration = Duration::from_millis(20);
+/// How often a plain write that met a transaction is tried again.
+const CONFLICT_RETRIES: u32 = 6;
+
+/// Sends a plain write again, a few times, while a transaction holds its item.
+async fn past_conflicts<T, E, R, F>(send: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, SdkError<E, R>>>,
+    E: std::error::Error + ProvideErrorMetadata + ConditionFailure + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    let mut tries = 0;
+    loop {
+        match Box::pin(send()).await.map_err(failure) {
+            Err(conflict) if conflict.is_conflict() && tries < CONFLICT_RETRIES => {
+                tokio::time::sleep(CONFLICT_PAUSE * 2u32.pow(tries)).await;
+                tries += 1;
+            }
+            outcome => return outcome,
+        }
     }
 }
