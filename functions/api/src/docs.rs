@@ -46,7 +46,8 @@ fn info() -> Info {
 
 const DESCRIPTION: &str = "Carillon sends WhatsApp campaigns. Errors are `application/problem+json`. \
 Lists are read page by page: pass `next_cursor` of one page as `cursor` of the next. \
-A POST with an `Idempotency-Key` may be repeated: it is carried out once, and its answer is kept for 24 hours.";
+A POST with an `Idempotency-Key` may be repeated: it is carried out once, and its answer is kept for 24 hours. \
+An upload of recipients needs none: to upload the same again changes nothing.";
 
 fn complete(path: &str, item: &mut PathItem) {
     let operations = [

@@ -13,7 +13,7 @@ use crate::{EngineError, Place};
 #[derive(Debug)]
 pub(crate) struct Home {
     folder: PathBuf,
-    _lock: File,
+    lock: File,
     /// Removes the folder when it goes; last, after the lock is closed.
     _temporary: Option<TempDir>,
 }
@@ -25,11 +25,20 @@ impl Home {
             Place::Memory => temporary_folder()?,
         };
         let lock = lock(&folder)?;
-        Ok(Self { folder, _lock: lock, _temporary: temporary })
+        Ok(Self { folder, lock, _temporary: temporary })
     }
 
     pub(crate) fn table_file(&self) -> PathBuf {
         self.folder.join("table.sqlite")
+    }
+}
+
+impl Drop for Home {
+    /// Closing the file is not enough: a child process that is just being started
+    /// holds it open for a moment.
+    fn drop(&mut self) {
+        // What can't be unlocked is closed in a moment.
+        let _ = self.lock.unlock();
     }
 }
 
