@@ -33,7 +33,7 @@ async fn measure() {
     stage.wait_for(&campaign, "read", u64::from(MESSAGES)).await;
     stage.host.counted().await;
     let (sent, queue) = (dynamodb.take(), sqs.take());
-    stage.host.stop().await;
+    drop(stage);
     show("Importing, per recipient", &imported);
     show("Planning, sending, all three statuses, counting, per message", &sent);
     dollars(&imported, &sent, &queue);

@@ -57,7 +57,7 @@ async fn measure(latency: u64) {
         format!("{engines:.0}"),
         format!("{simulator:.0}"),
     ]);
-    stage.host.stop().await;
+    drop(stage);
 }
 
 /// 250 messages at `fast` on an ordinary number of 80 a second.
@@ -76,5 +76,5 @@ async fn one_batch() {
         &["seconds", "most in one second"],
     );
     row(&[format!("{:.2}", start.seconds()), peak.to_string()]);
-    stage.host.stop().await;
+    drop(stage);
 }

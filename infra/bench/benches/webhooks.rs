@@ -43,7 +43,7 @@ async fn measure(batch: usize) {
         format!("{:.0}", statuses / counted),
         format!("{:.0}", statuses / start.seconds()),
     ]);
-    stage.host.stop().await;
+    drop(stage);
 }
 
 async fn deliver(stage: &Stage, bodies: &[Vec<u8>]) {
