@@ -161,6 +161,10 @@ async fn claims_of_a_dead_run_are_settled_when_its_batch_is_closed() {
     let (tag, now) = (batch.name.tag(), world.clock.now());
     let claim = carillon::recipient::store::claim(table, &place, 1, &tag, now, 6).await;
     assert!(matches!(claim.expect("stored"), carillon::recipient::store::Claim::Won));
+    // Nobody else wins it, not even once the contact may be written to again.
+    let later = now + std::time::Duration::from_mins(1);
+    let again = carillon::recipient::store::claim(table, &place, 1, &tag, later, 6).await;
+    assert!(matches!(again.expect("stored"), carillon::recipient::store::Claim::Lost));
     world.act(&campaign, "cancel").await.expect(200);
     let world = Box::pin(world.restart()).await;
     world.pass(1, 10).await;
