@@ -7,16 +7,22 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
+use crate::plan::{MinimumShare, NoShare};
+
 /// The variables this system reads, and what each is for. The standard AWS ones
 /// (`AWS_REGION`, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SQS`, …) are the
 /// SDK's and work as documented there.
-pub const VARIABLES: [(&str, &str); 7] = [
+pub const VARIABLES: [(&str, &str); 8] = [
     (TABLE, "the DynamoDB table's name"),
     (SENDS_QUEUE_URL, "the URL of the queue of batches, sends.fifo"),
     (SECRETS_KEY, "32 bytes in base64: the key that seals connections' secrets"),
     (ADMIN_KEY, "the first API key, with every scope"),
     (PUBLIC_URL, "the address under which the API and the webhook are reached"),
     (GRAPH_URL, "where the Cloud API lies; https://graph.facebook.com by default"),
+    (
+        MINIMUM_SHARE,
+        "the percentage of what is scarce that each campaign gets whatever its priority, 0 to 50; 5 by default",
+    ),
     (LOG, "what is logged, such as info or carillon=debug"),
 ];
 
@@ -26,6 +32,7 @@ const SECRETS_KEY: &str = "CARILLON_SECRETS_KEY";
 const ADMIN_KEY: &str = "CARILLON_ADMIN_KEY";
 const PUBLIC_URL: &str = "CARILLON_PUBLIC_URL";
 const GRAPH_URL: &str = "CARILLON_GRAPH_URL";
+const MINIMUM_SHARE: &str = "CARILLON_MINIMUM_SHARE";
 const LOG: &str = "CARILLON_LOG";
 
 /// What the functions are told from outside. Each asks for what it needs.
@@ -45,6 +52,14 @@ enum Source {
 pub struct Missing {
     name: &'static str,
     meaning: &'static str,
+}
+
+/// A variable that can't be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name} can't be read: {problem}")]
+pub struct Unreadable {
+    name: &'static str,
+    problem: NoShare,
 }
 
 impl Config {
@@ -91,6 +106,13 @@ impl Config {
     pub fn graph_url(&self) -> String {
         let default = crate::channel::whatsapp_cloud::GRAPH_URL;
         self.optional(GRAPH_URL).unwrap_or_else(|| default.to_owned())
+    }
+
+    /// What every campaign gets of what is scarce, whatever its priority.
+    pub fn minimum_share(&self) -> Result<MinimumShare, Unreadable> {
+        let unreadable = |problem| Unreadable { name: MINIMUM_SHARE, problem };
+        let given = self.optional(MINIMUM_SHARE).map(|text| text.parse().map_err(unreadable));
+        Ok(given.transpose()?.unwrap_or_default())
     }
 
     /// What is logged.

@@ -19,6 +19,8 @@ pub(crate) struct Situation {
     pub(crate) connections: BTreeMap<ConnectionId, Connection>,
     /// How many batches of each campaign are open.
     pub(crate) open: BTreeMap<CampaignId, u32>,
+    /// The shard of each campaign whose counters are to be audited next.
+    pub(crate) unaudited: BTreeMap<CampaignId, u16>,
 }
 
 impl Scheduler {
@@ -28,14 +30,17 @@ impl Scheduler {
         let connections = connection::store::all(&self.table).await?;
         let connections: BTreeMap<_, _> = connections.into_iter().map(|c| (c.id, c)).collect();
         let open = count_open(&batches);
+        let mut unaudited = BTreeMap::new();
         let mut candidates = Vec::with_capacity(active.len());
         for campaign in &active {
             let Some(connection) = connections.get(&campaign.settings.connection_id) else {
                 tracing::error!(campaign = %campaign.id, "the campaign's connection is gone");
                 continue;
             };
-            let tally = analytics::store::read(&self.table, campaign.id, campaign.shards).await?;
-            let pending = Report::of(&tally).pending;
+            let standing =
+                analytics::store::standing(&self.table, campaign.id, campaign.shards, now).await?;
+            let pending = Report::of(&standing.tally).pending;
+            unaudited.extend(standing.unaudited.map(|shard| (campaign.id, shard)));
             let open = open.get(&campaign.id).copied().unwrap_or(0);
             candidates.push(candidate(campaign, connection, pending, open, now));
         }
@@ -46,6 +51,7 @@ impl Scheduler {
             candidates,
             connections,
             open,
+            unaudited,
         })
     }
 
@@ -58,7 +64,8 @@ impl Scheduler {
         for connection in connections.values() {
             if !portfolios.contains_key(&connection.portfolio) {
                 let ledger = plan::store::ledger(&self.table, &connection.portfolio).await?;
-                let places = Places { free: ledger.free(now), next: ledger.next_free(now) };
+                let (limit, free) = (ledger.limit, ledger.free(now));
+                let places = Places { limit, free, next: ledger.next_free(now) };
                 portfolios.insert(connection.portfolio.clone(), places);
             }
         }
@@ -113,6 +120,7 @@ fn candidate(
         lane: (connection.id, settings.speed.lane()),
         portfolio: connection.portfolio.clone(),
         today: day.date,
+        planned_today: day.planned,
         left_today: settings.daily_send_limit.saturating_sub(day.planned),
         tomorrow: tomorrow.map_or(now, |zoned| zoned.timestamp()),
         window_opens: settings.send_window.as_ref().and_then(|window| window.opens(now, &zone)),

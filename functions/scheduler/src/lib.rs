@@ -1,6 +1,7 @@
 //! The scheduler: looks at the table and does what is due. It takes no input
 //! from its trigger, so one path serves the daily run, the minute run and rescue.
 
+mod audit;
 mod execute;
 mod gather;
 mod sweep;
@@ -8,10 +9,12 @@ mod walk;
 
 use carillon::config::Config;
 use carillon::delivery::{QueueError, SendQueue};
-use carillon::plan::{self, Plan};
+use carillon::plan::{self, MinimumShare, Plan};
 use carillon::table::{StoreError, Table};
 use carillon::time::{Clock, Timestamp};
 use lambda_runtime::{Error, LambdaEvent};
+
+use gather::Situation;
 
 /// Does what is due.
 #[derive(Debug)]
@@ -22,6 +25,8 @@ pub struct Scheduler {
     pub queue: SendQueue,
     /// The clock.
     pub clock: Clock,
+    /// What every campaign gets whatever its priority.
+    pub minimum_share: MinimumShare,
 }
 
 /// Why a run failed. What it had done stays done, and the next run goes on.
@@ -41,6 +46,7 @@ impl Scheduler {
         Ok(Self {
             table: Table::new(aws, &config.table()?),
             queue: SendQueue::new(aws, &config.sends_queue_url()?),
+            minimum_share: config.minimum_share()?,
             clock,
         })
     }
@@ -56,10 +62,12 @@ impl Scheduler {
         self.activate_due(now).await?;
         self.requeue_forgotten(now).await?;
         let situation = self.gather(now).await?;
-        let plan = plan::plan(&situation.candidates, &situation.lanes, &situation.portfolios);
+        let Situation { candidates, lanes, portfolios, .. } = &situation;
+        let plan = plan::plan(candidates, lanes, portfolios, self.minimum_share);
         let people = self.carry_out(&plan, &situation, now).await?;
         self.finish_ended(&situation, now).await?;
         self.sweep().await?;
+        self.audit(&situation, now).await?;
         report(&plan, people);
         Ok(plan)
     }

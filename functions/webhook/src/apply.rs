@@ -3,7 +3,7 @@ use carillon::channel::Refusal;
 use carillon::channel::whatsapp_cloud::{
     Choice, InboundMessage, Preference, StatusKind, StatusUpdate, Update,
 };
-use carillon::contact;
+use carillon::contact::{self, Bsuid, ContactKey};
 use carillon::conversation::{self, Inbound};
 use carillon::delivery::retry::{Decision, Stop, decide};
 use carillon::recipient::store::{Place, leave_out_late, record, settle_refused};
@@ -116,14 +116,30 @@ impl Webhook {
             quoted: message.quoted,
             raw: message.raw.to_string(),
         };
+        if let Some(bsuid) = message.bsuid {
+            self.learn_bsuid(&from, bsuid).await?;
+        }
         let name = message.profile_name.as_deref();
         conversation::store::receive(&self.table, &from, name, &inbound).await?;
         Ok(())
     }
 
+    /// Remembers that a contact is also known by a BSUID.
+    async fn learn_bsuid(&self, contact: &ContactKey, bsuid: Bsuid) -> Result<(), StoreError> {
+        let bsuid = ContactKey::Bsuid(bsuid);
+        let profile = contact::store::get(&self.table, contact).await?;
+        if *contact == bsuid || profile.is_some_and(|profile| profile.same_as.contains(&bsuid)) {
+            return Ok(());
+        }
+        contact::store::link(&self.table, contact, &bsuid).await
+    }
+
     async fn apply_preference(&self, preference: Preference) -> Result<(), ApplyError> {
         let stop = preference.choice == Choice::Stop;
-        let Preference { contact, at, .. } = preference;
+        let Preference { contact, bsuid, at, .. } = preference;
+        if let Some(bsuid) = bsuid {
+            self.learn_bsuid(&contact, bsuid).await?;
+        }
         contact::store::record_preference(&self.table, &contact, stop, at).await?;
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use carillon::campaign::Lane;
 use carillon::ids::{CampaignId, ConnectionId, IdSource};
-use carillon::plan::{Candidate, LaneKey, LaneLoad, Places, plan};
+use carillon::plan::{Candidate, LaneKey, LaneLoad, MinimumShare, Places, plan};
 use carillon_bench::{Stage, StageConfig, Stopwatch, head, row};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -42,6 +42,7 @@ fn candidates(campaigns: u64, waiting: u64) -> Vec<Candidate> {
             lane: (connection, Lane::Fast),
             portfolio: "p".to_owned(),
             today: Date::constant(2026, 11, 21),
+            planned_today: 0,
             left_today: 250,
             tomorrow: now,
             window_opens: None,
@@ -56,11 +57,14 @@ fn measure_plan(campaigns: u64, recipients: u64) {
     let candidates = candidates(campaigns, recipients);
     let lane: LaneKey = (candidates[0].lane.0, Lane::Fast.into());
     let lanes = BTreeMap::from([(lane, LaneLoad { rate: 894.0, open: 0 })]);
-    let places = BTreeMap::from([("p".to_owned(), Places { free: 100_000, next: None })]);
-    let repeats = 2_000;
+    let places = BTreeMap::from([(
+        "p".to_owned(),
+        Places { limit: Some(100_000), free: 100_000, next: None },
+    )]);
+    let (repeats, share) = (2_000, MinimumShare::default());
     let start = Stopwatch::start();
     for _ in 0..repeats {
-        std::hint::black_box(plan(std::hint::black_box(&candidates), &lanes, &places));
+        std::hint::black_box(plan(std::hint::black_box(&candidates), &lanes, &places, share));
     }
     let micros = start.seconds() * 1e6 / f64::from(repeats);
     row(&[campaigns.to_string(), recipients.to_string(), format!("{micros:.1}")]);

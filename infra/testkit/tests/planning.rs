@@ -159,11 +159,20 @@ async fn claims_of_a_dead_run_are_settled_when_its_batch_is_closed() {
     let contact = range(&world, &batch).await.remove(0).parse().expect("a contact");
     let place = carillon::recipient::store::Place::of(id, &contact, 8);
     let (tag, now) = (batch.name.tag(), world.clock.now());
-    let claim = carillon::recipient::store::claim(table, &place, 1, &tag, now, 6).await;
+    let claiming = carillon::recipient::store::Claiming {
+        attempt: 1,
+        batch: &tag,
+        now,
+        counting: carillon::contact::Counting::New,
+        portfolio: &batch.portfolio,
+        bucket: batch.bucket,
+    };
+    let claim = carillon::recipient::store::claim(table, &place, &claiming).await;
     assert!(matches!(claim.expect("stored"), carillon::recipient::store::Claim::Won));
     // Nobody else wins it, not even once the contact may be written to again.
-    let later = now + std::time::Duration::from_mins(1);
-    let again = carillon::recipient::store::claim(table, &place, 1, &tag, later, 6).await;
+    let now = now + std::time::Duration::from_mins(1);
+    let later = carillon::recipient::store::Claiming { now, ..claiming };
+    let again = carillon::recipient::store::claim(table, &place, &later).await;
     assert!(matches!(again.expect("stored"), carillon::recipient::store::Claim::Lost));
     world.act(&campaign, "cancel").await.expect(200);
     let world = Box::pin(world.restart()).await;

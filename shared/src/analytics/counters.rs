@@ -47,6 +47,7 @@ pub struct Change {
 }
 
 /// Counter names and how much each changes. `n_<status>` counts recipients,
+/// `n_closed_<rung>` how far the closed ones had come,
 /// `skip_<reason>` and `fail_<code>` say why, `d_<date>_<what>` counts a day.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally(pub BTreeMap<String, i64>);
@@ -77,6 +78,19 @@ impl Tally {
         tally
     }
 
+    /// What is missing from `counted` that this tally, of all recipients, has.
+    /// A day's counts are only ever raised: what a retry did on an earlier day
+    /// can't be told from the recipients any more.
+    #[must_use]
+    pub fn missing_from(&self, counted: &Self) -> Self {
+        let mut missing = self.clone();
+        for (name, amount) in &counted.0 {
+            missing.bump(name, -amount);
+        }
+        missing.0.retain(|name, amount| *amount > 0 || (*amount < 0 && !name.starts_with("d_")));
+        missing
+    }
+
     /// Adds another tally to this one.
     pub fn add(&mut self, other: Self) {
         for (name, amount) in other.0 {
@@ -87,6 +101,12 @@ impl Tally {
 
     fn count_state(&mut self, image: &Image, amount: i64) {
         self.bump(&format!("n_{}", image.status), amount);
+        if image.status == Status::Closed {
+            // A lead may be closed before its message was read or answered.
+            for (what, _) in FUNNEL.into_iter().filter(|(_, reached)| reached(image)) {
+                self.bump(&format!("n_closed_{what}"), amount);
+            }
+        }
         match image.status {
             Status::Skipped => {
                 let reason = image.reason.as_deref().unwrap_or("other");
@@ -109,19 +129,17 @@ impl Tally {
     }
 
     fn count_day(&mut self, old: Option<&Image>, new: &Image, zone: &TimeZone) {
-        let fresh = |reached: fn(Status) -> bool| {
-            reached(new.status) && !old.is_some_and(|old| reached(old.status))
-        };
         let steps: [Step; 5] = [
             ("sent", was_sent, new.sent_at),
             ("received", was_received, new.delivered_at.or(new.read_at).or(new.replied_at)),
             ("read", was_read, new.read_at.or(new.replied_at)),
             ("replied", was_replied, new.replied_at),
-            ("failed", |status| status == Status::Failed, new.failed_at),
+            ("failed", |image| image.status == Status::Failed, new.failed_at),
         ];
         for (what, reached, at) in steps {
             if let Some(at) = at
-                && fresh(reached)
+                && reached(new)
+                && !old.is_some_and(reached)
             {
                 self.bump(&format!("d_{}_{what}", date_in(at, zone).strftime("%Y%m%d")), 1);
             }
@@ -134,22 +152,29 @@ impl Tally {
 }
 
 /// What a day counts, who has reached it, and when.
-type Step = (&'static str, fn(Status) -> bool, Option<Timestamp>);
+type Step = (&'static str, fn(&Image) -> bool, Option<Timestamp>);
 
-fn was_sent(status: Status) -> bool {
-    status == Status::Sent || was_received(status)
+/// The rungs above `sent` that the funnel shows.
+const FUNNEL: [(&str, fn(&Image) -> bool); 3] =
+    [("received", was_received), ("read", was_read), ("replied", was_replied)];
+
+fn was_sent(image: &Image) -> bool {
+    matches!(image.status, Status::Sent | Status::Closed) || was_received(image)
 }
 
-fn was_received(status: Status) -> bool {
-    status == Status::Delivered || was_read(status)
+fn was_received(image: &Image) -> bool {
+    let closed = image.status == Status::Closed && image.delivered_at.is_some();
+    image.status == Status::Delivered || closed || was_read(image)
 }
 
-fn was_read(status: Status) -> bool {
-    status == Status::Read || was_replied(status)
+fn was_read(image: &Image) -> bool {
+    let closed = image.status == Status::Closed && image.read_at.is_some();
+    image.status == Status::Read || closed || was_replied(image)
 }
 
-fn was_replied(status: Status) -> bool {
-    matches!(status, Status::Replied | Status::Closed)
+fn was_replied(image: &Image) -> bool {
+    let closed = image.status == Status::Closed && image.replied_at.is_some();
+    image.status == Status::Replied || closed
 }
 
 /// A reason as part of an attribute's name.

@@ -1,6 +1,7 @@
 //! Counters over recipients, kept from the table's stream, and the reports made
 //! of them. Nothing else counts.
 
+pub mod audit;
 mod counters;
 mod report;
 pub mod store;

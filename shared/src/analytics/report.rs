@@ -67,17 +67,19 @@ impl Report {
     pub fn of(tally: &Tally) -> Self {
         let count = |status: Status| number(tally, &format!("n_{status}"));
         let closed = count(Status::Closed);
-        let replied = closed + count(Status::Replied);
-        let read = replied + count(Status::Read);
-        let received = read + count(Status::Delivered);
+        // Those closed, from those that had come at least so far.
+        let closed_after = |rung: &str| number(tally, &format!("n_closed_{rung}"));
+        let now_replied = count(Status::Replied);
+        let now_read = now_replied + count(Status::Read);
+        let now_received = now_read + count(Status::Delivered);
         Self {
             recipients: Status::ALL.into_iter().map(count).sum(),
             pending: count(Status::Pending),
             sending: count(Status::Sending),
-            sent: received + count(Status::Sent),
-            received,
-            read,
-            replied,
+            sent: now_received + count(Status::Sent) + closed,
+            received: now_received + closed_after("received"),
+            read: now_read + closed_after("read"),
+            replied: now_replied + closed_after("replied"),
             closed,
             failed: count(Status::Failed),
             skipped: count(Status::Skipped),

@@ -2,11 +2,13 @@
 //! counts and how far in the stream they reach. One conditional write moves both,
 //! so that a record counts exactly once however often it is delivered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
+use super::audit::AUDIT_EVERY;
 use super::{Change, Image, Tally, after_sequence};
 use crate::campaign::Campaign;
 use crate::ids::CampaignId;
@@ -16,15 +18,35 @@ use crate::table::{Key, StoreError, Table, Update};
 
 /// A counters item: whatever counters there are, and the last record counted.
 #[derive(Debug, Default, Deserialize)]
-struct Row {
+pub(super) struct Row {
+    /// The last record counted.
     #[serde(default)]
-    last_sequence: Option<String>,
+    pub(super) last_sequence: Option<String>,
+    /// The last mark seen in the stream (see `audit`).
+    #[serde(default)]
+    pub(super) mark: Option<String>,
+    /// When the counters were last found to be right.
+    #[serde(default)]
+    pub(super) audited_at: Option<Timestamp>,
+    pk: Option<String>,
     #[serde(flatten)]
     rest: BTreeMap<String, serde_json::Value>,
 }
 
 impl Row {
-    fn tally(&self) -> Tally {
+    /// Whether the counters are to be audited.
+    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+        self.audited_at.is_none_or(|at| at.checked_add(AUDIT_EVERY).is_ok_and(|next| next <= now))
+    }
+
+    fn shard(&self) -> Option<u16> {
+        match Key::parse(self.pk.as_deref()?, Key::COUNTERS)? {
+            Key::Counters { shard, .. } => Some(shard),
+            _ => None,
+        }
+    }
+
+    pub(super) fn tally(&self) -> Tally {
         let counters = self.rest.iter().filter_map(|(name, value)| {
             let known =
                 ["n_", "skip_", "fail_", "d_"].iter().any(|prefix| name.starts_with(prefix));
@@ -78,38 +100,67 @@ fn addition(key: &Key, tally: &Tally, last: &str, seen: Option<&str>) -> Update 
 
 /// The counters of a campaign, over all its shards.
 pub async fn read(table: &Table, campaign: CampaignId, shards: u16) -> Result<Tally, StoreError> {
+    Ok(standing(table, campaign, shards, Timestamp::MAX).await?.tally)
+}
+
+/// The counters of a campaign, and whether they were audited.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The counters, over all shards.
+    pub tally: Tally,
+    /// The first shard whose counters are due for an audit.
+    pub unaudited: Option<u16>,
+}
+
+/// The counters of a campaign as they stand at `now`.
+pub async fn standing(
+    table: &Table,
+    campaign: CampaignId,
+    shards: u16,
+    now: Timestamp,
+) -> Result<Standing, StoreError> {
     let keys: Vec<Key> = (0..shards).map(|shard| Key::Counters { campaign, shard }).collect();
-    let mut sum = Tally::default();
+    let mut audited = BTreeSet::new();
+    let mut tally = Tally::default();
     for keys in keys.chunks(100) {
         for row in table.get_many::<Row>(keys).await? {
-            sum.add(row.tally());
+            tally.add(row.tally());
+            audited.extend(row.shard().filter(|_| !row.is_due(now)));
         }
     }
-    Ok(sum)
+    Ok(Standing { tally, unaudited: (0..shards).find(|shard| !audited.contains(shard)) })
 }
 
 /// The state counters as a full recount of the recipients gives them; the days
 /// are left out. Reads every recipient.
 pub async fn recount(table: &Table, campaign: &Campaign) -> Result<Tally, StoreError> {
     let mut sum = Tally::default();
-    let mut cursor: Option<Cursor> = None;
+    for shard in 0..campaign.shards {
+        sum.add(recount_shard(table, campaign, shard).await?);
+    }
+    sum.0.retain(|name, _| !name.starts_with("d_"));
+    Ok(sum)
+}
+
+/// All counters of one shard as its recipients give them.
+pub(super) async fn recount_shard(
+    table: &Table,
+    campaign: &Campaign,
+    shard: u16,
+) -> Result<Tally, StoreError> {
+    let (zone, shards) = (campaign.zone(), shard + 1);
+    let mut sum = Tally::default();
+    let mut cursor = Some(Cursor { shard, contact: String::new() });
     loop {
-        let (page, next) = recipient::store::walk(
-            table,
-            campaign.id,
-            campaign.shards,
-            cursor.as_ref(),
-            None,
-            1000,
-        )
-        .await?;
+        let after = cursor.as_ref();
+        let (page, next) =
+            recipient::store::walk(table, campaign.id, shards, after, None, 1000).await?;
         for recipient in &page {
             let change =
                 Change { sequence: String::new(), old: None, new: Some(Image::from(recipient)) };
-            sum.add(Tally::of(&change, &TimeZone::UTC));
+            sum.add(Tally::of(&change, &zone));
         }
         if next.is_none() {
-            sum.0.retain(|name, _| !name.starts_with("d_"));
             return Ok(sum);
         }
         cursor = next;

@@ -48,6 +48,8 @@ pub enum Move {
     Halt,
     /// Everyone had their turn.
     Complete,
+    /// Take it up again, because a person wants someone unconfirmed sent to again.
+    Reopen,
     /// Add recipients; leaves the status as it is.
     Upload,
 }
@@ -86,7 +88,7 @@ impl Status {
         }
     }
 
-    /// Whether nothing more happens to it.
+    /// Whether nothing more is sent, unless a person reopens it.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Completed | Self::Cancelled)
     }
@@ -97,7 +99,7 @@ impl Status {
         match (self, wanted) {
             (Self::Draft, Move::Start { later })
             | (Self::Paused | Self::Halted, Move::Resume { later }) => Ok(waiting(later)),
-            (Self::Scheduled, Move::Activate) => Ok(Self::Active),
+            (Self::Scheduled, Move::Activate) | (Self::Completed, Move::Reopen) => Ok(Self::Active),
             (Self::Scheduled | Self::Active, Move::Pause) => Ok(Self::Paused),
             (Self::Scheduled | Self::Active, Move::Halt) => Ok(Self::Halted),
             (Self::Active, Move::Complete) => Ok(Self::Completed),
@@ -124,6 +126,7 @@ impl Move {
             Self::Cancel => "cancelled",
             Self::Halt => "halted",
             Self::Complete => "completed",
+            Self::Reopen => "reopened",
             Self::Upload => "given more recipients",
         }
     }
@@ -177,6 +180,14 @@ mod tests {
             ] {
                 assert!(status.after(wanted).is_err(), "{status} {wanted:?}");
             }
+        }
+    }
+
+    #[test]
+    fn only_a_completed_campaign_is_reopened() {
+        for status in Status::ALL {
+            let reopened = status.after(Move::Reopen);
+            assert_eq!(reopened.is_ok(), status == Status::Completed, "{status}");
         }
     }
 

@@ -105,6 +105,10 @@ fn status_writes(
         .set_or_remove("halted_for", reason)
         .set(crate::table::Shape::LISTED_AS, ListedAs::Campaigns(status).to_string());
     let update = match status {
+        // Someone waits again: what the walk has met before doesn't count.
+        Status::Active if campaign.status == Status::Completed => {
+            update.remove("finished_at").set("stirred_at", now)
+        }
         Status::Active => update.set_once("started_at", now),
         Status::Completed | Status::Cancelled => update.set("finished_at", now),
         Status::Draft | Status::Scheduled | Status::Paused | Status::Halted => update,

@@ -5,4 +5,4 @@ mod profile;
 pub mod store;
 
 pub use key::{Bsuid, ContactKey, ContactKeyError};
-pub use profile::{Barred, Profile};
+pub use profile::{Barred, Counting, Profile};

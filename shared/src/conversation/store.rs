@@ -24,32 +24,59 @@ pub async fn receive(
     let at = sortable(message.at);
     let key = Key::Message { contact: from.clone(), at, id: message.id.clone() };
     table.write(Write::put(&key, message)?).await?;
-    contact::store::record_inbound(table, from, name, message.at).await?;
-    if let Some((place, attempt)) = answered(table, from, message).await? {
+    let profile = contact::store::record_inbound(table, from, name, message.at).await?;
+    let mut keys = vec![from.clone()];
+    keys.extend(profile.same_as);
+    if let Some((place, attempt)) = answered(table, &keys, message).await? {
         let event = Event { attempt, rung: Rung::Replied };
         record(table, &place, event, message.at, None).await?;
     }
     Ok(())
 }
 
+/// The recipient that a message answers, among those of one person's keys.
 async fn answered(
     table: &Table,
-    from: &ContactKey,
+    keys: &[ContactKey],
     message: &Inbound,
 ) -> Result<Option<(Place, u32)>, StoreError> {
+    let mut latest = None;
+    for key in keys {
+        match answered_under(table, key, message).await? {
+            Some(answered) if answered.quoted => return Ok(Some(answered.attempt)),
+            found => latest = latest.into_iter().chain(found).max_by_key(|found| found.sent_at),
+        }
+    }
+    Ok(latest.map(|answered| answered.attempt))
+}
+
+/// A message of ours that may be what a contact answers.
+struct Answered {
+    attempt: (Place, u32),
+    sent_at: Option<Timestamp>,
+    /// Whether it is quoted in the answer.
+    quoted: bool,
+}
+
+async fn answered_under(
+    table: &Table,
+    key: &ContactKey,
+    message: &Inbound,
+) -> Result<Option<Answered>, StoreError> {
     let since = since(message.at);
     let mut latest = None;
-    for key in table.sent_to(from, since).await? {
+    for key in table.sent_to(key, since).await? {
         let Key::Recipient { campaign, shard, contact } = key else { continue };
         let place = Place { campaign, shard, contact };
         let Some(recipient) = get(table, &place).await? else { continue };
-        // A clock that runs ahead must not keep a reply from its message.
         if !was_handed_over(recipient.status) {
             continue;
         }
+        // A clock that runs ahead must not keep a reply from its message.
         let sent_before = recipient.sent_at.is_some_and(|sent| sent <= message.at + SKEW);
         let quoted = message.quoted.is_some() && message.quoted == recipient.message_id;
-        let found = Some((place, recipient.attempt));
+        let (attempt, sent_at) = ((place, recipient.attempt), recipient.sent_at);
+        let found = Some(Answered { attempt, sent_at, quoted });
         if quoted {
             return Ok(found);
         }

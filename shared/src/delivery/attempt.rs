@@ -2,11 +2,14 @@
 
 use std::sync::atomic::Ordering;
 
+use jiff::Timestamp;
+
 use super::retry::{Decision, Stop, decide};
 use super::run::{Halt, Run, closed_for};
 use super::{DeliveryError, PAIR_SECONDS, Sender};
 use crate::channel::{Acceptance, Accepted, Outbound, Outcome, Refusal};
-use crate::recipient::store::{Claim, Place};
+use crate::contact::{ContactKey, Counting, Profile};
+use crate::recipient::store::{Claim, Claiming, Place};
 use crate::recipient::{self, Callback, Recipient, Status};
 use crate::table::StoreError;
 use crate::{campaign, contact};
@@ -15,9 +18,19 @@ use crate::{campaign, contact};
 /// halts, instead of burning its recipients.
 const MOST_STRIKES: u32 = 5;
 
+/// A claim that was won.
+struct Claimed {
+    counting: Counting,
+    at: Timestamp,
+}
+
 impl Run<'_> {
     /// Delivers to one recipient; `true` when a place was used.
-    pub(super) async fn deliver(&self, recipient: Recipient) -> Result<bool, DeliveryError> {
+    pub(super) async fn deliver(
+        &self,
+        recipient: Recipient,
+        profile: Profile,
+    ) -> Result<bool, DeliveryError> {
         if !self.wait_for_turn().await || !self.may_go_on().await? {
             return Ok(false);
         }
@@ -25,13 +38,57 @@ impl Run<'_> {
         let Some(outbound) = self.outbound(&recipient, &place).await? else {
             return Ok(false);
         };
-        if !self.claim(&recipient, &place).await? {
+        let Some(claimed) = self.claim(&recipient, &place, &profile).await? else {
             return Ok(false);
-        }
+        };
         let Sender { clock, .. } = self.sender;
         clock.sleep(self.pacer.send_turn(clock.now())).await;
         let outcome = self.route.channel.send(&outbound).await;
-        self.settle_outcome(&recipient, &place, outcome).await
+        if let Outcome::Accepted(accepted) = &outcome {
+            self.learn_keys(&recipient, &profile, accepted).await;
+        }
+        let went_out = self.settle_outcome(&recipient, &place, outcome).await?;
+        self.count_place(&recipient, &claimed, went_out).await
+    }
+
+    /// Settles what a message took of the portfolio's limit; `true` when it is one
+    /// of the batch's places.
+    async fn count_place(
+        &self,
+        recipient: &Recipient,
+        claimed: &Claimed,
+        went_out: bool,
+    ) -> Result<bool, DeliveryError> {
+        let (table, contact) = (&self.sender.table, &recipient.contact);
+        // If that fails, the place stays taken: better one too many than one too few.
+        let undone = !went_out
+            && contact::store::uncount(table, contact, claimed.counting, claimed.at)
+                .await
+                .unwrap_or(false);
+        if undone {
+            return Ok(false);
+        }
+        let bucket = match claimed.counting {
+            Counting::New => return Ok(true),
+            Counting::Again { bucket, .. } => bucket,
+            Counting::Free => self.batch.bucket,
+        };
+        *self.spared().entry(bucket).or_default() += 1;
+        Ok(true)
+    }
+
+    /// Remembers the other keys of the contact that the provider told. What goes
+    /// wrong with it is told and costs the message nothing: its webhooks tell again.
+    async fn learn_keys(&self, recipient: &Recipient, profile: &Profile, accepted: &Accepted) {
+        let bsuid = accepted.bsuid.clone().map(ContactKey::Bsuid);
+        let phone = accepted.wa_id.clone().map(ContactKey::Phone);
+        let known = |key: &ContactKey| *key == recipient.contact || profile.same_as.contains(key);
+        for key in bsuid.into_iter().chain(phone).filter(|key| !known(key)) {
+            let linked = contact::store::link(&self.sender.table, &recipient.contact, &key).await;
+            if let Err(error) = linked {
+                tracing::warn!(error = &error as &dyn std::error::Error, "two keys of a contact");
+            }
+        }
     }
 
     /// Waits for the lane's next turn; `false` when it comes too late for this run,
@@ -101,19 +158,32 @@ impl Run<'_> {
         Ok(Some(Outbound { to: place.contact.clone(), content, callback, reply_to: None }))
     }
 
-    async fn claim(&self, recipient: &Recipient, place: &Place) -> Result<bool, DeliveryError> {
+    /// Claims the recipient; `None` when it may not be sent to, or not now.
+    async fn claim(
+        &self,
+        recipient: &Recipient,
+        place: &Place,
+        profile: &Profile,
+    ) -> Result<Option<Claimed>, DeliveryError> {
         let Sender { table, clock, .. } = self.sender;
+        let portfolio = &self.batch.portfolio;
+        let mut counting = profile.counting(portfolio, clock.now());
         let mut tries = 0;
         loop {
             let now = clock.now();
-            let attempt = recipient.attempt;
-            match recipient::store::claim(table, place, attempt, &self.tag, now, PAIR_SECONDS)
-                .await?
-            {
-                Claim::Won => return Ok(true),
+            let claiming = Claiming {
+                attempt: recipient.attempt,
+                batch: &self.tag,
+                now,
+                counting,
+                portfolio,
+                bucket: self.batch.bucket,
+            };
+            match recipient::store::claim(table, place, &claiming).await? {
+                Claim::Won => return Ok(Some(Claimed { counting, at: now })),
                 Claim::Barred(why) => {
                     self.leave_out(recipient, place, why.as_str()).await?;
-                    return Ok(false);
+                    return Ok(None);
                 }
                 Claim::TooSoon if tries < 2 => {
                     clock.sleep(std::time::Duration::from_secs(PAIR_SECONDS.unsigned_abs())).await;
@@ -123,8 +193,10 @@ impl Run<'_> {
                 }
                 // Lost: someone else has it. The others stay pending, and the next
                 // pass of the walk comes by.
-                Claim::Lost | Claim::TooSoon | Claim::Busy => return Ok(false),
+                Claim::Lost | Claim::TooSoon | Claim::Busy => return Ok(None),
             }
+            // Someone sent to them meanwhile: what they hold may have changed.
+            counting = Counting::New;
             tries += 1;
         }
     }

@@ -1,5 +1,6 @@
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use futures::FutureExt;
 use futures::future::ready;
@@ -10,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::retry::Decision;
 use super::{Channels, ChannelsError, Pacer, Pacers, QueueError, Route, SendQueue};
 use crate::campaign::{self, Campaign, Move, Status as CampaignStatus};
+use crate::contact::{self, ContactKey, Profile};
 use crate::ids::{IdSource, RunId};
 use crate::plan::store::Closing;
 use crate::plan::{self, Batch, BatchRef, Cursor, Lease};
@@ -85,6 +87,9 @@ pub(super) struct Run<'a> {
     pub(super) budget: AtomicU32,
     /// How many requests in a row the provider called wrong.
     pub(super) strikes: AtomicU32,
+    /// Places of the ledger to give back, by bucket: of people who hold one
+    /// already, or need none.
+    pub(super) spared: Mutex<BTreeMap<i64, u32>>,
     /// Why the run has to stop; set once.
     pub(super) stopped: OnceLock<Halt>,
 }
@@ -158,6 +163,7 @@ impl Sender {
             until: lease.until - WIND_DOWN,
             budget: AtomicU32::new(batch.size),
             strikes: AtomicU32::new(0),
+            spared: Mutex::default(),
             stopped: OnceLock::new(),
             lease,
             batch,
@@ -302,6 +308,8 @@ impl Run<'_> {
     }
 
     async fn finish(self) -> Result<RunEnd, DeliveryError> {
+        let spared = std::mem::take(&mut *self.spared());
+        plan::store::give_back(&self.sender.table, &self.batch.portfolio, &spared).await?;
         let used = self.batch.size - self.budget.load(Ordering::Relaxed).min(self.batch.size);
         match self.stopped.get() {
             None if self.batch.enqueued <= 1 => self.sender.close(&self.batch, used, None).await,
@@ -338,9 +346,13 @@ impl Run<'_> {
                 due.push(recipient);
             }
         }
+        let profiles = self.profiles(&due).await?;
         let mut sends = stream::iter(due)
             .take_while(|_| ready(self.stopped.get().is_none() && self.take_place()))
-            .map(|recipient| self.deliver(recipient).boxed())
+            .map(|recipient| {
+                let profile = profiles.get(&recipient.contact).cloned();
+                self.deliver(recipient, profile.unwrap_or_default()).boxed()
+            })
             .buffer_unordered(in_flight);
         // After an error no more are begun, but those on their way are awaited:
         // dropping them would lose their answers.
@@ -356,6 +368,23 @@ impl Run<'_> {
             }
         }
         failed
+    }
+
+    /// What is known of the contacts of some recipients.
+    async fn profiles(
+        &self,
+        recipients: &[Recipient],
+    ) -> Result<HashMap<ContactKey, Profile>, StoreError> {
+        let mut profiles = HashMap::with_capacity(recipients.len());
+        for some in recipients.chunks(100) {
+            let contacts: Vec<_> = some.iter().map(|one| one.contact.clone()).collect();
+            profiles.extend(contact::store::many(&self.sender.table, &contacts).await?);
+        }
+        Ok(profiles)
+    }
+
+    pub(super) fn spared(&self) -> MutexGuard<'_, BTreeMap<i64, u32>> {
+        self.spared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sorts a recipient of the range: what an earlier run of this batch left

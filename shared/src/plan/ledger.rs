@@ -42,6 +42,11 @@ fn frees_at(bucket: i64) -> i64 {
     bucket + BUCKET_SECONDS + SEND_SECONDS + WINDOW_SECONDS
 }
 
+/// Whether places of a bucket still count at `now`.
+pub fn is_live(bucket: i64, now: Timestamp) -> bool {
+    now.as_second() < frees_at(bucket)
+}
+
 impl Ledger {
     /// How many places are taken at `now`.
     pub fn taken(&self, now: Timestamp) -> u64 {
@@ -81,10 +86,9 @@ impl Ledger {
     }
 
     fn live(&self, now: Timestamp) -> impl Iterator<Item = (i64, u64)> {
-        let now = now.as_second();
         let buckets =
             self.buckets.iter().filter_map(|(name, count)| Some((name.parse().ok()?, *count)));
-        buckets.filter(move |(bucket, _)| now < frees_at(*bucket))
+        buckets.filter(move |(bucket, _)| is_live(*bucket, now))
     }
 
     fn forget(&mut self, now: Timestamp) {

@@ -12,6 +12,6 @@ pub mod store;
 pub use batch::{BATCH_SIZE, Batch, BatchRef, BatchStatus, Cursor, Lease, Sweep};
 pub use forecast::{Forecast, ForecastDay, forecast};
 pub use planner::{
-    Allotment, Candidate, LANE_HORIZON_SECONDS, LaneKey, LaneLoad, Line, Outcome, Places, Plan,
-    Reason, Wait, plan,
+    Allotment, Candidate, LANE_HORIZON_SECONDS, LaneKey, LaneLoad, Line, MinimumShare, NoShare,
+    Outcome, Places, Plan, Reason, Wait, plan,
 };

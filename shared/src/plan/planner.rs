@@ -45,6 +45,8 @@ pub struct Candidate {
     pub portfolio: String,
     /// Its calendar date.
     pub today: Date,
+    /// How many people were planned for today.
+    pub planned_today: u32,
     /// How many people it may still write to today.
     pub left_today: u32,
     /// When its next day begins.
@@ -153,24 +155,85 @@ impl Reason {
 /// Places of a portfolio at the moment of planning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Places {
+    /// How many people in 24 hours; none for any number.
+    pub limit: Option<u64>,
     /// How many are free.
     pub free: u64,
     /// When more come, while none is free.
     pub next: Option<Timestamp>,
 }
 
+/// The share that every campaign gets, whatever the priority of the others.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MinimumShare(f64);
+
+/// Text that is no share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected a percentage from 0 to 50")]
+pub struct NoShare;
+
+impl MinimumShare {
+    /// From a percentage, 0 to 50; at 0 the lowest priority may starve.
+    pub fn of_percent(percent: u8) -> Result<Self, NoShare> {
+        if percent > 50 {
+            return Err(NoShare);
+        }
+        Ok(Self(f64::from(percent) / 100.0))
+    }
+
+    /// What one of `all` campaigns gets of a whole: at least one of it, and
+    /// never more than an equal part.
+    fn of(self, whole: u64, all: u64) -> u64 {
+        if self.0 == 0.0 {
+            return 0;
+        }
+        let share = (whole as f64 * self.0).ceil() as u64;
+        share.min(whole / all.max(1)).max(1)
+    }
+}
+
+impl Default for MinimumShare {
+    fn default() -> Self {
+        Self(0.05)
+    }
+}
+
+impl std::str::FromStr for MinimumShare {
+    type Err = NoShare;
+
+    fn from_str(text: &str) -> Result<Self, NoShare> {
+        Self::of_percent(text.parse().map_err(|_| NoShare)?)
+    }
+}
+
 /// Decides who is sent now. The same arguments give the same plan.
+///
+/// First every campaign that may send gets its minimum share of what is scarce:
+/// of its portfolio's limit, over its day, and of the room in its lane, each
+/// time. The rest goes by priority, and at the same priority to who started first.
 pub fn plan(
     candidates: &[Candidate],
     lanes: &BTreeMap<LaneKey, LaneLoad>,
     portfolios: &BTreeMap<String, Places>,
+    share: MinimumShare,
 ) -> Plan {
     let mut order: Vec<&Candidate> = candidates.iter().collect();
     order.sort_by_key(|candidate| (candidate.priority, candidate.started_at, candidate.campaign));
-    let mut room = Room { lanes: lanes.clone(), portfolios: portfolios.clone() };
+    let lanes = lanes.iter().map(|(lane, load)| (*lane, load.room())).collect();
+    let mut room = Room { lanes, portfolios: portfolios.clone() };
+    let minimums = room.minimums(&order, share);
+    let first: Vec<u64> = order
+        .iter()
+        .zip(minimums)
+        .map(|(candidate, most)| room.grant(candidate, 0, most))
+        .collect();
     let mut plan = Plan::default();
-    for candidate in order {
-        let outcome = room.grant(candidate);
+    for (candidate, had) in order.into_iter().zip(first) {
+        let people = had + room.grant(candidate, had, u64::MAX);
+        let outcome = match u32::try_from(people) {
+            Ok(0) => Outcome::Waits(room.wait(candidate)),
+            people => Outcome::Planned { people: people.unwrap_or(u32::MAX) },
+        };
         if let Outcome::Planned { people } = outcome {
             let Candidate { campaign, today, .. } = *candidate;
             plan.allotments.push(Allotment { campaign, date: today, people });
@@ -180,35 +243,67 @@ pub fn plan(
     plan
 }
 
+/// What is left while a plan is made.
 struct Room {
-    lanes: BTreeMap<LaneKey, LaneLoad>,
+    /// How many more people may be released in each lane.
+    lanes: BTreeMap<LaneKey, u64>,
     portfolios: BTreeMap<String, Places>,
 }
 
 impl Room {
-    fn grant(&mut self, candidate: &Candidate) -> Outcome {
-        if let Some(wait) = own_wait(candidate) {
-            return Outcome::Waits(wait);
-        }
-        let lane = (candidate.lane.0, candidate.lane.1.into());
-        let (Some(load), Some(places)) =
-            (self.lanes.get_mut(&lane), self.portfolios.get_mut(&candidate.portfolio))
-        else {
-            return Outcome::Waits(Reason::NoConnection.until(None));
+    /// What each candidate gets whatever the others' priorities.
+    fn minimums(&self, order: &[&Candidate], share: MinimumShare) -> Vec<u64> {
+        let ready = |other: &&&Candidate| own_wait(other).is_none();
+        let minimum = |candidate: &&Candidate| {
+            let in_lane = order.iter().filter(ready).filter(|other| other.lane == candidate.lane);
+            let in_portfolio =
+                order.iter().filter(ready).filter(|other| other.portfolio == candidate.portfolio);
+            let lane = self.lanes.get(&candidate.lane_key()).copied().unwrap_or(0);
+            let of_lane = share.of(lane, in_lane.count() as u64);
+            let limit = self.portfolios.get(&candidate.portfolio).and_then(|places| places.limit);
+            let of_portfolio = limit.map_or(u64::MAX, |limit| {
+                let whole_day = share.of(limit, in_portfolio.count() as u64);
+                whole_day.saturating_sub(u64::from(candidate.planned_today))
+            });
+            of_lane.min(of_portfolio)
         };
-        if places.free == 0 {
-            return Outcome::Waits(Reason::PortfolioLimit.until(places.next));
+        order.iter().map(minimum).collect()
+    }
+
+    /// Gives a candidate that `had` some already up to `most` people.
+    fn grant(&mut self, candidate: &Candidate, had: u64, most: u64) -> u64 {
+        let (Some(lane), Some(places)) = (
+            self.lanes.get_mut(&candidate.lane_key()),
+            self.portfolios.get_mut(&candidate.portfolio),
+        ) else {
+            return 0;
+        };
+        if own_wait(candidate).is_some() {
+            return 0;
         }
-        let people = u64::from(candidate.left_today)
-            .min(candidate.waiting)
-            .min(places.free)
-            .min(load.room());
-        if people == 0 {
-            return Outcome::Waits(Reason::LaneBusy.until(None));
-        }
-        load.open += people;
+        let wanted = u64::from(candidate.left_today).min(candidate.waiting).saturating_sub(had);
+        let people = wanted.min(most).min(places.free).min(*lane);
+        *lane -= people;
         places.free -= people;
-        Outcome::Planned { people: u32::try_from(people).unwrap_or(u32::MAX) }
+        people
+    }
+
+    /// Why a candidate got nothing.
+    fn wait(&self, candidate: &Candidate) -> Wait {
+        if let Some(wait) = own_wait(candidate) {
+            return wait;
+        }
+        match self.portfolios.get(&candidate.portfolio) {
+            None => Reason::NoConnection.until(None),
+            Some(places) if places.free == 0 => Reason::PortfolioLimit.until(places.next),
+            Some(_) => Reason::LaneBusy.until(None),
+        }
+    }
+}
+
+impl Candidate {
+    fn lane_key(&self) -> LaneKey {
+        (self.lane.0, self.lane.1.into())
     }
 }
 
@@ -245,6 +340,8 @@ mod tests {
     use super::*;
     use crate::ids::IdSource;
 
+    const SHARE: MinimumShare = MinimumShare(0.05);
+
     fn connection() -> ConnectionId {
         ConnectionId::from_uuid(IdSource::seeded(9).uuid(Timestamp::UNIX_EPOCH))
     }
@@ -258,6 +355,7 @@ mod tests {
             lane: (connection(), Lane::Fast),
             portfolio: "p".to_owned(),
             today: Date::constant(2026, 11, 21),
+            planned_today: 0,
             left_today: 250,
             tomorrow: now,
             window_opens: None,
@@ -272,7 +370,7 @@ mod tests {
     }
 
     fn portfolio(free: u64) -> BTreeMap<String, Places> {
-        BTreeMap::from([("p".to_owned(), Places { free, next: None })])
+        BTreeMap::from([("p".to_owned(), Places { limit: Some(free), free, next: None })])
     }
 
     fn people(plan: &Plan) -> Vec<u32> {
@@ -283,7 +381,7 @@ mod tests {
     fn priority_comes_first() {
         let (mut last, mut first) = (candidate(1), candidate(2));
         (last.priority, first.priority) = (9, 1);
-        let plan = plan(&[last.clone(), first.clone()], &lanes(0), &portfolio(300));
+        let plan = plan(&[last.clone(), first.clone()], &lanes(0), &portfolio(300), SHARE);
         assert_eq!(plan.allotments[0].campaign, first.campaign);
         assert_eq!(people(&plan), [250, 50]);
         assert_eq!(plan.report[1].outcome, Outcome::Planned { people: 50 });
@@ -307,12 +405,12 @@ mod tests {
         for (wait, change) in cases {
             let mut candidate = candidate(1);
             change(&mut candidate);
-            let plan = plan(&[candidate], &lanes(0), &portfolio(300));
+            let plan = plan(&[candidate], &lanes(0), &portfolio(300), SHARE);
             assert_eq!(plan.report[0].outcome, Outcome::Waits(wait));
         }
-        let full = plan(&[candidate(1)], &lanes(0), &portfolio(0));
+        let full = plan(&[candidate(1)], &lanes(0), &portfolio(0), SHARE);
         assert_eq!(full.report[0].outcome, Outcome::Waits(Reason::PortfolioLimit.until(None)));
-        let busy = plan(&[candidate(1)], &lanes(10_000), &portfolio(9));
+        let busy = plan(&[candidate(1)], &lanes(10_000), &portfolio(9), SHARE);
         assert_eq!(busy.report[0].outcome, Outcome::Waits(Reason::LaneBusy.until(None)));
     }
 
@@ -322,7 +420,41 @@ mod tests {
         slow.lane.1 = Lane::Slow;
         let lanes =
             BTreeMap::from([((connection(), Lane::Slow.into()), LaneLoad { rate: 1.0, open: 0 })]);
-        assert_eq!(people(&plan(&[slow], &lanes, &portfolio(1000))), [250]);
+        assert_eq!(people(&plan(&[slow], &lanes, &portfolio(1000), SHARE)), [250]);
+    }
+
+    #[test]
+    fn the_lowest_priority_gets_its_share_of_what_is_scarce() {
+        let (mut low, mut high) = (candidate(1), candidate(2));
+        (low.priority, high.priority) = (10, 1);
+        low.waiting = 1000;
+        (low.left_today, high.left_today) = (1000, 1000);
+        let both = [low.clone(), high.clone()];
+        let of = |plan: &Plan, campaign| {
+            let of = plan.allotments.iter().find(|allotment| allotment.campaign == campaign);
+            of.map_or(0, |allotment| allotment.people)
+        };
+        // A portfolio of 250 in all: 5 % are 13.
+        let first = plan(&both, &lanes(0), &portfolio(250), SHARE);
+        assert_eq!((of(&first, high.campaign), of(&first, low.campaign)), (237, 13));
+        // Having had them, it comes last.
+        low.planned_today = 13;
+        let next = plan(&[low.clone(), high.clone()], &lanes(0), &portfolio(250), SHARE);
+        assert_eq!((of(&next, high.campaign), of(&next, low.campaign)), (250, 0));
+        // Room in a lane is shared each time.
+        let lane = plan(&both, &lanes(7_820), &portfolio(100_000), SHARE);
+        assert_eq!((of(&lane, high.campaign), of(&lane, low.campaign)), (95, 5));
+        let none = MinimumShare::of_percent(0).unwrap();
+        let strict = plan(&both, &lanes(0), &portfolio(250), none);
+        assert_eq!((of(&strict, high.campaign), of(&strict, low.campaign)), (250, 0));
+    }
+
+    #[test]
+    fn a_share_is_a_percentage() {
+        assert_eq!("5".parse(), Ok(MinimumShare(0.05)));
+        for wrong in ["", "51", "-1", "x"] {
+            assert_eq!(wrong.parse::<MinimumShare>(), Err(NoShare));
+        }
     }
 
     prop_compose! {
@@ -340,7 +472,7 @@ mod tests {
         fn no_limit_is_ever_broken(
             candidates in candidates(), free in 0u64..5000, open in 0u64..20_000
         ) {
-            let plan = plan(&candidates, &lanes(open), &portfolio(free));
+            let plan = plan(&candidates, &lanes(open), &portfolio(free), SHARE);
             let all: u64 = plan.allotments.iter().map(|a| u64::from(a.people)).sum();
             prop_assert!(all <= free);
             prop_assert!(all == 0 || open + all <= (66.0 * LANE_HORIZON_SECONDS) as u64);
@@ -354,7 +486,7 @@ mod tests {
 
         #[test]
         fn nobody_is_planned_twice_and_everyone_is_told(candidates in candidates()) {
-            let plan = plan(&candidates, &lanes(0), &portfolio(1000));
+            let plan = plan(&candidates, &lanes(0), &portfolio(1000), SHARE);
             let mut told: Vec<_> = plan.report.iter().map(|line| line.campaign).collect();
             told.sort_unstable();
             let mut known: Vec<_> = candidates.iter().map(|c| c.campaign).collect();
@@ -372,8 +504,8 @@ mod tests {
             (candidates, mixed) in candidates()
                 .prop_flat_map(|all| (Just(all.clone()), Just(all).prop_shuffle()))
         ) {
-            let first = plan(&candidates, &lanes(0), &portfolio(1000));
-            let again = plan(&mixed, &lanes(0), &portfolio(1000));
+            let first = plan(&candidates, &lanes(0), &portfolio(1000), SHARE);
+            let again = plan(&mixed, &lanes(0), &portfolio(1000), SHARE);
             prop_assert_eq!(first, again);
         }
     }

@@ -1,5 +1,7 @@
 //! Batches, sweeps and ledgers in the table.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::ledger::{Ledger, bucket_at};
@@ -84,6 +86,23 @@ pub async fn take_place(
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Gives back places of a portfolio, by the bucket they were counted in.
+pub async fn give_back(
+    table: &Table,
+    portfolio: &str,
+    places: &BTreeMap<i64, u32>,
+) -> Result<(), StoreError> {
+    if places.is_empty() {
+        return Ok(());
+    }
+    change_ledger(table, portfolio, |ledger| {
+        for (bucket, count) in places {
+            ledger.give_back(*count, *bucket);
+        }
+    })
+    .await
 }
 
 async fn change_ledger(
@@ -254,7 +273,7 @@ pub async fn close(
     loop {
         let mut writes = vec![Write::Update(closed(batch, closing, now))];
         if unused > 0 || closing.cut_short.is_some() {
-            writes.extend(give_back(table, batch, closing, unused).await?);
+            writes.extend(unused_places(table, batch, closing, unused).await?);
         }
         match table.transact(writes).await {
             Ok(()) => return Ok(()),
@@ -283,7 +302,7 @@ fn closed(batch: &Batch, closing: &Closing, now: Timestamp) -> Update {
         .value("open", BatchStatus::Open)
 }
 
-async fn give_back(
+async fn unused_places(
     table: &Table,
     batch: &Batch,
     closing: &Closing,

@@ -1,9 +1,10 @@
 //! Recipients in the table.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Callback, Event, Judgement, Position, Recipient, Status, judge};
-use crate::contact::{Barred, ContactKey, Profile};
+use crate::contact::{self, Barred, ContactKey, Counting, Profile};
+use crate::delivery::PAIR_SECONDS;
 use crate::delivery::retry::Decision;
 use crate::ids::CampaignId;
 use crate::plan::Cursor;
@@ -107,16 +108,31 @@ pub enum Claim {
     Busy,
 }
 
+/// What a claim is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Claiming<'a> {
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// The batch, as `date#number`.
+    pub batch: &'a str,
+    /// When.
+    pub now: Timestamp,
+    /// What the message takes of the portfolio's limit.
+    pub counting: Counting,
+    /// The portfolio.
+    pub portfolio: &'a str,
+    /// The bucket of its ledger in which the batch's places are counted.
+    pub bucket: i64,
+}
+
 /// Claims an attempt: recipient and contact in one transaction. Only who wins it
 /// may send, and an opt-out stored before always wins.
 pub async fn claim(
     table: &Table,
     place: &Place,
-    attempt: u32,
-    batch: &str,
-    now: Timestamp,
-    pair_seconds: i64,
+    claiming: &Claiming<'_>,
 ) -> Result<Claim, StoreError> {
+    let Claiming { attempt, batch, now, counting, portfolio, bucket } = *claiming;
     let recipient = at(place, Position { attempt, status: Status::Pending })
         .set("status", Status::Sending)
         .set("rank", Status::Sending.rank())
@@ -124,28 +140,31 @@ pub async fn claim(
         .set("sent_at", sortable(now))
         .remove("not_before")
         .remove("reason");
-    let contact = crate::contact::store::claim(&place.contact, now, pair_seconds);
+    let contact = contact::store::claim(&place.contact, now, PAIR_SECONDS);
+    let contact = contact::store::counted(contact, counting, portfolio, bucket);
     let writes = vec![Write::Update(recipient), Write::Update(contact)];
     match table.transact(writes).await {
         Ok(()) => Ok(Claim::Won),
-        Err(StoreError::Cancelled(reasons)) => refused(reasons),
+        Err(StoreError::Cancelled(reasons)) => refused(reasons, now),
         Err(error) => Err(error),
     }
 }
 
-fn refused(reasons: Vec<crate::table::Cancelled>) -> Result<Claim, StoreError> {
+fn refused(reasons: Vec<crate::table::Cancelled>, now: Timestamp) -> Result<Claim, StoreError> {
     use crate::table::Cancelled;
     let mut reasons = reasons.into_iter();
     if let Some(Cancelled::Condition(_)) = reasons.next() {
         return Ok(Claim::Lost);
     }
-    match reasons.next() {
-        Some(Cancelled::Condition(item)) => {
-            let profile: Profile = read_item(item)?;
-            Ok(profile.barred().map_or(Claim::TooSoon, Claim::Barred))
-        }
-        Some(Cancelled::Fine | Cancelled::Conflict) | None => Ok(Claim::Busy),
-    }
+    let Some(Cancelled::Condition(item)) = reasons.next() else { return Ok(Claim::Busy) };
+    let profile: Profile = read_item(item)?;
+    let earliest = now - SignedDuration::from_secs(PAIR_SECONDS);
+    Ok(match profile.barred() {
+        Some(why) => Claim::Barred(why),
+        None if profile.last_sent_at.is_some_and(|sent| sent > earliest) => Claim::TooSoon,
+        // Sent to by someone else since the profile was read, but not just now.
+        None => Claim::Busy,
+    })
 }
 
 /// Settles an attempt whose answer came: the provider took it.

@@ -45,6 +45,13 @@ pub enum Key {
         /// The shard.
         shard: u16,
     },
+    /// A mark beside the recipients of a shard, for the audit of its counters.
+    Mark {
+        /// The campaign.
+        campaign: CampaignId,
+        /// The shard.
+        shard: u16,
+    },
     /// A contact's profile and consent.
     Contact(ContactKey),
     /// A message a contact wrote.
@@ -74,7 +81,7 @@ pub enum Key {
 }
 
 const META: &str = "META";
-const COUNTERS: &str = "COUNTERS";
+const MARK: &str = "MARK";
 const PROFILE: &str = "PROFILE";
 const ROLLING: &str = "ROLLING";
 const ANSWER: &str = "ANSWER";
@@ -88,7 +95,9 @@ impl Key {
             | Self::Batch { campaign, .. }
             | Self::Import { campaign, .. }
             | Self::Sweep(campaign) => format!("CAMPAIGN#{campaign}"),
-            Self::Recipient { campaign, shard, .. } | Self::Counters { campaign, shard } => {
+            Self::Recipient { campaign, shard, .. }
+            | Self::Counters { campaign, shard }
+            | Self::Mark { campaign, shard } => {
                 format!("CAMPAIGN#{campaign}#R{shard:03}")
             }
             Self::Contact(contact) | Self::Message { contact, .. } => {
@@ -110,7 +119,8 @@ impl Key {
             Self::Import { import, .. } => format!("IMPORT#{import}"),
             Self::Sweep(_) => SWEEP.to_owned(),
             Self::Recipient { contact, .. } => Self::recipient_sk(contact),
-            Self::Counters { .. } => COUNTERS.to_owned(),
+            Self::Counters { .. } => Self::COUNTERS.to_owned(),
+            Self::Mark { .. } => MARK.to_owned(),
             Self::Contact(_) => PROFILE.to_owned(),
             Self::Message { at, id, .. } => format!("MSG#{at}#{id}"),
             Self::Connection(id) => id.to_string(),
@@ -133,6 +143,8 @@ impl Key {
 
     /// What every recipient's sort key starts with, and no other item's.
     pub const RECIPIENTS: &'static str = "TO#";
+    /// The sort key of the counters beside a shard's recipients.
+    pub const COUNTERS: &'static str = "COUNTERS";
     /// What every batch's sort key starts with.
     pub const BATCHES: &'static str = "BATCH#";
     /// What every import's sort key starts with.
@@ -158,8 +170,11 @@ impl Key {
         if let Some((campaign, shard)) = rest.split_once("#R") {
             let campaign = campaign.parse().ok()?;
             let shard = shard.parse().ok()?;
-            if sk == COUNTERS {
+            if sk == Self::COUNTERS {
                 return Some(Self::Counters { campaign, shard });
+            }
+            if sk == MARK {
+                return Some(Self::Mark { campaign, shard });
             }
             let contact = sk.strip_prefix(Self::RECIPIENTS)?.parse().ok()?;
             return Some(Self::Recipient { campaign, shard, contact });
@@ -261,7 +276,9 @@ mod tests {
             (campaign.clone(), contacts(), 1u16..999).prop_map(|(campaign, contact, shards)| {
                 Key::Recipient { campaign, shard: shard_of(&contact, shards), contact }
             }),
-            (campaign, 0u16..999).prop_map(|(campaign, shard)| Key::Counters { campaign, shard }),
+            (campaign.clone(), 0u16..999)
+                .prop_map(|(campaign, shard)| Key::Counters { campaign, shard }),
+            (campaign, 0u16..999).prop_map(|(campaign, shard)| Key::Mark { campaign, shard }),
             contacts().prop_map(Key::Contact),
             (contacts(), "wamid\\.[A-Za-z0-9=#|]{1,40}").prop_map(|(contact, id)| Key::Message {
                 contact,

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use carillon::campaign::{self, Campaign, CountryCode, Import};
+use carillon::campaign::{self, Campaign, CountryCode, Import, Move};
 use carillon::contact::ContactKey;
 use carillon::ids::{CampaignId, ImportId};
 use carillon::plan::Cursor;
@@ -325,11 +325,28 @@ async fn retry(
     if found.status != Status::Unconfirmed {
         return Err(stands(found.status, "only who is unconfirmed can be retried"));
     }
+    if campaign.status == campaign::Status::Completed {
+        reopen(api, campaign, now).await?;
+    }
     campaign::store::announce_upload(&api.table, campaign.id, now + RETRY_ANNOUNCED_FOR).await?;
     if retry_unconfirmed(&api.table, place, found.attempt).await? {
         return Ok(());
     }
     Err(Problem::conflict("The recipient was settled at this moment. Look at it again."))
+}
+
+/// Takes a completed campaign up again, so that someone comes by there.
+async fn reopen(api: &Api, campaign: &Campaign, now: Timestamp) -> Answer<()> {
+    use campaign::store::{ChangeError, change_status};
+    if campaign.settings.scheduled_end.is_some_and(|end| end <= now) {
+        let rule = "The campaign's scheduled_end has come: nobody is sent to any more.";
+        return Err(Problem::conflict(rule));
+    }
+    match change_status(&api.table, campaign.id, Move::Reopen, None, now).await {
+        // Someone else has reopened it at this moment.
+        Ok(_) | Err(ChangeError::Refused(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn stands(status: Status, rule: &str) -> Problem {

@@ -97,8 +97,7 @@ async fn claim(api: &Api, route: &Route, to: &ContactKey, now: Timestamp) -> Ans
         Ok(_) => {}
         Err(StoreError::Condition(Some(item))) => {
             let profile: Profile = read_item(*item)?;
-            let reason =
-                profile.barred().map_or("was written to within 6 seconds", |why| why.as_str());
+            let reason = profile.barred().map_or("was written to a moment ago", |why| why.as_str());
             return Err(Problem::field("to", format!("may not be sent to: {reason}")));
         }
         Err(error) => return Err(error.into()),

@@ -108,7 +108,7 @@ async fn a_test_sends_one_message_now() {
     let sent = stage.post(&path, body.clone()).await.ok();
     assert!(sent["message_id"].as_str().unwrap().starts_with("wamid."));
     assert_eq!(simulator.log().len(), 1);
-    stage.post(&path, body.clone()).await.is_problem(422, "within 6 seconds");
+    stage.post(&path, body.clone()).await.is_problem(422, "a moment ago");
     stage.advance(std::time::Duration::from_secs(7));
     stage.call(axum::http::Method::PUT, "/v1/contacts/573001234567/blacklist", None).await.ok();
     stage.post(&path, body).await.is_problem(422, "blacklisted");

@@ -1,3 +1,4 @@
+use carillon::contact::Counting;
 use carillon::delivery::retry::Decision;
 use carillon::recipient::store::{self, Place};
 use serde_json::json;
@@ -10,7 +11,15 @@ const PHONE: &str = "+573001234567";
 async fn claim(stage: &Stage, campaign: &str) -> Place {
     let place = Place::of(campaign.parse().unwrap(), &PHONE.parse().unwrap(), 8);
     let now = stage.clock.now();
-    store::claim(&stage.table, &place, 1, "2026-11-21#1", now, 6).await.unwrap();
+    let claiming = store::Claiming {
+        attempt: 1,
+        batch: "2026-11-21#1",
+        now,
+        counting: Counting::New,
+        portfolio: "p",
+        bucket: 0,
+    };
+    store::claim(&stage.table, &place, &claiming).await.unwrap();
     place
 }
 

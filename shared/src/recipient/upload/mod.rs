@@ -9,7 +9,7 @@ mod row;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as StdError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -253,6 +253,9 @@ impl Upload<'_> {
         let now = self.clock.now();
         let profile = contact::store::find_or_make(self.table, &contact, now).await?;
         let barred = profile.barred();
+        if self.has_one_of(&profile.same_as).await? {
+            return Ok(Settled::Duplicate);
+        }
         let place = Place::of(self.campaign.id, &contact, self.campaign.shards);
         let country = contact.country();
         let recipient = Recipient::pending(contact, row.columns.clone(), now);
@@ -262,6 +265,17 @@ impl Upload<'_> {
         };
         let is_new = store::add(self.table, &place, &recipient).await?;
         Ok(Settled::of(is_new, barred, row, country))
+    }
+
+    /// Whether the campaign has the person already, under another key.
+    async fn has_one_of(&self, keys: &BTreeSet<ContactKey>) -> Result<bool, StoreError> {
+        for key in keys {
+            let place = Place::of(self.campaign.id, key, self.campaign.shards);
+            if store::get(self.table, &place).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

@@ -229,6 +229,17 @@ impl Update {
         self
     }
 
+    /// Puts a text into a set of texts, which starts empty.
+    #[must_use]
+    pub fn include(mut self, name: &str, member: &str) -> Self {
+        let placeholder = format!(":add_{name}");
+        self.guard.names.insert(name.to_owned());
+        let set = AttributeValue::Ss(vec![member.to_owned()]);
+        self.guard.values.insert(placeholder.clone(), set);
+        self.adds.push(format!("#{name} {placeholder}"));
+        self
+    }
+
     /// Removes an attribute.
     #[must_use]
     pub fn remove(mut self, name: &str) -> Self {
