@@ -12,9 +12,10 @@ use crate::plan::{MinimumShare, NoShare};
 /// The variables this system reads, and what each is for. The standard AWS ones
 /// (`AWS_REGION`, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SQS`, …) are the
 /// SDK's and work as documented there.
-pub const VARIABLES: [(&str, &str); 8] = [
+pub const VARIABLES: [(&str, &str); 9] = [
     (TABLE, "the DynamoDB table's name"),
     (SENDS_QUEUE_URL, "the URL of the queue of batches, sends.fifo"),
+    (SENDS_FAILURES_URL, "the URL of its dead-letter queue"),
     (SECRETS_KEY, "32 bytes in base64: the key that seals connections' secrets"),
     (ADMIN_KEY, "the first API key, with every scope"),
     (PUBLIC_URL, "the address under which the API and the webhook are reached"),
@@ -28,6 +29,7 @@ pub const VARIABLES: [(&str, &str); 8] = [
 
 const TABLE: &str = "CARILLON_TABLE";
 const SENDS_QUEUE_URL: &str = "CARILLON_SENDS_QUEUE_URL";
+const SENDS_FAILURES_URL: &str = "CARILLON_SENDS_FAILURES_URL";
 const SECRETS_KEY: &str = "CARILLON_SECRETS_KEY";
 const ADMIN_KEY: &str = "CARILLON_ADMIN_KEY";
 const PUBLIC_URL: &str = "CARILLON_PUBLIC_URL";
@@ -85,6 +87,11 @@ impl Config {
     /// The URL of the queue of batches.
     pub fn sends_queue_url(&self) -> Result<String, Missing> {
         self.required(SENDS_QUEUE_URL)
+    }
+
+    /// The URL of the queue of batches that could not be handled, if there is one.
+    pub fn sends_failures_url(&self) -> Option<String> {
+        self.optional(SENDS_FAILURES_URL)
     }
 
     /// The key that seals connections' secrets.

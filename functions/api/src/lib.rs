@@ -18,7 +18,7 @@ use axum::response::{IntoResponse, Response};
 use carillon::channel::{Timeouts, http_client};
 use carillon::config::Config;
 use carillon::connection::Vault;
-use carillon::delivery::Channels;
+use carillon::delivery::{Channels, SendQueue};
 use carillon::ids::{IdSource, KeyId};
 use carillon::key::{self, ApiKey, Scope};
 use carillon::table::{StoreError, Table};
@@ -39,6 +39,7 @@ pub struct Api {
     table: Table,
     vault: Vault,
     channels: Channels,
+    queue: SendQueue,
     keys: Keys,
     public_url: Option<String>,
     clock: Clock,
@@ -60,8 +61,10 @@ impl Api {
         let vault = Vault::new(&config.secrets_key()?)?;
         let http = http_client(PROVIDER_TIMEOUTS)?;
         let channels = Channels::new(table.clone(), vault.clone(), http, &config.graph_url());
-        let public_url = config.public_url();
-        Ok(Self { table, vault, channels, keys: Keys::default(), public_url, clock, ids })
+        let failures_url = config.sends_failures_url();
+        let queue = SendQueue::new(aws, &config.sends_queue_url()?, failures_url.as_deref());
+        let (keys, public_url) = (Keys::default(), config.public_url());
+        Ok(Self { table, vault, channels, queue, keys, public_url, clock, ids })
     }
 
     /// Makes the first API key, with every scope, where it isn't there yet.

@@ -45,7 +45,7 @@ impl Scheduler {
     pub fn new(config: &Config, aws: &carillon::AwsConfig, clock: Clock) -> Result<Self, Error> {
         Ok(Self {
             table: Table::new(aws, &config.table()?),
-            queue: SendQueue::new(aws, &config.sends_queue_url()?),
+            queue: SendQueue::new(aws, &config.sends_queue_url()?, None),
             minimum_share: config.minimum_share()?,
             clock,
         })

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use carillon::AwsConfig;
 use carillon::config::Config;
-use carillon::delivery::Sender;
+use carillon::delivery::{SendQueue, Sender};
 use carillon::ids::IdSource;
 use carillon::table::{Table, ensure_table};
 use carillon::time::Clock;
@@ -209,6 +209,16 @@ impl Host {
         self.sender.closing.cancel();
     }
 
+    /// The queue of batches, for tests that look behind the front door.
+    pub fn sends(&self) -> &SendQueue {
+        &self.sender.queue
+    }
+
+    /// Puts any text on the queue of batches, as a stranger might.
+    pub async fn enqueue(&self, body: &str) -> Result<(), HostError> {
+        self.queue.send(body).await.map_err(HostError::Function)
+    }
+
     /// Throws everything on the queues away, as a restart does.
     pub async fn empty_queues(&self) -> Result<(), HostError> {
         self.queue.purge().await.map_err(HostError::Function)
@@ -235,6 +245,7 @@ fn config(host: &HostConfig, queue: &Queue, address: SocketAddr) -> Config {
     Config::from_values([
         ("CARILLON_TABLE", TABLE),
         ("CARILLON_SENDS_QUEUE_URL", queue.url()),
+        ("CARILLON_SENDS_FAILURES_URL", queue.failures_url()),
         ("CARILLON_SECRETS_KEY", host.secrets_key.expose_secret()),
         ("CARILLON_PUBLIC_URL", &public_url),
         ("CARILLON_GRAPH_URL", &host.graph_url),

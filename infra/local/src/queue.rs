@@ -4,20 +4,23 @@
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::BoxError;
-use aws_sdk_sqs::types::{Message, QueueAttributeName as Attribute};
+use aws_sdk_sqs::types::{
+    Message, MessageSystemAttributeName as SystemAttribute, QueueAttributeName as Attribute,
+};
 
 /// A FIFO queue and its dead-letter queue.
 #[derive(Debug, Clone)]
 pub(crate) struct Queue {
     client: Client,
     url: String,
+    failures_url: String,
 }
 
 /// How long a delivered message is hidden, in seconds: longer than the sender's
 /// time-out, as on AWS.
 const VISIBILITY_SECONDS: &str = "330";
-/// After how many deliveries a message goes to the dead-letter queue.
-const MOST_RECEIVES: u32 = 5;
+/// After how many deliveries a message goes to the dead-letter queue, as on AWS.
+const MOST_RECEIVES: u32 = 10;
 
 impl Queue {
     /// Makes `sends.fifo` and `sends-dlq.fifo`.
@@ -36,7 +39,12 @@ impl Queue {
         let redrive =
             format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":{MOST_RECEIVES}}}"#);
         let url = create(&client, "sends.fifo", Some(&redrive)).await?;
-        Ok(Self { client, url })
+        Ok(Self { client, url, failures_url: dead })
+    }
+
+    /// Its dead-letter queue's URL.
+    pub(crate) fn failures_url(&self) -> &str {
+        &self.failures_url
     }
 
     /// Its URL.
@@ -51,6 +59,7 @@ impl Queue {
             .receive_message()
             .queue_url(&self.url)
             .max_number_of_messages(1)
+            .message_system_attribute_names(SystemAttribute::ApproximateReceiveCount)
             .wait_time_seconds(1);
         let answer = Box::pin(request.send()).await?;
         Ok(answer.messages.unwrap_or_default().pop())
@@ -63,14 +72,15 @@ impl Queue {
         Ok(())
     }
 
-    /// Lets a message that failed come again soon.
-    pub(crate) async fn retry_soon(&self, receipt: &str) -> Result<(), BoxError> {
+    /// Puts a text on it.
+    pub(crate) async fn send(&self, body: &str) -> Result<(), BoxError> {
         let request = self
             .client
-            .change_message_visibility()
+            .send_message()
             .queue_url(&self.url)
-            .receipt_handle(receipt)
-            .visibility_timeout(2);
+            .message_group_id("any")
+            .message_deduplication_id("any")
+            .message_body(body);
         Box::pin(request.send()).await?;
         Ok(())
     }
@@ -111,6 +121,9 @@ pub(crate) fn event_of(message: &Message) -> SqsEvent {
     record.receipt_handle.clone_from(&message.receipt_handle);
     record.body.clone_from(&message.body);
     record.event_source = Some("aws:sqs".to_owned());
+    let attributes = message.attributes.iter().flatten();
+    record.attributes =
+        attributes.map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect();
     let mut event = SqsEvent::default();
     event.records.push(record);
     event

@@ -65,10 +65,9 @@ async fn deliver(
     let event = invocation(event_of(message), &sender.clock, SENDER_TIMEOUT);
     let outcome = carillon_sender::handle(sender, event).await;
     if outcome.is_ok_and(|response| response.batch_item_failures.is_empty()) {
-        queue.delete(receipt).await
-    } else {
-        queue.retry_soon(receipt).await
+        queue.delete(receipt).await?;
     }
+    Ok(())
 }
 
 /// Reads the table's stream and hands it to the aggregator. `caught_up` says

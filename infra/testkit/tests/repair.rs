@@ -5,9 +5,11 @@ use std::time::Duration;
 use carillon::analytics::audit::{Audit, audit};
 use carillon::analytics::{self, Tally};
 use carillon::campaign::Campaign;
+use carillon::delivery::SendMessage;
 use carillon::table::{Key, Update};
 use carillon_testkit::{World, contacts_csv};
 use serde_json::json;
+use whatsapp_simulator::Behaviour;
 
 async fn stored(world: &World, campaign: &str) -> Campaign {
     let id = campaign.parse().expect("an id");
@@ -111,4 +113,65 @@ async fn an_unconfirmed_recipient_of_a_completed_campaign_can_be_sent_to_again()
     world.pass(1, 5).await;
     let report = world.report(&id).await;
     assert_eq!((report.number("read"), report.string("status")), (1, "completed".into()));
+}
+
+/// How many messages lie among the failures, and why.
+async fn failures(world: &World) -> (u64, String) {
+    let queues = world.get("/v1/queues").await.expect(200);
+    let listed: serde_json::Value = serde_json::from_str(&queues.text).expect("JSON");
+    let failures = listed["items"][0]["failures"].to_string();
+    (listed["items"][0]["failed"].as_u64().unwrap_or(0), failures)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_no_version_understands_is_laid_aside_with_the_reason() {
+    let world = World::new().await;
+    world.host.enqueue("{\"v\":9}").await.expect("on the queue");
+    for _ in 0..500 {
+        if failures(&world).await.0 > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let (failed, why) = failures(&world).await;
+    assert!(failed == 1 && why.contains("missing field"), "{failed} {why}");
+    let outcome = world.post("/v1/queues/sends/redrive", &json!({})).await.expect(200);
+    assert_eq!((outcome.number("redriven"), outcome.number("dropped")), (0, 1));
+    assert_eq!(failures(&world).await.0, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_was_laid_aside_is_brought_back() {
+    let mut behaviour = Behaviour::perfect();
+    behaviour.faults.latency_ms = 1_000;
+    let world = World::builder().behaviour(behaviour).build().await;
+    let connection = world.connection().await;
+    let mut campaigns = Vec::new();
+    for first in [0, 10] {
+        let id = world.campaign(&connection, json!({"speed": "slow"})).await;
+        world.upload(&id, contacts_csv(first, 3)).await.expect(200);
+        world.act(&id, "start").await.expect(200);
+        campaigns.push(stored(&world, &id).await);
+    }
+    // The second campaign's batch waits behind the first's, and its message is lost.
+    world.host.tick().await.expect("the scheduler runs");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    world.host.empty_queues().await.expect("emptied");
+    let table = world.host.table();
+    let batches = carillon::campaign::store::batches(table, campaigns[1].id, None).await;
+    let batch = batches.expect("the table answers").remove(0);
+    let body = SendMessage::Batch(batch.name).to_body().expect("a body");
+    assert!(world.host.sends().lay_aside("one", &body, "the table was away").await.expect("laid"));
+    let (failed, why) = failures(&world).await;
+    assert!(failed == 1 && why.contains("the table was away"), "{failed} {why}");
+    let outcome = world.post("/v1/queues/sends/redrive", &json!({})).await.expect(200);
+    assert_eq!(outcome.number("redriven"), 1, "{}", outcome.text);
+    world.quiet().await;
+    let report = world.report(&campaigns[1].id.to_string()).await;
+    assert_eq!(report.number("sent"), 3, "{}", report.text);
+    // What is done is not done again.
+    assert!(world.host.sends().lay_aside("two", &body, "again").await.expect("laid aside"));
+    let outcome = world.post("/v1/queues/sends/redrive", &json!({})).await.expect(200);
+    assert_eq!(outcome.number("done_already"), 1, "{}", outcome.text);
+    assert_eq!(world.simulator.summary().accepted, 6);
 }

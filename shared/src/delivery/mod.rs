@@ -5,12 +5,14 @@ mod attempt;
 mod channels;
 mod pacer;
 mod queue;
+mod redrive;
 pub mod retry;
 mod run;
 
 pub use channels::{Channels, ChannelsError, Route};
 pub use pacer::{Pacer, Pacers};
-pub use queue::{QueueError, SendMessage, SendQueue};
+pub use queue::{Depth, FailedMessage, QueueError, SendMessage, SendQueue};
+pub use redrive::{Redriven, redrive};
 pub use run::{DeliveryError, RunEnd, Sender};
 
 /// The least time between two claims of one person, in seconds. Meta wants 6

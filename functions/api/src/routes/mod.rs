@@ -11,6 +11,7 @@ mod home;
 mod keys;
 mod moves;
 mod outlook;
+mod queues;
 mod recipients;
 mod reports;
 mod templates;
@@ -47,6 +48,8 @@ pub(crate) fn guarded() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(templates::preview))
         .routes(routes!(contacts::get))
         .routes(routes!(contacts::blacklist, contacts::unblacklist))
+        .routes(routes!(queues::list))
+        .routes(routes!(queues::redrive_sends))
         .merge(of_campaigns())
 }
 

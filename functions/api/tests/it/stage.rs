@@ -94,6 +94,7 @@ impl Stage {
         let aws = AwsConfig::at(&engines.dynamodb_url(), &engines.sqs_url()).await;
         let config = Config::from_values([
             ("CARILLON_TABLE", "carillon"),
+            ("CARILLON_SENDS_QUEUE_URL", "http://127.0.0.1:1/000000000000/sends.fifo"),
             ("CARILLON_SECRETS_KEY", SECRETS_KEY),
             ("CARILLON_GRAPH_URL", graph_url),
             ("CARILLON_PUBLIC_URL", "https://carillon.example/"),

@@ -8,6 +8,7 @@ mod error;
 mod funnel;
 mod keys;
 mod print;
+mod queues;
 mod serve;
 mod signals;
 mod simulator;
@@ -66,6 +67,8 @@ enum Command {
     Connections(connections::ConnectionsArgs),
     /// List and make API keys.
     Keys(keys::KeysArgs),
+    /// Show what waits to be sent, and bring back what failed.
+    Queues(queues::QueuesArgs),
 }
 
 impl Cli {
@@ -101,7 +104,11 @@ impl Command {
         match self {
             Self::Serve(_) => "warn,carillon=info",
             Self::Simulator(_) => "warn",
-            Self::Demo(_) | Self::Campaigns(_) | Self::Connections(_) | Self::Keys(_) => "error",
+            Self::Demo(_)
+            | Self::Campaigns(_)
+            | Self::Connections(_)
+            | Self::Keys(_)
+            | Self::Queues(_) => "error",
         }
     }
 
@@ -113,6 +120,7 @@ impl Command {
             Self::Campaigns(args) => campaigns::run(args, json).await,
             Self::Connections(args) => connections::run(args, json).await,
             Self::Keys(args) => keys::run(args, json).await,
+            Self::Queues(args) => queues::run(args, json).await,
         }
     }
 }
