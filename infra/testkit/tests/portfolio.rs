@@ -38,6 +38,8 @@ async fn two_numbers_and_three_campaigns_share_250_people_a_day() {
     assert_eq!(first_day, [224, 13, 13]);
     let waits = world.get(&format!("/v1/campaigns/{}/plan", campaigns[1])).await.expect(200);
     assert!(waits.text.contains("portfolio_limit"), "{}", waits.text);
+    let report = world.report(&campaigns[1]).await;
+    assert!(report.text.contains("portfolio limit, next places at"), "{}", report.text);
 
     // Three days and a little: places count some minutes longer than 24 hours.
     world.pass(72, 10).await;

@@ -12,7 +12,7 @@ use carillon::plan::cost::{Category, Estimate, estimate};
 use carillon::plan::ledger::Ledger;
 use carillon::plan::{self, Forecast, Reason, Wait, forecast};
 use carillon::template;
-use carillon::time::Timestamp;
+use carillon::time::{Timestamp, date_in};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -37,7 +37,17 @@ pub(crate) struct Outlook {
     left_out: BTreeMap<String, u64>,
     /// Why nobody is sent to at this moment, where that is plain.
     #[serde(skip_serializing_if = "Option::is_none")]
-    waits: Option<Wait>,
+    waits: Option<Waiting>,
+}
+
+/// Why nobody of a campaign is sent to at this moment.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Waiting {
+    #[serde(flatten)]
+    wait: Wait,
+    /// The same in words, in the campaign's time zone.
+    #[schema(example = "portfolio limit, next places at 14:05")]
+    text: String,
 }
 
 /// Show the plan
@@ -64,7 +74,8 @@ pub(crate) async fn plan(
         forecast: forecast(&campaign, waiting, ledger.limit, now),
         estimate: estimate(&countries(&imports), category, campaign.today(now)),
         category_known,
-        waits: waits(&campaign, connection.as_ref(), &ledger, now),
+        waits: waits(&campaign, connection.as_ref(), &ledger, now)
+            .map(|wait| Waiting::of(wait, &campaign, now)),
         left_out: funnel.skipped_for,
     }))
 }
@@ -99,6 +110,46 @@ async fn category(api: &Api, message: &Content) -> Answer<(Category, bool)> {
     })
 }
 
+/// Why nobody of a campaign is sent to at `now`, where that is plain.
+pub(super) async fn waiting_for(
+    api: &Api,
+    campaign: &Campaign,
+    now: Timestamp,
+) -> Answer<Option<Waiting>> {
+    if campaign.status != Status::Active {
+        return Ok(None);
+    }
+    let connection = connection::store::get(&api.table, campaign.settings.connection_id).await?;
+    let ledger = ledger(api, connection.as_ref()).await?;
+    let wait = waits(campaign, connection.as_ref(), &ledger, now);
+    Ok(wait.map(|wait| Waiting::of(wait, campaign, now)))
+}
+
+impl Waiting {
+    fn of(wait: Wait, campaign: &Campaign, now: Timestamp) -> Self {
+        let at = wait.until.map(|until| {
+            let zone = campaign.zone();
+            let format = if date_in(until, &zone) == date_in(now, &zone) {
+                "%H:%M"
+            } else {
+                "%H:%M on %-d %B"
+            };
+            zone.to_datetime(until).strftime(format).to_string()
+        });
+        let (what, then) = match wait.reason {
+            Reason::WindowClosed => ("send window closed", "it opens at"),
+            Reason::DailyLimit => ("daily limit", "the next day begins at"),
+            Reason::PortfolioLimit => ("portfolio limit", "next places at"),
+            Reason::LaneBusy => ("lane busy", "more at"),
+            Reason::PutOff => ("everyone left was put off", "the first is due at"),
+            Reason::Finishing => ("its last batches are being sent", "until"),
+            Reason::NoConnection => ("its connection is gone", "until"),
+        };
+        let text = at.map_or_else(|| what.to_owned(), |at| format!("{what}, {then} {at}"));
+        Self { wait, text }
+    }
+}
+
 fn waits(
     campaign: &Campaign,
     connection: Option<&Connection>,
@@ -117,6 +168,9 @@ fn waits(
     }
     if campaign.day_at(now).planned >= campaign.settings.daily_send_limit {
         return Some(Wait { reason: Reason::DailyLimit, until: tomorrow(campaign, now) });
+    }
+    if let Some(until) = campaign.asleep_until(now) {
+        return Some(Wait { reason: Reason::PutOff, until: Some(until) });
     }
     let used_up = ledger.free(now) == 0;
     used_up.then(|| Wait { reason: Reason::PortfolioLimit, until: ledger.next_free(now) })

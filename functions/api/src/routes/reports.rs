@@ -10,6 +10,7 @@ use carillon::time::{Date, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::outlook::{self, Waiting};
 use crate::Api;
 use crate::body::Id;
 use crate::problem::Answer;
@@ -24,6 +25,9 @@ pub(crate) struct CampaignReport {
     halted_for: Option<String>,
     /// What happens next, or what to do.
     next_step: &'static str,
+    /// Why nobody is sent to at this moment, where that is plain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits: Option<Waiting>,
     #[serde(flatten)]
     funnel: Report,
 }
@@ -108,8 +112,9 @@ pub(crate) async fn report(
     let campaign = super::campaign(&api, id).await?;
     let funnel = funnel(&api, &campaign).await?;
     let next_step = next_step(campaign.status, &funnel);
+    let waits = outlook::waiting_for(&api, &campaign, api.clock.now()).await?;
     let Campaign { status, halted_for, .. } = campaign;
-    Ok(Json(CampaignReport { status, halted_for, next_step, funnel }))
+    Ok(Json(CampaignReport { status, halted_for, next_step, waits, funnel }))
 }
 
 /// The funnel as the counters give it.

@@ -13,6 +13,7 @@ const WIDTH: u64 = 40;
 pub(crate) struct Funnel {
     pub(crate) status: String,
     pub(crate) halted_for: Option<String>,
+    pub(crate) waits: Option<Waiting>,
     pub(crate) recipients: u64,
     pub(crate) pending: u64,
     pub(crate) sending: u64,
@@ -27,7 +28,23 @@ pub(crate) struct Funnel {
     pub(crate) cancelled: u64,
 }
 
+/// Why nobody is sent to at the moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct Waiting {
+    pub(crate) reason: String,
+    pub(crate) text: String,
+}
+
 impl Funnel {
+    /// Its status, and why nobody is sent to at the moment.
+    pub(crate) fn standing(&self) -> String {
+        match &self.waits {
+            Some(waits) => format!("{} ({})", self.status, waits.text),
+            None => self.status.clone(),
+        }
+    }
+
     /// The steps of the funnel, each part of the one before.
     pub(crate) fn steps(&self) -> [(&'static str, u64); 4] {
         [

@@ -63,7 +63,7 @@ impl View {
                     bar.set_prefix(name);
                     bar.set_position(count);
                 }
-                status.set_message(format!("{}: {}", funnel.status, funnel.sum()));
+                status.set_message(format!("{}: {}", funnel.standing(), funnel.sum()));
                 Ok(())
             }
         }
@@ -84,5 +84,5 @@ impl View {
 
 fn line(funnel: &Funnel) -> String {
     let steps = funnel.steps().map(|(name, count)| format!("{count} {name}"));
-    format!("{}: {} of {} recipients", funnel.status, steps.join(", "), funnel.recipients)
+    format!("{}: {} of {} recipients", funnel.standing(), steps.join(", "), funnel.recipients)
 }
