@@ -247,7 +247,10 @@ async fn the_plan_says_why_an_active_campaign_waits() {
     stage.csv(&id, "phone\n+573001234567\n").await.ok();
     stage.tell(&format!("/v1/campaigns/{id}/start")).await.ok();
     let plan = stage.get(&format!("/v1/campaigns/{id}/plan")).await.ok();
-    assert_eq!(plan["waits"], json!({"reason": "window_closed", "until": "2026-11-21T18:00:00Z"}));
+    let waits = &plan["waits"];
+    assert_eq!(waits["reason"], "window_closed");
+    assert_eq!(waits["until"], "2026-11-21T18:00:00Z");
+    assert_eq!(waits["text"], "send window closed, it opens at 18:00");
 }
 
 #[tokio::test]
