@@ -309,7 +309,8 @@ impl Run<'_> {
 
     async fn finish(self) -> Result<RunEnd, DeliveryError> {
         let spared = std::mem::take(&mut *self.spared());
-        plan::store::give_back(&self.sender.table, &self.batch.portfolio, &spared).await?;
+        let (table, portfolio) = (&self.sender.table, &self.batch.portfolio);
+        plan::store::give_back(table, portfolio, self.lease.run, &spared).await?;
         let used = self.batch.size - self.budget.load(Ordering::Relaxed).min(self.batch.size);
         match self.stopped.get() {
             None if self.batch.enqueued <= 1 => self.sender.close(&self.batch, used, None).await,

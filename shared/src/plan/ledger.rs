@@ -7,10 +7,12 @@
 //! Source: Meta, "Messaging limits" (2026-09-11): unique users in a moving 24 h,
 //! per business portfolio.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+
+use crate::ids::RunId;
 
 /// The length of a bucket, in seconds.
 pub const BUCKET_SECONDS: i64 = 600;
@@ -27,10 +29,17 @@ pub struct Ledger {
     /// Places taken, by bucket (seconds since 1970 at its start).
     #[serde(default)]
     pub buckets: BTreeMap<String, u64>,
+    /// The runs that gave places back last, so that none does so twice when the
+    /// answer to its write is lost.
+    #[serde(default)]
+    pub returned_by: VecDeque<RunId>,
     /// Counts every change.
     #[serde(default)]
     pub version: u64,
 }
+
+/// How many runs the ledger remembers.
+const REMEMBERED: usize = 32;
 
 /// The bucket that `now` lies in.
 pub fn bucket_at(now: Timestamp) -> i64 {
@@ -77,6 +86,20 @@ impl Ledger {
             *count = count.saturating_sub(u64::from(places));
         }
         self.version += 1;
+    }
+
+    /// Gives back what a run found to be spared, once.
+    pub fn give_back_once(&mut self, run: RunId, spared: &BTreeMap<i64, u32>) {
+        if self.returned_by.contains(&run) {
+            return;
+        }
+        for (bucket, places) in spared {
+            self.give_back(*places, *bucket);
+        }
+        self.returned_by.push_back(run);
+        while self.returned_by.len() > REMEMBERED {
+            self.returned_by.pop_front();
+        }
     }
 
     /// Counts places in the bucket of `now` that were counted in an older one.
@@ -146,6 +169,17 @@ mod tests {
         assert_eq!(ledger.free(at(60)), 50);
         let next = ledger.next_free(at(60)).unwrap();
         assert_eq!(ledger.free(next), 250);
+    }
+
+    #[test]
+    fn a_run_gives_back_once() {
+        let mut ledger = Ledger { limit: Some(250), ..Ledger::default() };
+        ledger.take(250, at(0));
+        let run = RunId::from_uuid(crate::ids::IdSource::seeded(1).uuid(at(0)));
+        for _ in 0..2 {
+            ledger.give_back_once(run, &BTreeMap::from([(bucket_at(at(0)), 10)]));
+        }
+        assert_eq!(ledger.free(at(60)), 10);
     }
 
     #[test]

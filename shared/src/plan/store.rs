@@ -88,21 +88,18 @@ pub async fn take_place(
     }
 }
 
-/// Gives back places of a portfolio, by the bucket they were counted in.
+/// Gives back places of a portfolio that a run found to be spared, by the bucket
+/// they were counted in.
 pub async fn give_back(
     table: &Table,
     portfolio: &str,
-    places: &BTreeMap<i64, u32>,
+    run: RunId,
+    spared: &BTreeMap<i64, u32>,
 ) -> Result<(), StoreError> {
-    if places.is_empty() {
+    if spared.is_empty() {
         return Ok(());
     }
-    change_ledger(table, portfolio, |ledger| {
-        for (bucket, count) in places {
-            ledger.give_back(*count, *bucket);
-        }
-    })
-    .await
+    change_ledger(table, portfolio, |ledger| ledger.give_back_once(run, spared)).await
 }
 
 async fn change_ledger(
@@ -194,7 +191,13 @@ pub async fn lease(
         .value("now", sortable(now));
     match table.update(update).await {
         Ok(item) => Ok(Some(read_item(item)?)),
-        Err(StoreError::Condition(_)) => Ok(None),
+        // Ours already, when the answer to the same write was lost.
+        Err(StoreError::Condition(Some(item))) => {
+            let batch: Batch = read_item(*item)?;
+            let ours = batch.lease.is_some_and(|held| held.run == lease.run);
+            Ok(Some(batch).filter(|batch| ours && batch.status == BatchStatus::Open))
+        }
+        Err(StoreError::Condition(None)) => Ok(None),
         Err(error) => Err(error),
     }
 }
