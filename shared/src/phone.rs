@@ -82,6 +82,12 @@ impl Phone {
         &self.0[1..=calling_code_length(&self.0[1..])]
     }
 
+    /// The two-letter ISO country it belongs to, where that can be told.
+    pub fn country(&self) -> Option<String> {
+        let number = PHONE_NUMBER_UTIL.parse(&self.0, None).ok()?;
+        number.get_region_code().map(|region| format!("{region:?}").to_ascii_uppercase())
+    }
+
     /// The number with all but its last two digits hidden, for people and logs.
     pub fn masked(&self) -> String {
         let visible = self.0.len().saturating_sub(2);
@@ -171,6 +177,16 @@ mod tests {
         assert_eq!(parse("maria", "CO"), Err(PhoneError::Invalid));
         assert_eq!(parse(&"9".repeat(400), "CO"), Err(PhoneError::Invalid));
         assert_eq!(Phone::parse("3001234567", None), Err(PhoneError::NoCountry));
+    }
+
+    #[test]
+    fn a_number_belongs_to_a_country() {
+        for (phone, country) in
+            [("573001234567", "CO"), ("12025550173", "US"), ("16135550173", "CA")]
+        {
+            let phone = Phone::from_wa_id(phone).unwrap();
+            assert_eq!(phone.country().as_deref(), Some(country));
+        }
     }
 
     #[test]

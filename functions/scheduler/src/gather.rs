@@ -64,7 +64,7 @@ impl Scheduler {
         for connection in connections.values() {
             if !portfolios.contains_key(&connection.portfolio) {
                 let ledger = plan::store::ledger(&self.table, &connection.portfolio).await?;
-                let (limit, free) = (ledger.limit, ledger.free(now));
+                let (limit, free) = (ledger.people(), ledger.free(now));
                 let places = Places { limit, free, next: ledger.next_free(now) };
                 portfolios.insert(connection.portfolio.clone(), places);
             }

@@ -1,10 +1,12 @@
-use carillon::campaign::{self, Move};
+use carillon::campaign::{self, Campaign};
 use carillon::channel::Refusal;
 use carillon::channel::whatsapp_cloud::{
     Choice, InboundMessage, Preference, StatusKind, StatusUpdate, Update,
 };
+use carillon::connection;
 use carillon::contact::{self, Bsuid, ContactKey};
 use carillon::conversation::{self, Inbound};
+use carillon::delivery::halt::{Scope, halt};
 use carillon::delivery::retry::{Decision, Stop, decide};
 use carillon::recipient::store::{Place, leave_out_late, record, settle_refused};
 use carillon::recipient::{Callback, Event, Rung};
@@ -26,10 +28,7 @@ impl Webhook {
             Update::Status(status) => self.apply_status(status).await,
             Update::Message(message) => self.apply_message(message).await,
             Update::Preference(preference) => self.apply_preference(preference).await,
-            Update::Account(account) => {
-                tracing::info!(field = %account.field, "news of the account");
-                Ok(())
-            }
+            Update::Account(news) => Ok(self.apply_news(&news).await?),
             Update::Unknown { field } => {
                 tracing::info!(field, "an update this version has no use for");
                 Ok(())
@@ -64,7 +63,9 @@ impl Webhook {
     ) -> Result<(), ApplyError> {
         let Some(refusal) = status.refusal() else { return Ok(()) };
         let (now, jitter) = (self.clock.now(), f64::from(self.ids.bytes::<1>()[0]) / 255.0);
-        let (decision, stop) = decide(&refusal, callback.attempt, now, jitter);
+        let campaign = campaign::store::get(&self.table, callback.campaign).await?;
+        let max_retries = campaign.as_ref().map_or(0, |found| found.settings.max_retries);
+        let (decision, stop) = decide(&refusal, callback.attempt, max_retries, now, jitter);
         let place = Place::from(callback);
         let attempt = callback.attempt;
         let settled =
@@ -84,24 +85,41 @@ impl Webhook {
             }
             Decision::Fail { .. } | Decision::Unconfirmed { .. } => {}
         }
-        if settled && stop == Stop::Campaign {
-            self.halt(callback, &refusal).await?;
+        match campaign {
+            Some(campaign) if settled => self.stop_for(stop, callback, &campaign, &refusal).await,
+            Some(_) | None => Ok(()),
         }
-        Ok(())
     }
 
-    async fn halt(&self, callback: &Callback, refusal: &Refusal) -> Result<(), ApplyError> {
-        use campaign::store::ChangeError;
-        let (why, now) = (refusal.to_string(), self.clock.now());
-        let id = callback.campaign;
-        match campaign::store::change_status(&self.table, id, Move::Halt, Some(&why), now).await {
-            Ok(_) => {
-                tracing::warn!(campaign = %id, why, "campaign halted");
-                Ok(())
+    /// Stops what a failure says must stop beyond its own message.
+    async fn stop_for(
+        &self,
+        stop: Stop,
+        callback: &Callback,
+        campaign: &Campaign,
+        refusal: &Refusal,
+    ) -> Result<(), ApplyError> {
+        let id = campaign.settings.connection_id;
+        let Some(connection) = connection::store::get(&self.table, id).await? else {
+            return Ok(());
+        };
+        let scope = match stop {
+            // What was reported by webhook was refused some time ago: the lane has
+            // slowed down since, or doesn't have to.
+            Stop::Nothing | Stop::Lane(_) | Stop::CampaignIfRepeated => return Ok(()),
+            Stop::Country => {
+                if let Some(country) = callback.contact.iso_country() {
+                    let account = connection.account();
+                    connection::store::block_country(&self.table, &account, &country).await?;
+                }
+                return Ok(());
             }
-            Err(ChangeError::Refused(_) | ChangeError::Unknown) => Ok(()),
-            Err(ChangeError::Store(error)) => Err(error.into()),
-        }
+            Stop::Template => Scope::of_template(campaign, &connection),
+            Stop::Number => Scope::Number(id),
+            Stop::Account => Scope::Account(connection.account()),
+        };
+        halt(&self.table, &scope, &refusal.to_string(), self.clock.now()).await?;
+        Ok(())
     }
 
     async fn apply_message(&self, message: InboundMessage) -> Result<(), ApplyError> {
@@ -110,6 +128,7 @@ impl Webhook {
             return Ok(());
         };
         let inbound = Inbound {
+            is_answer: message.content.is_answer(),
             id: message.id,
             at: message.at,
             phone_number_id: message.phone_number_id,

@@ -4,6 +4,7 @@
 
 mod apply;
 mod connections;
+mod news;
 
 use std::sync::Arc;
 

@@ -135,7 +135,7 @@ impl Default for Number {
             verified_name: "Carillon Demo".into(),
             quality_rating: "GREEN".into(),
             status: "CONNECTED".into(),
-            messaging_limit: "TIER_250".into(),
+            messaging_limit: "TIER_UNLIMITED".into(),
             can_send_message: "AVAILABLE".into(),
             throughput: None,
         }

@@ -179,7 +179,7 @@ fn was_replied(image: &Image) -> bool {
 
 /// A reason as part of an attribute's name.
 fn word(reason: &str) -> String {
-    let known = ["blacklisted", "opted_out"];
+    let known = ["blacklisted", "opted_out", "country_blocked"];
     if known.contains(&reason) { reason.to_owned() } else { "other".to_owned() }
 }
 

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 pub use import::{ColumnFacts, Import, MissingColumn, missing_columns};
 pub use settings::{
-    CountryCode, Lane, MAX_DAILY_SEND_LIMIT, SendWindow, Settings, SettingsProblem, Speed, Zone,
+    CountryCode, Lane, MAX_DAILY_SEND_LIMIT, MAX_RETRIES, MOST_RETRIES, SendWindow, Settings,
+    SettingsProblem, Speed, Zone,
 };
 pub use status::{Move, Refused, Status};
 

@@ -13,6 +13,16 @@ use crate::phone::Country;
 /// The most people a campaign may be set to write to in a day.
 pub const MAX_DAILY_SEND_LIMIT: u32 = 1_000_000;
 
+/// How many more attempts someone gets after a first that surely failed, when
+/// nothing is said.
+pub const MAX_RETRIES: u8 = 3;
+/// The most that may be set.
+pub const MOST_RETRIES: u8 = 10;
+
+const fn max_retries() -> u8 {
+    MAX_RETRIES
+}
+
 /// What people set of a campaign.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
@@ -31,6 +41,10 @@ pub struct Settings {
     pub speed: Speed,
     /// 1 (first) to 10 (last).
     pub priority: u8,
+    /// How many more attempts someone gets after one that surely failed, 0 to
+    /// [`MOST_RETRIES`].
+    #[serde(default = "max_retries")]
+    pub max_retries: u8,
     /// Not before this moment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduled_start: Option<Timestamp>,
@@ -195,7 +209,7 @@ impl From<Zone> for String {
 }
 
 /// A country by its two-letter ISO code, such as `CO`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, example = "CO")]
 pub struct CountryCode(String);
@@ -268,6 +282,10 @@ impl Settings {
         }
         if !(1..=10).contains(&self.priority) {
             problems.push(SettingsProblem::new("priority", "must be from 1 (first) to 10 (last)"));
+        }
+        if self.max_retries > MOST_RETRIES {
+            let reason = format!("must be from 0 to {MOST_RETRIES} more attempts");
+            problems.push(SettingsProblem::new("max_retries", reason));
         }
         problems
     }

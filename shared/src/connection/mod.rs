@@ -1,5 +1,6 @@
 //! Connections: the numbers that send, their credentials and limits.
 
+mod health;
 pub mod store;
 mod vault;
 
@@ -7,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use health::{Health, Note};
 pub use vault::{Sealed, Secrets, Vault, VaultError};
 
 use crate::ids::ConnectionId;
@@ -33,6 +35,25 @@ pub struct Connection {
     pub secrets: Sealed,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// An account at a provider, with all its numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Account {
+    /// A WhatsApp Business Account, by Meta's id.
+    Waba(String),
+    /// The numbers of a portfolio whose account isn't known.
+    Portfolio(String),
+}
+
+impl Connection {
+    /// The account it belongs to.
+    pub fn account(&self) -> Account {
+        match &self.waba_id {
+            Some(waba) => Account::Waba(waba.clone()),
+            None => Account::Portfolio(self.portfolio.clone()),
+        }
+    }
 }
 
 /// The providers.

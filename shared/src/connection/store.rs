@@ -1,8 +1,12 @@
 //! Connections in the table.
 
-use super::Connection;
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::{Account, Connection, Health, Note};
 use crate::ids::ConnectionId;
-use crate::table::{Key, StoreError, Table, Write};
+use crate::table::{Key, StoreError, Table, Update, Write};
 
 /// Stores a connection, new or changed.
 pub async fn put(table: &Table, connection: &Connection) -> Result<(), StoreError> {
@@ -26,4 +30,77 @@ pub async fn all(table: &Table) -> Result<Vec<Connection>, StoreError> {
             return Ok(found);
         }
     }
+}
+
+/// The connections of an account.
+pub async fn of_account(table: &Table, account: &Account) -> Result<Vec<Connection>, StoreError> {
+    let mut found = all(table).await?;
+    found.retain(|connection| connection.account() == *account);
+    Ok(found)
+}
+
+/// What the provider says of a connection; nothing yet when it was never asked.
+pub async fn health(table: &Table, id: ConnectionId) -> Result<Health, StoreError> {
+    Ok(table.get(&Key::Health(id)).await?.unwrap_or_default())
+}
+
+/// Remembers what the provider said when it was asked at `now`.
+pub async fn note_check(
+    table: &Table,
+    id: ConnectionId,
+    told: Option<(&str, Option<u32>)>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let update = Update::of(&Key::Health(id)).set("checked_at", now);
+    let update = match told {
+        Some((quality, throughput_mps)) => {
+            update.set("quality", quality).set_or_remove("throughput_mps", throughput_mps)
+        }
+        None => update,
+    };
+    table.update(update).await.map(drop)
+}
+
+/// Has the provider asked again before the next batch.
+pub async fn forget_check(table: &Table, id: ConnectionId) -> Result<(), StoreError> {
+    table.update(Update::of(&Key::Health(id)).remove("checked_at")).await.map(drop)
+}
+
+/// Remembers news of the connection's account, unless newer ones are known.
+pub async fn note_news(table: &Table, id: ConnectionId, note: &Note) -> Result<(), StoreError> {
+    let update = Update::of(&Key::Health(id))
+        .set("note", note)
+        .set("noted_at", crate::time::sortable(note.at))
+        .when("attribute_not_exists(#noted_at) OR #noted_at <= :at")
+        .value("at", crate::time::sortable(note.at));
+    match table.update(update).await {
+        Ok(_) | Err(StoreError::Condition(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Leaves a country out from now on, on every connection of an account.
+pub async fn block_country(
+    table: &Table,
+    account: &Account,
+    country: &str,
+) -> Result<(), StoreError> {
+    for connection in of_account(table, account).await? {
+        let update = Update::of(&Key::Health(connection.id)).include("blocked_countries", country);
+        table.update(update).await?;
+    }
+    Ok(())
+}
+
+/// Sets the countries that a connection leaves out.
+pub async fn set_blocked_countries(
+    table: &Table,
+    id: ConnectionId,
+    countries: &BTreeSet<String>,
+) -> Result<(), StoreError> {
+    let mut update = Update::of(&Key::Health(id)).remove("blocked_countries");
+    if !countries.is_empty() {
+        update = Update::of(&Key::Health(id)).set_texts("blocked_countries", countries);
+    }
+    table.update(update).await.map(drop)
 }

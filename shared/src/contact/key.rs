@@ -51,6 +51,14 @@ impl ContactKey {
         }
     }
 
+    /// The two-letter ISO country, where that can be told.
+    pub fn iso_country(&self) -> Option<String> {
+        match self {
+            Self::Phone(phone) => phone.country(),
+            Self::Bsuid(_) => Some(self.country()),
+        }
+    }
+
     /// The phone, when that is how the contact is known.
     pub fn phone(&self) -> Option<&Phone> {
         match self {

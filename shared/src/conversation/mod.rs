@@ -18,6 +18,10 @@ pub struct Inbound {
     /// The message it quotes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quoted: Option<String>,
+    /// Whether it says something to us, as against a notice or a change of an
+    /// earlier message.
+    #[serde(default)]
+    pub is_answer: bool,
     /// The message as the provider sent it.
     pub raw: String,
 }

@@ -25,6 +25,9 @@ pub async fn receive(
     let key = Key::Message { contact: from.clone(), at, id: message.id.clone() };
     table.write(Write::put(&key, message)?).await?;
     let profile = contact::store::record_inbound(table, from, name, message.at).await?;
+    if !message.is_answer {
+        return Ok(());
+    }
     let mut keys = vec![from.clone()];
     keys.extend(profile.same_as);
     if let Some((place, attempt)) = answered(table, &keys, message).await? {

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 
+use super::halt::{Scope, halt};
 use super::retry::{Decision, Stop, decide};
 use super::run::{Halt, Run, closed_for};
 use super::{DeliveryError, PAIR_SECONDS, Sender};
@@ -12,7 +13,7 @@ use crate::contact::{ContactKey, Counting, Profile};
 use crate::recipient::store::{Claim, Claiming, Place};
 use crate::recipient::{self, Callback, Recipient, Status};
 use crate::table::StoreError;
-use crate::{campaign, contact};
+use crate::{campaign, connection, contact};
 
 /// After how many requests in a row that the provider called wrong the campaign
 /// halts, instead of burning its recipients.
@@ -35,6 +36,10 @@ impl Run<'_> {
             return Ok(false);
         }
         let place = self.place(&recipient);
+        if self.is_blocked(&recipient.contact) {
+            self.leave_out(&recipient, &place, "country_blocked").await?;
+            return Ok(false);
+        }
         let Some(outbound) = self.outbound(&recipient, &place).await? else {
             return Ok(false);
         };
@@ -133,6 +138,13 @@ impl Run<'_> {
             }
             None => Ok(true),
         }
+    }
+
+    /// Whether the account may not send to the contact's country.
+    fn is_blocked(&self, contact: &ContactKey) -> bool {
+        let blocked = self.blocked();
+        !blocked.is_empty()
+            && contact.iso_country().is_some_and(|country| blocked.contains(&country))
     }
 
     /// The message for one recipient. A variable without a value leaves it out.
@@ -251,19 +263,11 @@ impl Run<'_> {
     ) -> Result<bool, DeliveryError> {
         let jitter = f64::from(self.sender.ids.bytes::<1>()[0]) / 255.0;
         let now = self.sender.clock.now();
-        let (decision, stop) = decide(refusal, recipient.attempt, now, jitter);
+        let max_retries = self.campaign.settings.max_retries;
+        let (decision, stop) = decide(refusal, recipient.attempt, max_retries, now, jitter);
         self.settle(recipient, &decision, refusal.code).await?;
         self.follow_up(recipient, &decision).await?;
-        match stop {
-            Stop::Nothing => {}
-            Stop::Lane(pause) => self.pacer.hold(pause, self.sender.clock.now()),
-            Stop::Campaign => self.halt(refusal).await?,
-            Stop::CampaignIfRepeated => {
-                if self.strikes.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_STRIKES {
-                    self.halt(refusal).await?;
-                }
-            }
-        }
+        self.stop_for(stop, recipient, refusal).await?;
         Ok(matches!(decision, Decision::Unconfirmed { .. }))
     }
 
@@ -292,10 +296,42 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn halt(&self, refusal: &Refusal) -> Result<(), DeliveryError> {
+    /// Stops what a refusal says must stop beyond its own message.
+    async fn stop_for(
+        &self,
+        stop: Stop,
+        recipient: &Recipient,
+        refusal: &Refusal,
+    ) -> Result<(), DeliveryError> {
+        let Sender { table, clock, .. } = self.sender;
+        let connection = &self.route.connection;
+        let scope = match stop {
+            Stop::Nothing => return Ok(()),
+            Stop::Lane(pause) => {
+                self.pacer.hold(pause, clock.now());
+                return Ok(());
+            }
+            Stop::Country => {
+                if let Some(country) = recipient.contact.iso_country() {
+                    let account = connection.account();
+                    connection::store::block_country(table, &account, &country).await?;
+                    self.blocked().insert(country);
+                }
+                return Ok(());
+            }
+            Stop::CampaignIfRepeated => {
+                if self.strikes.fetch_add(1, Ordering::Relaxed) + 1 < MOST_STRIKES {
+                    return Ok(());
+                }
+                Scope::Campaign(self.campaign.id)
+            }
+            Stop::Template => Scope::of_template(&self.campaign, connection),
+            Stop::Number => Scope::Number(connection.id),
+            Stop::Account => Scope::Account(connection.account()),
+        };
         let why = refusal.to_string();
         self.stop(Halt::Closed(why.clone()));
-        self.sender.halt(&self.campaign, &why).await
+        Ok(halt(table, &scope, &why, clock.now()).await?)
     }
 
     pub(super) async fn settle(

@@ -3,10 +3,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::channel::whatsapp_cloud::{CloudApi, GRAPH_VERSION};
+use crate::channel::whatsapp_cloud::{CloudApi, GRAPH_VERSION, NumberInfo, Throughput};
 use crate::channel::{Channel, HttpClient};
-use crate::connection::{self, Connection, Kind, Vault, VaultError};
+use crate::connection::{self, Connection, Health, Kind, Vault, VaultError};
 use crate::ids::ConnectionId;
+use crate::plan;
 use crate::table::{StoreError, Table};
 
 /// How long a connection's credentials are kept in memory, so that a rotated
@@ -18,8 +19,17 @@ const KEEP: SignedDuration = SignedDuration::from_secs(60);
 pub struct Route {
     /// The connection.
     pub connection: Arc<Connection>,
+    /// What the provider says of it.
+    pub health: Arc<Health>,
     /// The provider.
     pub channel: Arc<dyn Channel>,
+}
+
+impl Route {
+    /// How many messages a second may be sent, replies included.
+    pub fn throughput(&self) -> u32 {
+        self.health.throughput(self.connection.throughput_mps)
+    }
 }
 
 /// Finds the way to a connection's provider, and remembers it for a minute.
@@ -57,7 +67,8 @@ impl Channels {
             return Ok(route);
         }
         let found = connection::store::get(&self.table, id).await?;
-        let route = self.open(found.ok_or(ChannelsError::Unknown)?)?;
+        let health = connection::store::health(&self.table, id).await?;
+        let route = self.open(found.ok_or(ChannelsError::Unknown)?, health)?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(id, (now, route.clone()));
         Ok(route)
@@ -75,17 +86,65 @@ impl Channels {
         ))
     }
 
-    fn open(&self, connection: Connection) -> Result<Route, VaultError> {
+    /// The way to a connection's provider; if the provider was not asked about the
+    /// number for hours, it is now. When it doesn't answer, what was known holds.
+    /// Also why nothing may be sent, if the provider says so.
+    pub async fn checked_route(
+        &self,
+        id: ConnectionId,
+        now: Timestamp,
+    ) -> Result<(Route, Option<&'static str>), ChannelsError> {
+        let route = self.route(id, now).await?;
+        if !route.health.is_stale(now) {
+            return Ok((route, None));
+        }
+        let info = match self.cloud_api(&route.connection)?.number_info().await {
+            Ok(info) => Some(info),
+            Err(error) => {
+                tracing::warn!(connection = %id, error = &error as &dyn std::error::Error, "the number was not checked");
+                None
+            }
+        };
+        learn(&self.table, &route.connection, info.as_ref(), now).await?;
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        let obstacle = info.as_ref().and_then(NumberInfo::obstacle);
+        Ok((self.route(id, now).await?, obstacle))
+    }
+
+    fn open(&self, connection: Connection, health: Health) -> Result<Route, VaultError> {
         let channel: Arc<dyn Channel> = match connection.kind {
             Kind::WhatsappCloud => Arc::new(self.cloud_api(&connection)?),
         };
-        Ok(Route { connection: Arc::new(connection), channel })
+        Ok(Route { connection: Arc::new(connection), health: Arc::new(health), channel })
     }
 
     fn remembered(&self, id: ConnectionId, now: Timestamp) -> Option<Route> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(&id).filter(|(then, _)| now < *then + KEEP).map(|(_, route)| route.clone())
     }
+}
+
+/// Remembers what the provider said of a number at `now`: its quality, its speed
+/// and its portfolio's limit.
+pub async fn learn(
+    table: &Table,
+    connection: &Connection,
+    info: Option<&NumberInfo>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let told = info.map(|info| {
+        let per_second = match info.throughput {
+            Throughput::Unknown => None,
+            known @ (Throughput::Standard | Throughput::High) => Some(known.per_second()),
+        };
+        (info.quality.as_str(), per_second)
+    });
+    connection::store::note_check(table, connection.id, told, now).await?;
+    if let Some(limit) = info.and_then(|info| info.limit) {
+        let people = limit.people().map(u64::from);
+        plan::store::tell_portfolio_limit(table, &connection.portfolio, people, now).await?;
+    }
+    Ok(())
 }
 
 impl std::fmt::Debug for Channels {

@@ -3,13 +3,14 @@
 
 mod attempt;
 mod channels;
+pub mod halt;
 mod pacer;
 mod queue;
 mod redrive;
 pub mod retry;
 mod run;
 
-pub use channels::{Channels, ChannelsError, Route};
+pub use channels::{Channels, ChannelsError, Route, learn};
 pub use pacer::{Pacer, Pacers};
 pub use queue::{Depth, FailedMessage, QueueError, SendMessage, SendQueue};
 pub use redrive::{Redriven, redrive};
@@ -19,5 +20,3 @@ pub use run::{DeliveryError, RunEnd, Sender};
 /// between two messages ("About the platform", pair rate limit); the first may
 /// still wait for its turn after its claim.
 pub const PAIR_SECONDS: i64 = 8;
-/// How many more attempts a recipient gets after a first that surely failed.
-pub const MAX_RETRIES: u32 = 3;

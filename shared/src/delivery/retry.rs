@@ -3,7 +3,6 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::MAX_RETRIES;
 use crate::channel::{Refusal, Verdict};
 
 /// What becomes of a recipient whose attempt was refused, failed, or got lost.
@@ -52,15 +51,28 @@ pub enum Stop {
     Nothing,
     /// The lane waits so long.
     Lane(std::time::Duration),
-    /// The campaign halts, and a person has to look.
-    Campaign,
+    /// Every campaign that sends this template halts, and a person has to look.
+    Template,
+    /// Every campaign of the number halts.
+    Number,
+    /// Every campaign of the account halts.
+    Account,
+    /// The account's numbers leave the contact's country out.
+    Country,
     /// The campaign halts if it goes on like this: the request is wrong, and
     /// perhaps not only for this contact.
     CampaignIfRepeated,
 }
 
 /// Decides about a refused attempt. `jitter` is from 0 to 1.
-pub fn decide(refusal: &Refusal, attempt: u32, now: Timestamp, jitter: f64) -> (Decision, Stop) {
+pub fn decide(
+    refusal: &Refusal,
+    attempt: u32,
+    max_retries: u8,
+    now: Timestamp,
+    jitter: f64,
+) -> (Decision, Stop) {
+    let max_retries = u32::from(max_retries);
     let reason = refusal.to_string();
     let retry = |after: SignedDuration, times: u32| {
         if attempt > times {
@@ -73,29 +85,30 @@ pub fn decide(refusal: &Refusal, attempt: u32, now: Timestamp, jitter: f64) -> (
     match refusal.verdict {
         Verdict::Throttled { retry_after } => {
             let asked = SignedDuration::try_from(retry_after).unwrap_or(backoff);
-            (retry(backoff.max(asked), MAX_RETRIES), Stop::Lane(retry_after))
+            (retry(backoff.max(asked), max_retries), Stop::Lane(retry_after))
         }
         // 4^n seconds for this pair alone. Source: Meta, error 131056.
         Verdict::PairThrottled => {
             let wait = SignedDuration::from_secs(4i64.pow(attempt.min(8)));
-            (retry(spread(wait, jitter), MAX_RETRIES), Stop::Nothing)
+            (retry(spread(wait, jitter), max_retries), Stop::Nothing)
         }
-        Verdict::Transient => (retry(backoff, MAX_RETRIES), Stop::Nothing),
+        Verdict::Transient => (retry(backoff, max_retries), Stop::Nothing),
         Verdict::RetryLater { after, times } => {
             let after = SignedDuration::try_from(after).unwrap_or(SignedDuration::from_hours(24));
-            (retry(spread(after, jitter), u32::from(times)), Stop::Nothing)
+            (retry(spread(after, jitter), u32::from(times).min(max_retries)), Stop::Nothing)
         }
         Verdict::Ambiguous => (Decision::Unconfirmed { reason }, Stop::Nothing),
         Verdict::OptedOut => (Decision::Skip { reason: "opted_out".to_owned() }, Stop::Nothing),
-        Verdict::RecipientRejected | Verdict::MessageRejected | Verdict::CountryBlocked => {
+        Verdict::RecipientRejected | Verdict::MessageRejected => {
             (Decision::Fail { reason }, Stop::Nothing)
         }
+        Verdict::CountryBlocked => (Decision::Fail { reason }, Stop::Country),
         Verdict::RequestRejected => (Decision::Fail { reason }, Stop::CampaignIfRepeated),
         // The message surely did not go out, and it isn't the recipient's fault:
         // it waits for the campaign to be resumed.
-        Verdict::TemplateBroken | Verdict::ConnectionBroken | Verdict::AccountBroken => {
-            (Decision::Retry { not_before: now, reason }, Stop::Campaign)
-        }
+        Verdict::TemplateBroken => (Decision::Retry { not_before: now, reason }, Stop::Template),
+        Verdict::ConnectionBroken => (Decision::Retry { not_before: now, reason }, Stop::Number),
+        Verdict::AccountBroken => (Decision::Retry { not_before: now, reason }, Stop::Account),
     }
 }
 
@@ -109,13 +122,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::campaign::MAX_RETRIES;
 
     fn refusal(verdict: Verdict) -> Refusal {
         Refusal { verdict, code: Some(1), reason: "because".to_owned(), known: true }
     }
 
     fn decide_at(verdict: Verdict, attempt: u32) -> (Decision, Stop) {
-        decide(&refusal(verdict), attempt, Timestamp::UNIX_EPOCH, 0.0)
+        decide(&refusal(verdict), attempt, MAX_RETRIES, Timestamp::UNIX_EPOCH, 0.0)
     }
 
     #[test]
@@ -128,9 +142,9 @@ mod tests {
 
     #[test]
     fn retries_end() {
-        let (third, _) = decide_at(Verdict::Transient, MAX_RETRIES);
+        let (third, _) = decide_at(Verdict::Transient, MAX_RETRIES.into());
         assert!(matches!(third, Decision::Retry { .. }));
-        let (fourth, _) = decide_at(Verdict::Transient, MAX_RETRIES + 1);
+        let (fourth, _) = decide_at(Verdict::Transient, u32::from(MAX_RETRIES) + 1);
         assert!(matches!(fourth, Decision::Fail { .. }));
     }
 
@@ -155,11 +169,14 @@ mod tests {
 
     #[test]
     fn a_broken_template_number_or_account_halts_and_burns_nobody() {
-        for verdict in [Verdict::TemplateBroken, Verdict::ConnectionBroken, Verdict::AccountBroken]
-        {
+        for (verdict, scope) in [
+            (Verdict::TemplateBroken, Stop::Template),
+            (Verdict::ConnectionBroken, Stop::Number),
+            (Verdict::AccountBroken, Stop::Account),
+        ] {
             let (decision, stop) = decide_at(verdict, 9);
             assert!(matches!(decision, Decision::Retry { .. }));
-            assert_eq!(stop, Stop::Campaign);
+            assert_eq!(stop, scope);
         }
     }
 }

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -8,9 +8,10 @@ use futures::stream::{self, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
+use super::halt::{Scope, halt};
 use super::retry::Decision;
 use super::{Channels, ChannelsError, Pacer, Pacers, QueueError, Route, SendQueue};
-use crate::campaign::{self, Campaign, Move, Status as CampaignStatus};
+use crate::campaign::{self, Campaign, Status as CampaignStatus};
 use crate::contact::{self, ContactKey, Profile};
 use crate::ids::{IdSource, RunId};
 use crate::plan::store::Closing;
@@ -90,6 +91,8 @@ pub(super) struct Run<'a> {
     /// Places of the ledger to give back, by bucket: of people who hold one
     /// already, or need none.
     pub(super) spared: Mutex<BTreeMap<i64, u32>>,
+    /// Countries that are left out.
+    pub(super) blocked: Mutex<BTreeSet<String>>,
     /// Why the run has to stop; set once.
     pub(super) stopped: OnceLock<Halt>,
 }
@@ -145,17 +148,21 @@ impl Sender {
         if let Some(why) = closed_for(&campaign, &batch, now) {
             return Ok(Err((batch, campaign, why)));
         }
-        let route = match self.channels.route(batch.connection, now).await {
-            Ok(route) => route,
+        let route = match self.channels.checked_route(batch.connection, now).await {
+            Ok((route, None)) => route,
+            Ok((_, Some(why))) => {
+                halt(&self.table, &Scope::Number(batch.connection), why, now).await?;
+                return Ok(Err((batch, campaign, why.to_owned())));
+            }
             Err(ChannelsError::Store(error)) => return Err(error.into()),
             Err(broken @ (ChannelsError::Unknown | ChannelsError::Vault(_))) => {
                 let why = broken.to_string();
-                self.halt(&campaign, &why).await?;
+                halt(&self.table, &Scope::Number(batch.connection), &why, now).await?;
                 return Ok(Err((batch, campaign, why)));
             }
         };
         plan::store::carry_over(&self.table, &mut batch, now).await?;
-        let throughput = route.connection.throughput_mps;
+        let throughput = route.throughput();
         Ok(Ok(Run {
             sender: self,
             pacer: self.pacers.of(batch.connection, batch.lane, throughput, now),
@@ -164,6 +171,7 @@ impl Sender {
             budget: AtomicU32::new(batch.size),
             strikes: AtomicU32::new(0),
             spared: Mutex::default(),
+            blocked: Mutex::new(route.health.blocked_countries.clone()),
             stopped: OnceLock::new(),
             lease,
             batch,
@@ -258,17 +266,6 @@ impl Sender {
             | Status::Closed => Ok(true),
         }
     }
-
-    /// Stops a campaign for a reason, unless it is stopped already.
-    pub(super) async fn halt(&self, campaign: &Campaign, why: &str) -> Result<(), DeliveryError> {
-        use campaign::store::{ChangeError, change_status};
-        tracing::warn!(campaign = %campaign.id, why, "campaign halted");
-        let now = self.clock.now();
-        match change_status(&self.table, campaign.id, Move::Halt, Some(why), now).await {
-            Ok(_) | Err(ChangeError::Refused(_) | ChangeError::Unknown) => Ok(()),
-            Err(ChangeError::Store(error)) => Err(error.into()),
-        }
-    }
 }
 
 /// Why a batch may not be sent now, if it may not.
@@ -339,7 +336,7 @@ impl Run<'_> {
 
     /// Sends the recipients of a page that are due, at the lane's beat.
     async fn send_page(&self, page: Vec<Recipient>) -> Result<(), DeliveryError> {
-        let rate = self.batch.lane.rate(self.route.connection.throughput_mps);
+        let rate = self.batch.lane.rate(self.route.throughput());
         let in_flight = rate.ceil().clamp(1.0, MOST_IN_FLIGHT) as usize;
         let mut due = Vec::with_capacity(page.len());
         for recipient in page {
@@ -386,6 +383,10 @@ impl Run<'_> {
 
     pub(super) fn spared(&self) -> MutexGuard<'_, BTreeMap<i64, u32>> {
         self.spared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn blocked(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.blocked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sorts a recipient of the range: what an earlier run of this batch left

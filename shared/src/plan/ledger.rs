@@ -23,9 +23,16 @@ const WINDOW_SECONDS: i64 = 24 * 3600;
 /// What a portfolio may send and what it has sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
-    /// Unique people in any 24 hours; none for unlimited.
+    /// Unique people in any 24 hours, as people set it; none where they set none.
     #[serde(default)]
     pub limit: Option<u64>,
+    /// The same, as the provider told it; none for unlimited, or not told.
+    #[serde(default)]
+    pub told: Option<u64>,
+    /// When the provider told it; none for a guess, which holds until people or the
+    /// provider say otherwise.
+    #[serde(default)]
+    pub told_at: Option<Timestamp>,
     /// Places taken, by bucket (seconds since 1970 at its start).
     #[serde(default)]
     pub buckets: BTreeMap<String, u64>,
@@ -57,6 +64,31 @@ pub fn is_live(bucket: i64, now: Timestamp) -> bool {
 }
 
 impl Ledger {
+    /// How many different people in 24 hours: what people set, and never more
+    /// than the provider takes; none for any number.
+    pub fn people(&self) -> Option<u64> {
+        match self.told_at {
+            Some(_) => self.limit.into_iter().chain(self.told).min(),
+            None => self.limit.or(self.told),
+        }
+    }
+
+    /// Takes a limit to hold until people or the provider say otherwise.
+    pub fn guess(&mut self, people: u64) {
+        if self.told_at.is_none() {
+            self.told = Some(people);
+        }
+        self.version += 1;
+    }
+
+    /// Takes up what the provider told at `at`, unless it told something newer.
+    pub fn tell(&mut self, people: Option<u64>, at: Timestamp) {
+        if self.told_at.is_none_or(|known| known <= at) {
+            (self.told, self.told_at) = (people, Some(at));
+        }
+        self.version += 1;
+    }
+
     /// How many places are taken at `now`.
     pub fn taken(&self, now: Timestamp) -> u64 {
         self.live(now).map(|(_, count)| count).sum()
@@ -64,7 +96,7 @@ impl Ledger {
 
     /// How many places are free at `now`; [`u64::MAX`] without a limit.
     pub fn free(&self, now: Timestamp) -> u64 {
-        self.limit.map_or(u64::MAX, |limit| limit.saturating_sub(self.taken(now)))
+        self.people().map_or(u64::MAX, |limit| limit.saturating_sub(self.taken(now)))
     }
 
     /// When places are free next, while none is.
@@ -169,6 +201,30 @@ mod tests {
         assert_eq!(ledger.free(at(60)), 50);
         let next = ledger.next_free(at(60)).unwrap();
         assert_eq!(ledger.free(next), 250);
+    }
+
+    #[test]
+    fn the_lower_of_two_limits_holds_and_older_news_change_nothing() {
+        let mut ledger = Ledger { limit: Some(1_000), ..Ledger::default() };
+        ledger.tell(Some(250), at(10));
+        assert_eq!(ledger.people(), Some(250));
+        ledger.tell(Some(2_000), at(5));
+        assert_eq!(ledger.people(), Some(250));
+        ledger.tell(None, at(20));
+        assert_eq!(ledger.people(), Some(1_000));
+        ledger.guess(10);
+        assert_eq!(ledger.people(), Some(1_000));
+    }
+
+    #[test]
+    fn a_guess_holds_until_someone_knows_better() {
+        let mut ledger = Ledger::default();
+        ledger.guess(250);
+        assert_eq!(ledger.people(), Some(250));
+        let set = Ledger { limit: Some(10_000), ..ledger.clone() };
+        assert_eq!(set.people(), Some(10_000));
+        ledger.tell(Some(2_000), at(0));
+        assert_eq!(ledger.people(), Some(2_000));
     }
 
     #[test]

@@ -53,7 +53,28 @@ pub async fn ledger(table: &Table, portfolio: &str) -> Result<Ledger, StoreError
     Ok(table.get(&Key::Ledger(portfolio.to_owned())).await?.unwrap_or_default())
 }
 
-/// Sets how many unique people a portfolio may reach in 24 hours; none for unlimited.
+/// Takes up how many unique people the provider says that a portfolio may reach in
+/// 24 hours; none for unlimited.
+pub async fn tell_portfolio_limit(
+    table: &Table,
+    portfolio: &str,
+    people: Option<u64>,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    change_ledger(table, portfolio, |ledger| ledger.tell(people, at)).await
+}
+
+/// Takes a limit of a portfolio to hold until people or the provider say otherwise.
+pub async fn guess_portfolio_limit(
+    table: &Table,
+    portfolio: &str,
+    people: u64,
+) -> Result<(), StoreError> {
+    change_ledger(table, portfolio, |ledger| ledger.guess(people)).await
+}
+
+/// Sets how many unique people a portfolio may reach in 24 hours at most; none to
+/// leave that to the provider.
 pub async fn set_portfolio_limit(
     table: &Table,
     portfolio: &str,

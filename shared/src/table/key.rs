@@ -65,6 +65,8 @@ pub enum Key {
     },
     /// A connection.
     Connection(ConnectionId),
+    /// What the provider says of a connection.
+    Health(ConnectionId),
     /// A local template.
     Template {
         /// Its name.
@@ -81,6 +83,7 @@ pub enum Key {
 }
 
 const META: &str = "META";
+const HEALTH: &str = "HEALTH#";
 const MARK: &str = "MARK";
 const PROFILE: &str = "PROFILE";
 const ROLLING: &str = "ROLLING";
@@ -103,7 +106,7 @@ impl Key {
             Self::Contact(contact) | Self::Message { contact, .. } => {
                 format!("CONTACT#{}", contact.as_str())
             }
-            Self::Connection(_) => "CONNECTION".to_owned(),
+            Self::Connection(_) | Self::Health(_) => "CONNECTION".to_owned(),
             Self::Template { .. } => "TEMPLATE".to_owned(),
             Self::ApiKey(_) => "KEY".to_owned(),
             Self::Ledger(portfolio) => format!("LEDGER#{portfolio}"),
@@ -124,6 +127,7 @@ impl Key {
             Self::Contact(_) => PROFILE.to_owned(),
             Self::Message { at, id, .. } => format!("MSG#{at}#{id}"),
             Self::Connection(id) => id.to_string(),
+            Self::Health(id) => format!("{HEALTH}{id}"),
             Self::Template { name, language } => format!("{name}#{language}"),
             Self::ApiKey(hash) => hash.clone(),
             Self::Ledger(_) => ROLLING.to_owned(),
@@ -205,7 +209,10 @@ impl Key {
 
     fn parse_singleton(pk: &str, sk: &str) -> Option<Self> {
         match pk {
-            "CONNECTION" => sk.parse().ok().map(Self::Connection),
+            "CONNECTION" => match sk.strip_prefix(HEALTH) {
+                Some(id) => id.parse().ok().map(Self::Health),
+                None => sk.parse().ok().map(Self::Connection),
+            },
             "TEMPLATE" => {
                 let (name, language) = sk.split_once('#')?;
                 Some(Self::Template { name: name.to_owned(), language: language.to_owned() })

@@ -1,6 +1,8 @@
 //! Campaigns as the API shows them, takes them and changes them.
 
-use carillon::campaign::{Campaign, CountryCode, SendWindow, Settings, Speed, Status, Zone};
+use carillon::campaign::{
+    Campaign, CountryCode, MAX_RETRIES, SendWindow, Settings, Speed, Status, Zone,
+};
 use carillon::ids::{CampaignId, ConnectionId};
 use carillon::message::Content;
 use carillon::time::Timestamp;
@@ -38,6 +40,10 @@ pub(crate) struct NewCampaign {
     #[serde(default = "priority")]
     #[schema(required = false, default = 5)]
     priority: u8,
+    /// How many more attempts someone gets after one that surely failed, 0 to 10.
+    #[serde(default = "max_retries")]
+    #[schema(required = false)]
+    max_retries: u8,
     /// Not before this moment.
     #[schema(value_type = Option<String>, format = DateTime)]
     scheduled_start: Option<Timestamp>,
@@ -63,6 +69,10 @@ const fn daily_send_limit() -> u32 {
     DAILY_SEND_LIMIT
 }
 
+const fn max_retries() -> u8 {
+    MAX_RETRIES
+}
+
 const fn priority() -> u8 {
     PRIORITY
 }
@@ -77,6 +87,7 @@ impl From<NewCampaign> for Settings {
             daily_send_limit: new.daily_send_limit,
             speed: new.speed,
             priority: new.priority,
+            max_retries: new.max_retries,
             scheduled_start: new.scheduled_start,
             scheduled_end: new.scheduled_end,
             send_window: new.send_window,
@@ -135,6 +146,8 @@ pub(crate) struct CampaignChanges {
     speed: Option<Speed>,
     /// 1 (first) to 10 (last).
     priority: Option<u8>,
+    /// How many more attempts someone gets, 0 to 10.
+    max_retries: Option<u8>,
     /// Not before this moment. Not while it is active.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -176,6 +189,7 @@ impl CampaignChanges {
             daily_send_limit: self.daily_send_limit.unwrap_or(old.daily_send_limit),
             speed: self.speed.unwrap_or(old.speed),
             priority: self.priority.unwrap_or(old.priority),
+            max_retries: self.max_retries.unwrap_or(old.max_retries),
             scheduled_start: self.scheduled_start.unwrap_or(old.scheduled_start),
             scheduled_end: self.scheduled_end.unwrap_or(old.scheduled_end),
             send_window: self.send_window.unwrap_or(old.send_window),
@@ -238,6 +252,8 @@ pub(crate) struct CampaignView {
     speed: Speed,
     /// 1 (first) to 10 (last).
     priority: u8,
+    /// How many more attempts someone gets after one that surely failed.
+    max_retries: u8,
     /// Not before this moment.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -289,6 +305,7 @@ impl From<Campaign> for CampaignView {
             daily_send_limit: settings.daily_send_limit,
             speed: settings.speed,
             priority: settings.priority,
+            max_retries: settings.max_retries,
             scheduled_start: settings.scheduled_start,
             scheduled_end: settings.scheduled_end,
             send_window: settings.send_window,

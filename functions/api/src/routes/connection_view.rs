@@ -1,9 +1,10 @@
 //! Connections as the API shows them, takes them and checks them.
 
-use carillon::channel::whatsapp_cloud::{
-    MessagingLimit, NumberInfo, NumberStatus, Quality, SendAbility,
-};
-use carillon::connection::Kind;
+use std::collections::BTreeSet;
+
+use carillon::campaign::CountryCode;
+use carillon::channel::whatsapp_cloud::{MessagingLimit, NumberInfo, NumberStatus, SendAbility};
+use carillon::connection::{Kind, Note};
 use carillon::ids::ConnectionId;
 use carillon::time::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
@@ -67,8 +68,13 @@ pub(crate) struct ConnectionChanges {
     pub(super) verify_token: Option<SecretString>,
     /// Messages a second, 1 to 1,000.
     pub(super) throughput_mps: Option<u32>,
-    /// How many different people in 24 hours, for the whole portfolio.
+    /// How many different people in 24 hours at most, for the whole portfolio;
+    /// never more than Meta says. `"unlimited"` leaves it to Meta.
     pub(super) messaging_limit: Option<Limit>,
+    /// The countries that are left out, by two-letter ISO code; a country is added
+    /// by itself when Meta says that the account may not send there.
+    #[schema(value_type = Option<Vec<String>>)]
+    pub(super) blocked_countries: Option<BTreeSet<CountryCode>>,
 }
 
 /// A number of people, or `"unlimited"`.
@@ -125,6 +131,18 @@ pub(crate) struct ConnectionView {
     pub(super) throughput_mps: u32,
     /// How many different people the portfolio may write to in 24 hours.
     pub(super) messaging_limit: Limit,
+    /// How people take the number's messages: `green`, `yellow`, `red`, `unknown`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) quality: Option<String>,
+    /// The countries that are left out, by two-letter ISO code.
+    pub(super) blocked_countries: BTreeSet<String>,
+    /// When Meta was asked about the number last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(super) checked_at: Option<Timestamp>,
+    /// The last news of the account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) note: Option<Note>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     pub(super) created_at: Timestamp,
@@ -273,7 +291,7 @@ impl From<NumberInfo> for NumberView {
         Self {
             display_phone_number: number.display_phone_number,
             verified_name: number.verified_name,
-            quality: quality(number.quality),
+            quality: number.quality.as_str(),
             status: status(number.status),
             throughput_mps: number.throughput.per_second(),
             messaging_limit: number.limit.map(told_limit),
@@ -283,15 +301,6 @@ impl From<NumberInfo> for NumberView {
                 .map(|(entity, code)| Obstacle { entity, code })
                 .collect(),
         }
-    }
-}
-
-fn quality(quality: Quality) -> &'static str {
-    match quality {
-        Quality::Green => "green",
-        Quality::Yellow => "yellow",
-        Quality::Red => "red",
-        Quality::Unknown => "unknown",
     }
 }
 

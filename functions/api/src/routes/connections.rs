@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use carillon::channel::whatsapp_cloud::{CloudApiError, NumberInfo};
 use carillon::connection::{self, Connection, Secrets};
+use carillon::delivery::learn;
 use carillon::ids::ConnectionId;
 use carillon::plan;
 use carillon::time::Timestamp;
@@ -16,7 +17,7 @@ use utoipa::IntoParams;
 
 use super::connection_view::{
     ConnectionChanges, ConnectionList, ConnectionView, Limit, MadeConnection, NewConnection,
-    NumberView, check_all, told_limit,
+    NumberView, check_all,
 };
 use crate::Api;
 use crate::body::{Asked, Body, Id};
@@ -63,8 +64,15 @@ pub(crate) async fn create(
     let told = number.as_ref().map(|number| number.throughput.per_second());
     connection.throughput_mps = new.throughput_mps.or(told).unwrap_or(STANDARD_THROUGHPUT);
     let shared = others.iter().any(|other| other.portfolio == connection.portfolio);
-    set_limit(&api, &connection, new.limit(number.as_ref(), shared)).await?;
+    set_limit(&api, &connection, new.messaging_limit).await?;
+    if new.messaging_limit.is_none() && !shared {
+        let portfolio = &connection.portfolio;
+        plan::store::guess_portfolio_limit(&api.table, portfolio, FIRST_LIMIT).await?;
+    }
     connection::store::put(&api.table, &connection).await?;
+    if number.is_some() {
+        learn(&api.table, &connection, number.as_ref(), now).await?;
+    }
     let about = view(&api, connection).await?;
     let number = number.map(Into::into);
     Ok((StatusCode::CREATED, Json(MadeConnection { about, verify_token: made_up, number })))
@@ -118,12 +126,17 @@ pub(crate) async fn change(
     };
     connection.secrets = seal(&api, id, &secrets)?;
     connection::store::put(&api.table, &connection).await?;
+    if let Some(countries) = changes.blocked_countries {
+        let countries = countries.into_iter().map(Into::into).collect();
+        connection::store::set_blocked_countries(&api.table, id, &countries).await?;
+    }
     Ok(Json(view(&api, connection).await?))
 }
 
 /// Ask Meta about the number
 ///
-/// Its quality, limit and throughput, and whether it can send.
+/// Its quality, limit and throughput, and whether it can send. What Meta says holds
+/// from then on. By itself this is done every six hours while the number sends.
 #[utoipa::path(post, path = "/v1/connections/{id}/check", operation_id = "checkConnection", tag = "Connections",
     params(("id" = String, Path, description = "The connection's id.")),
     responses((status = 200, description = "What Meta says.", body = NumberView)))]
@@ -132,7 +145,9 @@ pub(crate) async fn check(
     Id(id): Id<ConnectionId>,
 ) -> Answer<Json<NumberView>> {
     let connection = find(&api, id).await?;
-    Ok(Json(ask_meta(&api, &connection).await?.into()))
+    let number = ask_meta(&api, &connection).await?;
+    learn(&api.table, &connection, Some(&number), api.clock.now()).await?;
+    Ok(Json(number.into()))
 }
 
 async fn find(api: &Api, id: ConnectionId) -> Answer<Connection> {
@@ -161,6 +176,7 @@ async fn set_limit(api: &Api, connection: &Connection, limit: Option<Limit>) -> 
 
 async fn view(api: &Api, connection: Connection) -> Answer<ConnectionView> {
     let ledger = plan::store::ledger(&api.table, &connection.portfolio).await?;
+    let health = connection::store::health(&api.table, connection.id).await?;
     let base = api.public_url.as_deref().map(|url| url.trim_end_matches('/'));
     Ok(ConnectionView {
         id: connection.id,
@@ -169,8 +185,12 @@ async fn view(api: &Api, connection: Connection) -> Answer<ConnectionView> {
         phone_number_id: connection.phone_number_id,
         waba_id: connection.waba_id,
         portfolio: connection.portfolio,
-        throughput_mps: connection.throughput_mps,
-        messaging_limit: ledger.limit.into(),
+        throughput_mps: health.throughput(connection.throughput_mps),
+        messaging_limit: ledger.people().into(),
+        quality: health.quality,
+        blocked_countries: health.blocked_countries,
+        checked_at: health.checked_at,
+        note: health.note,
         created_at: connection.created_at,
         webhook_url: base.map(|base| format!("{base}/webhooks/whatsapp")),
     })
@@ -215,13 +235,5 @@ impl NewConnection {
             secrets: seal(api, id, &secrets)?,
             created_at: now,
         })
-    }
-
-    /// The portfolio's limit: as given, as Meta says, or the first step; none
-    /// when another connection of the portfolio has settled it.
-    fn limit(&self, number: Option<&NumberInfo>, shared: bool) -> Option<Limit> {
-        let told = number.and_then(|number| number.limit).map(told_limit);
-        let first = (!shared).then_some(Limit::People(FIRST_LIMIT));
-        self.messaging_limit.or(told).or(first)
     }
 }

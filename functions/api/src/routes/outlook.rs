@@ -71,7 +71,7 @@ pub(crate) async fn plan(
     let waiting = if campaign.status.is_final() { 0 } else { waiting(&funnel, &imports) };
     Ok(Json(Outlook {
         status: campaign.status,
-        forecast: forecast(&campaign, waiting, ledger.limit, now),
+        forecast: forecast(&campaign, waiting, ledger.people(), now),
         estimate: estimate(&countries(&imports), category, campaign.today(now)),
         category_known,
         waits: waits(&campaign, connection.as_ref(), &ledger, now)

@@ -165,7 +165,11 @@ pub(crate) fn from_file(path: &Path) -> Result<Config, CommandError> {
 /// a business that has proved itself, and the template of the examples.
 pub(crate) fn built_in(behaviour: Behaviour) -> Config {
     Config {
-        numbers: vec![Number { messaging_limit: "TIER_2K".to_owned(), ..Number::default() }],
+        numbers: vec![Number {
+            messaging_limit: "TIER_2K".to_owned(),
+            throughput: Some(80),
+            ..Number::default()
+        }],
         limits: Limits::meta(PORTFOLIO_LIMIT),
         templates: vec![spring_offer()],
         behaviour,

@@ -120,6 +120,28 @@ pub enum InboundContent {
     },
 }
 
+impl InboundContent {
+    /// Whether it says something to us. A reaction, a notice of the system, and a
+    /// change or withdrawal of an earlier message don't.
+    pub fn is_answer(&self) -> bool {
+        match self {
+            Self::Text { .. }
+            | Self::Button { .. }
+            | Self::Interactive { .. }
+            | Self::Media { .. }
+            | Self::Location { .. }
+            | Self::Contacts
+            | Self::Order
+            | Self::Other { .. } => true,
+            Self::Reaction { .. }
+            | Self::Edit { .. }
+            | Self::Revoke { .. }
+            | Self::System(_)
+            | Self::Unsupported { .. } => false,
+        }
+    }
+}
+
 /// The sort of a choice in an interactive message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReplyKind {

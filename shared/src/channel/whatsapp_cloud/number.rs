@@ -125,7 +125,40 @@ impl NumberInfo {
     }
 }
 
+impl NumberInfo {
+    /// Why nothing can be sent from the number, if that is so.
+    pub fn obstacle(&self) -> Option<&'static str> {
+        match self.status {
+            NumberStatus::Banned => return Some("WhatsApp has banned the number"),
+            NumberStatus::Gone => return Some("the number is not registered at WhatsApp any more"),
+            NumberStatus::Restricted => {
+                return Some("WhatsApp lets the number start no conversations");
+            }
+            NumberStatus::Connected
+            | NumberStatus::Pending
+            | NumberStatus::Flagged
+            | NumberStatus::Limited
+            | NumberStatus::Unknown => {}
+        }
+        let blocked = self.health.as_ref().is_some_and(|health| match health.can_send {
+            SendAbility::Blocked => true,
+            SendAbility::Available | SendAbility::Limited | SendAbility::Unknown => false,
+        });
+        blocked.then_some("WhatsApp says that the number can't send")
+    }
+}
+
 impl Quality {
+    /// The word in the API and in the table.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Green => "green",
+            Self::Yellow => "yellow",
+            Self::Red => "red",
+            Self::Unknown => "unknown",
+        }
+    }
+
     pub(super) fn read(text: &str) -> Self {
         match text {
             "GREEN" => Self::Green,

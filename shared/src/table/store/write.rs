@@ -240,6 +240,17 @@ impl Update {
         self
     }
 
+    /// Sets an attribute to a set of texts, which may not be empty.
+    #[must_use]
+    pub fn set_texts(mut self, name: &str, members: &BTreeSet<String>) -> Self {
+        let placeholder = format!(":set_{name}");
+        self.guard.names.insert(name.to_owned());
+        let set = AttributeValue::Ss(members.iter().cloned().collect());
+        self.guard.values.insert(placeholder.clone(), set);
+        self.sets.push(format!("#{name} = {placeholder}"));
+        self
+    }
+
     /// Removes an attribute.
     #[must_use]
     pub fn remove(mut self, name: &str) -> Self {
