@@ -44,10 +44,11 @@ impl Webhook {
                 let name = template.name.clone();
                 if !state.may_be_sent() {
                     let reason = reason.map_or_else(String::new, |reason| format!(", {reason}"));
-                    let why = format!("WhatsApp says that the template is {state:?}{reason}");
+                    let why =
+                        format!("WhatsApp says that the template is {}{reason}", state.as_str());
                     self.halt(&Self::of_template(account, template), &why).await?;
                 }
-                self.note(&connections, format!("template {name}: {state:?}"), at).await
+                self.note(&connections, format!("template {name}: {}", state.as_str()), at).await
             }
             AccountChange::TemplateQuality { template, quality } => {
                 let text = format!("template {}: quality {}", template.name, quality.as_str());

@@ -258,6 +258,20 @@ impl TemplateState {
         }
     }
 
+    /// The word for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Approved => "approved",
+            Self::Pending => "under review",
+            Self::Rejected => "rejected",
+            Self::Paused => "paused",
+            Self::Disabled => "disabled",
+            Self::Gone => "gone",
+            Self::Flagged => "flagged",
+            Self::Unknown => "in a new state",
+        }
+    }
+
     /// Whether sends with it are taken.
     pub fn may_be_sent(self) -> bool {
         match self {
