@@ -1,0 +1,37 @@
+# Each recipe is one plain command: `just` is a comfort, not a need.
+
+# the recipes
+default:
+    @just --list
+
+# everything on this machine, with the built-in simulator
+run *ARGS:
+    cargo run --release -- {{ARGS}}
+
+# 1,000 contacts, 250 a day, on a fast clock
+demo:
+    cargo run --release -- demo
+
+# every test
+test:
+    cargo test --workspace
+
+# all that CI checks
+ci:
+    .ci/run
+
+# a benchmark: sending, importing, planning, webhooks or requests
+bench NAME:
+    cargo bench --package carillon-bench --bench {{NAME}}
+
+# kill the program N times at random moments, and compare with the simulator's log
+kill-test N="200":
+    CARILLON_KILLS={{N}} cargo test --release --workspace --test kill -- --nocapture
+
+# a month of campaigns under random faults, with so many seeds
+simulate SEEDS="1000":
+    CARILLON_SEEDS={{SEEDS}} cargo test --release --workspace --test month -- --nocapture
+
+# so many shuffled, repeated statuses, a third of the requests meeting a fault
+storm N="100000":
+    CARILLON_STATUSES={{N}} cargo test --release --workspace --test storm -- --nocapture
