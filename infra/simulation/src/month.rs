@@ -144,26 +144,28 @@ impl Month {
     }
 
     async fn step(&mut self) -> Result<(), Broken> {
-        let busy = !self.crowd.is_empty() || !self.stage.queue.is_empty();
-        self.schedule(busy);
+        let dice = self.stage.dice.clone();
+        self.schedule(self.is_busy());
+        self.pass(dice.millis(100, 3_000)).await?;
         self.deliver();
         self.tell();
         self.count();
-        let dice = self.stage.dice.clone();
         if dice.permille(self.weather.people) {
             self.office.stir(&self.stage).await?;
         }
-        let soon = self
-            .stage
-            .whatsapp
-            .outbox
-            .is_due(self.stage.clock.now(), SignedDuration::from_secs(60));
-        let time = match (busy, soon) {
+        let now = self.stage.clock.now();
+        let soon = self.stage.whatsapp.outbox.is_due(now, SignedDuration::from_secs(60));
+        let time = match (self.is_busy(), soon) {
             (true, _) => dice.millis(500, 40_000),
             (false, true) => dice.millis(5_000, 300_000),
             (false, false) => dice.millis(600_000, 24_000_000),
         };
         self.pass(time).await
+    }
+
+    /// Whether somebody is at work, or there is work on the queue.
+    fn is_busy(&self) -> bool {
+        !self.crowd.is_empty() || !self.stage.queue.is_empty()
     }
 
     async fn pass(&mut self, time: Duration) -> Result<(), Broken> {

@@ -1,7 +1,7 @@
 //! What must be true at the end.
 
 use carillon::analytics::{self, Report};
-use carillon::campaign::Campaign;
+use carillon::campaign::{self, Campaign};
 use carillon::plan;
 use carillon::recipient::{Recipient, Rung, Status};
 use carillon::time::Date;
@@ -22,7 +22,7 @@ impl Month {
             return Ok(Some(wrong));
         }
         if !self.is_done() {
-            return Ok(Some(self.unfinished()));
+            return Ok(Some(self.unfinished().await?));
         }
         if let Some(wrong) = self.people() {
             return Ok(Some(wrong));
@@ -44,17 +44,37 @@ impl Month {
         })
     }
 
-    fn unfinished(&self) -> String {
+    /// Why it never ends: what waits, and what became of the last batch.
+    async fn unfinished(&self) -> Result<String, Broken> {
+        let open: Vec<Campaign> = {
+            let known = self.stage.watch.known();
+            let campaigns = self.office.campaigns.iter().filter_map(|id| known.campaign(*id));
+            campaigns.filter(|campaign| !campaign.status.is_final()).cloned().collect()
+        };
+        let mut lines = vec!["it never ends".to_owned()];
+        for campaign in open {
+            let batches = campaign::store::batches(&self.stage.table, campaign.id, None).await?;
+            let last = batches
+                .last()
+                .map(|batch| (batch.name.date, batch.size, batch.used, batch.closed_for.clone()));
+            lines.push(format!(
+                "{} is {}, walk {:?}, settings {:?}, {} batches, the last {last:?}",
+                campaign.id,
+                campaign.status,
+                campaign.walk,
+                campaign.settings,
+                batches.len()
+            ));
+        }
         let known = self.stage.watch.known();
-        let campaigns = self.office.campaigns.iter().filter_map(|id| known.campaign(*id));
-        let campaigns: Vec<String> =
-            campaigns.map(|one| format!("{} is {} ({:?})", one.id, one.status, one.walk)).collect();
         let left = known.recipients.iter();
         let left = left.filter(|(_, one)| matches!(one.status, Status::Pending | Status::Sending));
-        let left: Vec<String> =
-            left.map(|(whom, one)| format!("{} is {}", name(whom), stands(one))).collect();
-        let first = left.iter().take(3).cloned().collect::<Vec<_>>().join("; ");
-        format!("it never ends: {}; {} wait: {first}", campaigns.join("; "), left.len())
+        lines.extend(
+            left.take(3).map(|(whom, one)| {
+                format!("{} is {} {:?}", name(whom), stands(one), one.not_before)
+            }),
+        );
+        Ok(lines.join("\n  "))
     }
 
     /// Every recipient against what WhatsApp knows of them.
