@@ -1,7 +1,16 @@
 //! Where AWS is: the environment's region, credentials and endpoints, or two
 //! engines on this machine.
 
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::{
+    AsyncSleep, Credentials, HttpClient, SharedAsyncSleep, SharedCredentialsProvider, Sleep,
+};
+
+use crate::time::Clock;
 
 /// What the AWS clients are made of.
 #[derive(Debug, Clone)]
@@ -22,12 +31,47 @@ impl AwsConfig {
     pub async fn at(dynamodb_url: &str, sqs_url: &str) -> Self {
         let base = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::from_static("local"))
-            .credentials_provider(aws_sdk_dynamodb::config::Credentials::new(
-                "local", "local", None, None, "local",
-            ))
+            .credentials_provider(nobody())
             .load()
             .await;
         let at = |url: &str| base.to_builder().endpoint_url(url).build();
         Self { dynamodb: at(dynamodb_url), sqs: at(sqs_url) }
+    }
+
+    /// Engines in this process, each spoken to through an HTTP client of its own.
+    /// The SDK's waits go by `clock`, and their lengths are always the same: for
+    /// a simulation that repeats itself.
+    pub fn through(
+        dynamodb: impl HttpClient + 'static,
+        sqs: impl HttpClient + 'static,
+        clock: &Clock,
+    ) -> Self {
+        let base = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::from_static("local"))
+            .credentials_provider(SharedCredentialsProvider::new(nobody()))
+            .endpoint_url("http://engine.invalid")
+            .sleep_impl(SharedAsyncSleep::new(ClockSleep(clock.clone())))
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .retry_config(RetryConfig::standard().with_use_static_exponential_base(true))
+            .build();
+        let dynamodb = base.to_builder().http_client(dynamodb).build();
+        Self { dynamodb, sqs: base.to_builder().http_client(sqs).build() }
+    }
+}
+
+/// The credentials for engines that ask for none.
+fn nobody() -> Credentials {
+    Credentials::new("local", "local", None, None, "local")
+}
+
+/// The SDK's way to wait, by our clock.
+#[derive(Debug)]
+struct ClockSleep(Clock);
+
+impl AsyncSleep for ClockSleep {
+    fn sleep(&self, duration: Duration) -> Sleep {
+        let clock = self.0.clone();
+        Sleep::new(async move { clock.sleep(duration).await })
     }
 }

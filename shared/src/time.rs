@@ -1,15 +1,27 @@
 //! The clock. Business code takes `now` as an argument; only the edges (a
 //! handler's first line, a wait between two messages) ask a [`Clock`].
 
+mod stepped;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 pub use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
+use self::stepped::Stepped;
+
 /// Tells the time and waits. The system's clock in production; one that runs
-/// fast and can be moved forward in tests and in the demonstration.
+/// fast and can be moved forward in tests and in the demonstration; one that
+/// stands still between the steps of a simulation.
 #[derive(Clone, Debug)]
-pub struct Clock(Option<Arc<Mutex<Movable>>>);
+pub struct Clock(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    System,
+    Movable(Arc<Mutex<Movable>>),
+    Stepped(Stepped),
+}
 
 #[derive(Debug)]
 struct Movable {
@@ -34,7 +46,7 @@ impl Movable {
 impl Clock {
     /// The machine's own clock.
     pub const fn system() -> Self {
-        Self(None)
+        Self(Kind::System)
     }
 
     /// A clock that starts at `start` and runs `rate` times as fast as the
@@ -43,37 +55,62 @@ impl Clock {
     pub fn movable(start: Timestamp, rate: f64) -> Self {
         let movable =
             Movable { base: start, since: Instant::now(), rate: rate.max(f64::MIN_POSITIVE) };
-        Self(Some(Arc::new(Mutex::new(movable))))
+        Self(Kind::Movable(Arc::new(Mutex::new(movable))))
+    }
+
+    /// A clock that stands still at `start` until it is moved with
+    /// [`Clock::advance`]; who waits for it is woken then, in order. With it a
+    /// whole program runs the same way each time.
+    pub fn stepped(start: Timestamp) -> Self {
+        Self(Kind::Stepped(Stepped::new(start)))
     }
 
     /// The time now.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that asks")]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            None => Timestamp::now(),
-            Some(movable) => lock(movable).now(),
+            Kind::System => Timestamp::now(),
+            Kind::Movable(movable) => lock(movable).now(),
+            Kind::Stepped(stepped) => stepped.now(),
         }
     }
 
-    /// Moves a movable clock forward; the machine's own clock stays as it is.
+    /// Moves a movable or a stepped clock forward; the machine's own clock stays
+    /// as it is.
     pub fn advance(&self, by: Duration) {
-        if let Some(movable) = &self.0 {
-            let mut movable = lock(movable);
-            let later = movable.now().checked_add(by).unwrap_or(Timestamp::MAX);
-            movable.set(later);
+        match &self.0 {
+            Kind::System => {}
+            Kind::Movable(movable) => {
+                let mut movable = lock(movable);
+                let later = movable.now().checked_add(by).unwrap_or(Timestamp::MAX);
+                movable.set(later);
+            }
+            Kind::Stepped(stepped) => stepped.advance(by),
+        }
+    }
+
+    /// When somebody who waits for a stepped clock is to be woken next; none
+    /// while nobody waits, and for the other clocks.
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        match &self.0 {
+            Kind::System | Kind::Movable(_) => None,
+            Kind::Stepped(stepped) => stepped.next_wake(),
         }
     }
 
     /// Waits until this clock has moved on by `duration`, or a little longer.
     pub async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(self.real(duration)).await;
+        match &self.0 {
+            Kind::System | Kind::Movable(_) => tokio::time::sleep(self.real(duration)).await,
+            Kind::Stepped(stepped) => stepped.sleep(duration).await,
+        }
     }
 
     /// How long a stretch of this clock's time takes on the machine's clock.
     pub fn real(&self, duration: Duration) -> Duration {
         match &self.0 {
-            None => duration,
-            Some(movable) => duration.div_f64(lock(movable).rate),
+            Kind::System | Kind::Stepped(_) => duration,
+            Kind::Movable(movable) => duration.div_f64(lock(movable).rate),
         }
     }
 }

@@ -73,12 +73,17 @@ pub async fn count(
         let fresh = changes.iter().filter(|change| after_sequence(&change.sequence, seen));
         let mut tally = Tally::default();
         let mut last = None;
+        let mut counts = false;
         for change in fresh {
-            tally.add(Tally::of(change, zone));
+            let one = Tally::of(change, zone);
+            counts |= !one.0.is_empty();
+            tally.add(one);
             last = Some(&change.sequence);
         }
         let Some(last) = last else { return Ok(()) };
-        if tally.0.is_empty() {
+        // Changes that count for nothing may come again. Not so those that only
+        // add up to nothing: they may come again without the first of them.
+        if !counts {
             return Ok(());
         }
         match table.update(addition(&key, &tally, last, seen)).await {
