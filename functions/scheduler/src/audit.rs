@@ -26,7 +26,10 @@ impl Scheduler {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         for (id, shard) in &situation.unaudited {
-            if let Some(campaign) = situation.campaigns.get(id) {
+            // While batches are open, its recipients are never at rest.
+            if let Some(campaign) = situation.campaigns.get(id)
+                && !situation.open.contains_key(id)
+            {
                 self.audit_shard(campaign, *shard, now).await?;
             }
         }

@@ -20,11 +20,14 @@ use serde::{Deserialize, Serialize};
 use super::Tally;
 use super::store::{Row, recount_shard};
 use crate::campaign::Campaign;
-use crate::table::{Key, StoreError, Table, Update, Write};
+use crate::table::{Key, StoreError, Table, Update, Write, read_item};
 use crate::time::sortable;
 
 /// How often a shard that is at rest is audited.
 pub const AUDIT_EVERY: SignedDuration = SignedDuration::from_hours(12);
+/// The least time between two steps of an audit: who changes a shard more often
+/// than that is not done with it.
+const STEP: SignedDuration = SignedDuration::from_secs(55);
 /// After how long without being seen a mark is put anew.
 const MARK_PATIENCE: SignedDuration = SignedDuration::from_mins(15);
 
@@ -77,6 +80,9 @@ pub async fn audit(
         missing: None,
     };
     let Some(mark) = table.get::<Mark>(&key).await? else { return put(table, &key, fresh).await };
+    if now < mark.put_at + STEP {
+        return Ok(Audit::Waits);
+    }
     let seen = row.mark.as_ref() == Some(&mark.mark);
     if !seen && now < mark.put_at + MARK_PATIENCE {
         return Ok(Audit::Waits);
@@ -95,7 +101,7 @@ pub async fn audit(
             missing
         }
     };
-    if !conclude(table, &counters, &row, &missing, now).await? {
+    if !conclude(table, &counters, &row, &mark.mark, &missing, now).await? {
         return put(table, &key, fresh).await;
     }
     table.write(Write::Delete(key)).await?;
@@ -107,15 +113,22 @@ async fn put(table: &Table, key: &Key, mark: Mark) -> Result<Audit, StoreError> 
     Ok(Audit::Waits)
 }
 
-/// Adds what is missing, unless a record was counted since; `false` then.
+/// Adds what is missing, unless a record was counted since; `false` then. The mark
+/// is used up with it, so that the same write, repeated, adds nothing again.
 async fn conclude(
     table: &Table,
     counters: &Key,
     row: &Row,
+    mark: &str,
     missing: &Tally,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let update = Update::of(counters).set("audited_at", now);
+    let used_up = format!("{mark} used up");
+    let update = Update::of(counters)
+        .set("audited_at", now)
+        .set("mark", &used_up)
+        .when("#mark = :seen_mark")
+        .value("seen_mark", mark);
     let update = match &row.last_sequence {
         Some(seen) => update.when("#last_sequence = :seen").value("seen", seen),
         None => update.when("attribute_not_exists(#last_sequence)"),
@@ -123,7 +136,10 @@ async fn conclude(
     let update = missing.0.iter().fold(update, |update, (name, amount)| update.add(name, *amount));
     match table.update(update).await {
         Ok(_) => Ok(true),
-        Err(StoreError::Condition(_)) => Ok(false),
+        Err(StoreError::Condition(Some(item))) => {
+            Ok(read_item::<Row>(*item)?.mark.as_ref() == Some(&used_up))
+        }
+        Err(StoreError::Condition(None)) => Ok(false),
         Err(error) => Err(error),
     }
 }
