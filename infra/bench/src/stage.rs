@@ -87,6 +87,7 @@ impl Stage {
             ids: IdSource::random(),
             senders: 4,
             ticking: false,
+            stream_twice: false,
         };
         let host = Host::start_on(host, engines, &urls.0, &urls.1).await.expect("the host starts");
         simulator.set_webhook(&format!("{}/webhooks/whatsapp", host.url()), VERIFY_TOKEN);

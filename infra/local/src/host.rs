@@ -1,10 +1,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use carillon::AwsConfig;
 use carillon::config::Config;
-use carillon::delivery::{SendQueue, Sender};
+use carillon::delivery::{RunEnd, SendQueue, Sender};
 use carillon::ids::IdSource;
+use carillon::plan::BatchRef;
 use carillon::table::{Table, ensure_table};
 use carillon::time::Clock;
 use carillon_aggregator::Aggregator;
@@ -46,6 +48,8 @@ pub struct HostConfig {
     pub senders: usize,
     /// Whether the scheduler runs by itself; without, [`Host::tick`] runs it.
     pub ticking: bool,
+    /// Whether the stream is delivered twice, as Lambda may do: for tests.
+    pub stream_twice: bool,
 }
 
 /// Why a host can't start.
@@ -162,6 +166,7 @@ impl Host {
             Arc::new(aggregator),
             host.clock.clone(),
             caught_up,
+            host.stream_twice,
             self.counting.clone(),
         ));
     }
@@ -212,6 +217,12 @@ impl Host {
     /// The queue of batches, for tests that look behind the front door.
     pub fn sends(&self) -> &SendQueue {
         &self.sender.queue
+    }
+
+    /// Runs a sender on a batch, now and beside all others.
+    pub async fn send_batch(&self, name: &BatchRef) -> Result<RunEnd, HostError> {
+        let deadline = self.sender.clock.now() + Duration::from_mins(5);
+        self.sender.run(name, deadline).await.map_err(function)
     }
 
     /// Puts any text on the queue of batches, as a stranger might.

@@ -78,6 +78,7 @@ pub(crate) async fn read_stream(
     aggregator: Arc<Aggregator>,
     clock: Clock,
     caught_up: watch::Sender<u64>,
+    twice: bool,
     closing: CancellationToken,
 ) {
     let mut after: Option<String> = None;
@@ -97,6 +98,9 @@ pub(crate) async fn read_stream(
                 tokio::time::sleep(STREAM_PAUSE).await;
             }
             Ok(Ok(records)) => {
+                if twice {
+                    aggregate(&aggregator, &clock, records.clone()).await;
+                }
                 after = aggregate(&aggregator, &clock, records).await.or(after);
                 trim(&engines, after.clone()).await;
             }

@@ -4,8 +4,10 @@
 
 mod answer;
 mod contacts;
+mod faults;
 mod world;
 
 pub use answer::Answer;
 pub use contacts::{contacts_csv, phone};
+pub use faults::{Faults, FaultyProxy};
 pub use world::{Builder, World};

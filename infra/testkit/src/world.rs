@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use carillon::ids::IdSource;
 use carillon::time::{Clock, Timestamp, system_time};
-use carillon_engines::Place;
+use carillon_engines::{Engines, Place};
 use carillon_local::{Host, HostConfig};
 use serde_json::{Value, json};
 use whatsapp_simulator::{Behaviour, Limits, Simulator};
 
-use crate::Answer;
+use crate::{Answer, Faults, FaultyProxy};
 
 const ADMIN_KEY: &str = "test-admin-key";
 const APP_SECRET: &str = "simulator-app-secret";
@@ -28,6 +28,7 @@ pub struct Builder {
     folder: Option<PathBuf>,
     senders: usize,
     rate: f64,
+    faults: Option<Faults>,
 }
 
 /// Carillon, a simulator and a clock.
@@ -38,6 +39,8 @@ pub struct World {
     pub simulator: Simulator,
     /// The clock that both go by.
     pub clock: Clock,
+    /// What stands before the table and the queues, where faults were asked for.
+    pub proxies: Option<[FaultyProxy; 2]>,
     http: reqwest::Client,
     builder: Builder,
     // Removed with the world.
@@ -55,6 +58,7 @@ impl Default for Builder {
             folder: None,
             senders: 4,
             rate: RATE,
+            faults: None,
         }
     }
 }
@@ -95,6 +99,14 @@ impl Builder {
         self
     }
 
+    /// Puts something that disturbs between Carillon and its engines; the stream
+    /// is delivered twice, too.
+    #[must_use]
+    pub fn faults(mut self, faults: Faults) -> Self {
+        self.faults = Some(faults);
+        self
+    }
+
     /// The world.
     ///
     /// # Panics
@@ -110,9 +122,18 @@ impl Builder {
         let clock = Clock::movable(self.start, self.rate);
         let simulator = Simulator::start(simulator_config(&self, &clock)).await;
         let simulator = simulator.expect("the simulator starts");
-        let host = start_host(&self, &clock, &folder, &simulator).await;
+        let (host, proxies) = start_host(&self, &clock, &folder, &simulator).await;
         let http = reqwest::Client::new();
-        World { host, simulator, clock, http, builder: self, _own_folder: own_folder, folder }
+        World {
+            host,
+            simulator,
+            clock,
+            proxies,
+            http,
+            builder: self,
+            _own_folder: own_folder,
+            folder,
+        }
     }
 }
 
@@ -133,8 +154,8 @@ async fn start_host(
     clock: &Clock,
     folder: &Path,
     simulator: &Simulator,
-) -> Host {
-    let host = Host::start(HostConfig {
+) -> (Host, Option<[FaultyProxy; 2]>) {
+    let config = HostConfig {
         place: Place::Folder(folder.to_owned()),
         listen: ([127, 0, 0, 1], 0).into(),
         graph_url: simulator.url(),
@@ -146,10 +167,27 @@ async fn start_host(
         ids: IdSource::seeded(7),
         senders: builder.senders,
         ticking: false,
-    });
-    let host = host.await.expect("the host starts");
+        stream_twice: builder.faults.is_some(),
+    };
+    let (host, proxies) = match &builder.faults {
+        None => (Host::start(config).await, None),
+        Some(faults) => {
+            let engines = Engines::start(config.place.clone()).expect("the engines start");
+            // The faults come once everything is there.
+            let proxy = |url: String, seed| async move {
+                FaultyProxy::start(&url, Faults::default(), seed).await.expect("a proxy")
+            };
+            let (table, table_url) = proxy(engines.dynamodb_url(), 1).await;
+            let (queues, queues_url) = proxy(engines.sqs_url(), 2).await;
+            let host = Host::start_on(config, engines, &table_url, &queues_url).await;
+            table.set(faults.clone());
+            queues.set(faults.clone());
+            (host, Some([table, queues]))
+        }
+    };
+    let host = host.expect("the host starts");
     simulator.set_webhook(&format!("{}/webhooks/whatsapp", host.url()), VERIFY_TOKEN);
-    host
+    (host, proxies)
 }
 
 impl World {
@@ -167,8 +205,16 @@ impl World {
     #[must_use]
     pub async fn restart(self) -> Self {
         self.host.stop().await;
-        let host = start_host(&self.builder, &self.clock, &self.folder, &self.simulator).await;
-        Self { host, ..self }
+        let started = start_host(&self.builder, &self.clock, &self.folder, &self.simulator);
+        let (host, proxies) = started.await;
+        Self { host, proxies, ..self }
+    }
+
+    /// Nothing goes wrong from now on.
+    pub fn calm(&self) {
+        for proxy in self.proxies.iter().flatten() {
+            proxy.set(Faults::default());
+        }
     }
 
     /// Sends a request with the admin key.

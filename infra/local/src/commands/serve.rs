@@ -132,6 +132,7 @@ fn host_config(
         ids,
         senders: args.senders,
         ticking: true,
+        stream_twice: false,
     })
 }
 

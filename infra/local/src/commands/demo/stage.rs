@@ -61,6 +61,7 @@ impl Stage {
             ids,
             senders: SENDERS,
             ticking: false,
+            stream_twice: false,
         })
         .await?;
         simulator.set_webhook(&format!("{}/webhooks/whatsapp", host.url()), &verify_token);
