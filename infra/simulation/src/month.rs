@@ -29,6 +29,8 @@ use crate::table::Broken;
 const LAMBDA: Duration = Duration::from_secs(300);
 /// What is left to a run that may be frozen.
 const PATIENCE: Duration = Duration::from_hours(2);
+/// How much likelier a sender is to die than the others: much happens in a run.
+const SENDER_RISK: u64 = 3;
 const DAYS: i64 = 30;
 /// How many quiet days may follow until all is done.
 const QUIET_DAYS: i64 = 90;
@@ -190,12 +192,15 @@ impl Month {
         self.stage.watch.catch_up()
     }
 
-    fn fate(&self) -> Arc<Fate> {
-        Fate::cast(&self.stage.dice, self.weather.crashes, self.weather.faults)
+    fn begin_run(&mut self, run: impl Future<Output = ()> + Send + 'static) {
+        self.begin_risky(1, run);
     }
 
-    fn begin_run(&mut self, run: impl Future<Output = ()> + Send + 'static) {
-        let (fate, clock) = (self.fate(), self.stage.clock.clone());
+    /// Begins a run that is so many times as likely to die or freeze as others.
+    fn begin_risky(&mut self, risk: u64, run: impl Future<Output = ()> + Send + 'static) {
+        let Weather { crashes, faults, .. } = self.weather;
+        let fate = Fate::cast(&self.stage.dice, crashes * risk, faults);
+        let clock = self.stage.clock.clone();
         self.crowd.begin(fate, clock, PATIENCE, run);
     }
 
@@ -247,7 +252,7 @@ impl Month {
         }
         let Some(sender) = self.stage.senders.get(number).cloned() else { return };
         let queue = self.stage.queue.clone();
-        self.begin_run(async move {
+        self.begin_risky(SENDER_RISK, async move {
             if handle(&sender, &message).await {
                 queue.delete(message.id);
             } else {
