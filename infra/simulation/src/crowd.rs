@@ -98,9 +98,8 @@ impl Crowd {
                         end = End::Died;
                     }
                 }
-                Poll::Ready(None) => return end,
                 Poll::Pending if self.woken.0.load(Ordering::Relaxed) => {}
-                Poll::Pending => return end,
+                Poll::Ready(None) | Poll::Pending => return end,
             }
         }
     }

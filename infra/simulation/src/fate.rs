@@ -9,6 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::dice::Dice;
 
+/// Within how many requests a run dies or freezes, if it does.
+const MOST_REQUESTS: u64 = 45;
+
 /// What is in store for one run.
 #[derive(Debug)]
 pub(crate) struct Fate {
@@ -62,11 +65,11 @@ impl Fate {
     pub(crate) fn cast(dice: &Dice, crashes: u64, faults: u64) -> Arc<Self> {
         let blow = dice.permille(crashes).then(|| {
             let trouble = match dice.below(5) {
-                0 | 1 => Trouble::DiesBefore,
-                2 | 3 => Trouble::DiesAfter,
-                _ => Trouble::Frozen(Duration::from_secs(dice.between(20, 2_400))),
+                0 => Trouble::DiesBefore,
+                1 | 2 => Trouble::DiesAfter,
+                _ => Trouble::Frozen(Duration::from_secs(dice.between(200, 5_000))),
             };
-            Blow { at: dice.below(60), trouble }
+            Blow { at: dice.below(MOST_REQUESTS), trouble }
         });
         Arc::new(Self {
             blow,

@@ -79,7 +79,7 @@ fn summary(month: &Month) -> Summary {
     let (log, known) = (month.stage.whatsapp.log(), month.stage.watch.known());
     let mut hasher = DefaultHasher::new();
     for entry in log.entries() {
-        (entry.at, entry.connection, &entry.whom, entry.attempt, entry.taken).hash(&mut hasher);
+        (entry.at, entry.connection, &entry.whom, entry.attempt, entry.course).hash(&mut hasher);
     }
     for (whom, recipient) in &known.recipients {
         (whom, recipient.status, recipient.attempt).hash(&mut hasher);

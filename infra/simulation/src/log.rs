@@ -26,11 +26,20 @@ pub(crate) struct Entry {
     pub(crate) date: Option<Date>,
     /// Its sender was frozen for a time: it comes too late, and may break limits.
     pub(crate) late: bool,
-    pub(crate) taken: bool,
-    /// It was told that the message failed on the way.
-    pub(crate) failed: bool,
+    pub(crate) course: Course,
     /// The product knows that it did not go out.
     pub(crate) known_failed: bool,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Course {
+    /// WhatsApp did not take it.
+    Refused,
+    /// It is on its way, or arrived.
+    Taken,
+    /// It was told that it failed on the way.
+    Failed,
 }
 
 /// The log.
@@ -113,7 +122,7 @@ impl Log {
 
     /// The messages that count for limits: taken, and not failed on the way.
     fn counted(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().filter(|entry| entry.taken && !entry.failed && !entry.late)
+        self.entries.iter().filter(|entry| entry.course == Course::Taken && !entry.late)
     }
 
     /// The most different people within 24 hours.

@@ -19,6 +19,7 @@ use tower::ServiceExt;
 use crate::crowd::{Crowd, End};
 use crate::dice::Dice;
 use crate::fate::Fate;
+use crate::log::Course;
 use crate::news::{News, What, body};
 use crate::people::Office;
 use crate::queue::Message;
@@ -26,9 +27,11 @@ use crate::stage::{APP_SECRET, Stage};
 use crate::table::Broken;
 
 /// How long a run may take, as `template.yaml` says of the sender.
-const LAMBDA: Duration = Duration::from_secs(300);
+const LAMBDA: Duration = Duration::from_mins(5);
 /// What is left to a run that may be frozen.
 const PATIENCE: Duration = Duration::from_hours(2);
+/// How much likelier a sender is to die than the others: much happens in a run.
+const SENDER_RISK: u64 = 3;
 const DAYS: i64 = 30;
 /// How many quiet days may follow until all is done.
 const QUIET_DAYS: i64 = 90;
@@ -145,7 +148,7 @@ impl Month {
 
     async fn step(&mut self) -> Result<(), Broken> {
         let dice = self.stage.dice.clone();
-        self.schedule(self.is_busy());
+        self.schedule(self.is_busy() || self.news_are_due());
         self.pass(dice.millis(100, 3_000)).await?;
         self.deliver();
         self.tell();
@@ -153,9 +156,7 @@ impl Month {
         if dice.permille(self.weather.people) {
             self.office.stir(&self.stage).await?;
         }
-        let now = self.stage.clock.now();
-        let soon = self.stage.whatsapp.outbox.is_due(now, SignedDuration::from_secs(60));
-        let time = match (self.is_busy(), soon) {
+        let time = match (self.is_busy(), self.news_are_due()) {
             (true, _) => dice.millis(500, 40_000),
             (false, true) => dice.millis(5_000, 300_000),
             (false, false) => dice.millis(600_000, 24_000_000),
@@ -166,6 +167,11 @@ impl Month {
     /// Whether somebody is at work, or there is work on the queue.
     fn is_busy(&self) -> bool {
         !self.crowd.is_empty() || !self.stage.queue.is_empty()
+    }
+
+    /// Whether WhatsApp has something to tell within a minute.
+    fn news_are_due(&self) -> bool {
+        self.stage.whatsapp.outbox.is_due(self.stage.clock.now(), SignedDuration::from_secs(60))
     }
 
     async fn pass(&mut self, time: Duration) -> Result<(), Broken> {
@@ -190,19 +196,22 @@ impl Month {
         self.stage.watch.catch_up()
     }
 
-    fn fate(&self) -> Arc<Fate> {
-        Fate::cast(&self.stage.dice, self.weather.crashes, self.weather.faults)
+    fn begin_run(&mut self, run: impl Future<Output = ()> + Send + 'static) {
+        self.begin_risky(1, run);
     }
 
-    fn begin_run(&mut self, run: impl Future<Output = ()> + Send + 'static) {
-        let (fate, clock) = (self.fate(), self.stage.clock.clone());
+    /// Begins a run that is so many times as likely to die or freeze as others.
+    fn begin_risky(&mut self, risk: u64, run: impl Future<Output = ()> + Send + 'static) {
+        let Weather { crashes, faults, .. } = self.weather;
+        let fate = Fate::cast(&self.stage.dice, crashes * risk, faults);
+        let clock = self.stage.clock.clone();
         self.crowd.begin(fate, clock, PATIENCE, run);
     }
 
     fn schedule(&mut self, busy: bool) {
         let dice = self.stage.dice.clone();
         let times = match (busy, dice.below(100)) {
-            (true, 20..) => 0,
+            (true, 15..) => 0,
             (_, 0..8) => 2,
             (_, _) => 1,
         };
@@ -223,11 +232,11 @@ impl Month {
             let sender = self.stage.dice.below(self.stage.senders.len() as u64) as usize;
             self.send(message, sender);
         }
-        if self.weather.crashes > 0 && self.stage.dice.permille(60) {
-            if let Some(message) = self.stage.queue.peek(self.stage.dice.below(1000)) {
-                let sender = self.sender_of(&message.group);
-                self.send(message, sender);
-            }
+        let repeats = self.weather.crashes > 0 && self.stage.dice.permille(60);
+        let any = self.stage.dice.below(1000);
+        if let Some(message) = self.stage.queue.peek(any).filter(|_| repeats) {
+            let sender = self.sender_of(&message.group);
+            self.send(message, sender);
         }
     }
 
@@ -247,7 +256,7 @@ impl Month {
         }
         let Some(sender) = self.stage.senders.get(number).cloned() else { return };
         let queue = self.stage.queue.clone();
-        self.begin_run(async move {
+        self.begin_risky(SENDER_RISK, async move {
             if handle(&sender, &message).await {
                 queue.delete(message.id);
             } else {
@@ -273,7 +282,7 @@ impl Month {
         let whatsapp = self.stage.whatsapp.clone();
         for one in news.iter().filter(|one| matches!(one.what, What::Failed(_))) {
             if let Some(entry) = whatsapp.log().entry(one.message) {
-                (entry.failed, entry.known_failed) = (true, true);
+                (entry.course, entry.known_failed) = (Course::Failed, true);
             }
         }
         let again = self.stage.clock.now() + self.stage.dice.millis(10_000, 600_000);

@@ -8,6 +8,7 @@ use carillon::time::Date;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::log::Course;
 use crate::month::Month;
 use crate::table::Broken;
 use crate::watch::{Whom, name, stands};
@@ -88,7 +89,7 @@ impl Month {
         let attempt = recipient.attempt;
         let last =
             log.entries().iter().find(|entry| entry.whom == *whom && entry.attempt == attempt);
-        let taken = last.is_some_and(|entry| entry.taken);
+        let taken = last.is_some_and(|entry| entry.course != Course::Refused);
         let claims_sent = (Status::Sent.rank()..=Status::Closed.rank()).contains(&recipient.rank)
             && recipient.status != Status::Failed;
         if claims_sent && !taken {
@@ -96,7 +97,7 @@ impl Month {
         }
         let unsent =
             matches!(recipient.status, Status::Skipped | Status::Cancelled | Status::Failed);
-        if unsent && last.is_some_and(|entry| entry.taken && !entry.failed) {
+        if unsent && last.is_some_and(|entry| entry.course == Course::Taken) {
             return Some(format!("{} is {}, but was sent", name(whom), stands(recipient)));
         }
         let told = log.told(whom, attempt).filter(|rung| *rung != Rung::Failed);

@@ -15,7 +15,7 @@ use futures::future::BoxFuture;
 
 use crate::dice::Dice;
 use crate::fate;
-use crate::log::{Entry, Log};
+use crate::log::{Course, Entry, Log};
 use crate::news::{News, Outbox, What};
 use crate::watch::Watch;
 
@@ -107,7 +107,7 @@ impl Line {
             return self.refuse(number).await;
         }
         if let Some(entry) = whatsapp.log().entry(number) {
-            entry.taken = true;
+            entry.course = Course::Taken;
         }
         self.foretell(number, &callback, refused > 0);
         self.answer(number, lost).await
@@ -133,8 +133,7 @@ impl Line {
             attempt: callback.attempt,
             date: claim.and_then(|claim| claim.date),
             late,
-            taken: false,
-            failed: false,
+            course: Course::Refused,
             known_failed: false,
         };
         let (number, wrong) = whatsapp.log().add(entry, self.throughput);
@@ -210,7 +209,7 @@ impl Line {
     fn publish(&self, number: usize, callback: &Callback, what: What, after: Duration) {
         let (dice, now) = (&self.whatsapp.dice, self.whatsapp.clock.now());
         let at = now + after;
-        for _ in 0..(1 + u64::from(dice.permille(80))) {
+        for _ in 0..=u64::from(dice.permille(80)) {
             let delay = if dice.permille(60) { 7_200_000 } else { 8_000 };
             let due = at + dice.millis(0, delay);
             let callback = callback.clone();
