@@ -193,6 +193,7 @@ fn behaviour() -> Behaviour {
     behaviour
 }
 
+#[expect(clippy::disallowed_methods, reason = "how many kills is said in the environment")]
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }

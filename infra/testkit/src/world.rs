@@ -170,7 +170,7 @@ async fn start_host(
         stream_twice: builder.faults.is_some(),
     };
     let (host, proxies) = match &builder.faults {
-        None => (Host::start(config).await, None),
+        None => (Box::pin(Host::start(config)).await, None),
         Some(faults) => {
             let engines = Engines::start(config.place.clone()).expect("the engines start");
             // The faults come once everything is there.
@@ -179,7 +179,7 @@ async fn start_host(
             };
             let (table, table_url) = proxy(engines.dynamodb_url(), 1).await;
             let (queues, queues_url) = proxy(engines.sqs_url(), 2).await;
-            let host = Host::start_on(config, engines, &table_url, &queues_url).await;
+            let host = Box::pin(Host::start_on(config, engines, &table_url, &queues_url)).await;
             table.set(faults.clone());
             queues.set(faults.clone());
             (host, Some([table, queues]))

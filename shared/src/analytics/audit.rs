@@ -7,10 +7,10 @@
 //! that is counted. If no recipient of the shard changed between two marks, the
 //! recount made between them can be compared with the counters.
 //!
-//! 1. Put a mark. 2. When it was seen, and nothing was counted since it was put,
-//! recount; if the counters agree, all is well. 3. If not, put another mark that
-//! carries the difference. 4. When that was seen, and still nothing was counted,
-//! the difference is real: add it.
+//! First a mark is put. When it was seen, and nothing was counted since it was put,
+//! the recipients are recounted; if the counters agree, all is well. If not, another
+//! mark is put that carries the difference. When that was seen, and still nothing was
+//! counted, the difference is real and is added.
 
 use std::collections::BTreeMap;
 
@@ -90,16 +90,15 @@ pub async fn audit(
     if !seen || mark.sequence != row.last_sequence {
         return put(table, &key, fresh).await;
     }
-    let missing = match mark.missing {
-        Some(missing) => Tally(missing),
-        None => {
-            let recounted = recount_shard(table, campaign, shard).await?;
-            let missing = recounted.missing_from(&row.tally());
-            if !missing.0.is_empty() {
-                return put(table, &key, Mark { missing: Some(missing.0), ..fresh }).await;
-            }
-            missing
+    let missing = if let Some(missing) = mark.missing {
+        Tally(missing)
+    } else {
+        let recounted = recount_shard(table, campaign, shard).await?;
+        let missing = recounted.missing_from(&row.tally());
+        if !missing.0.is_empty() {
+            return put(table, &key, Mark { missing: Some(missing.0), ..fresh }).await;
         }
+        missing
     };
     if !conclude(table, &counters, &row, &mark.mark, &missing, now).await? {
         return put(table, &key, fresh).await;

@@ -151,11 +151,14 @@ impl Tally {
     }
 }
 
+/// Whether a recipient has reached something.
+type Reached = fn(&Image) -> bool;
+
 /// What a day counts, who has reached it, and when.
-type Step = (&'static str, fn(&Image) -> bool, Option<Timestamp>);
+type Step = (&'static str, Reached, Option<Timestamp>);
 
 /// The rungs above `sent` that the funnel shows.
-const FUNNEL: [(&str, fn(&Image) -> bool); 3] =
+const FUNNEL: [(&str, Reached); 3] =
     [("received", was_received), ("read", was_read), ("replied", was_replied)];
 
 fn was_sent(image: &Image) -> bool {
