@@ -86,6 +86,7 @@ impl Stage {
             clock: Clock::system(),
             ids: IdSource::random(),
             senders: 4,
+            minimum_share: carillon_local::MINIMUM_SHARE,
             ticking: false,
             stream_twice: false,
         };
@@ -213,7 +214,12 @@ impl Stage {
 }
 
 async fn simulator(runtime: &tokio::runtime::Runtime, config: &StageConfig) -> Simulator {
+    let number = whatsapp_simulator::Number {
+        throughput: Some(config.throughput),
+        ..whatsapp_simulator::Number::default()
+    };
     let config = whatsapp_simulator::Config {
+        numbers: vec![number],
         behaviour: config.behaviour.clone(),
         app_secret: APP_SECRET.to_owned(),
         verify_token: VERIFY_TOKEN.to_owned(),

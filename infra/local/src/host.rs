@@ -25,6 +25,9 @@ use crate::sources;
 
 const TABLE: &str = "carillon";
 
+/// The percentage of what is scarce that every campaign gets, when nothing is said.
+pub const MINIMUM_SHARE: u8 = 5;
+
 /// What a host is made with.
 #[derive(Debug)]
 pub struct HostConfig {
@@ -46,6 +49,8 @@ pub struct HostConfig {
     pub ids: IdSource,
     /// How many batches are sent at the same time.
     pub senders: usize,
+    /// The percentage of what is scarce that every campaign gets, 0 to 50.
+    pub minimum_share: u8,
     /// Whether the scheduler runs by itself; without, [`Host::tick`] runs it.
     pub ticking: bool,
     /// Whether the stream is delivered twice, as Lambda may do: for tests.
@@ -252,6 +257,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, HostError> {
 
 /// The configuration the functions would find in their environment on AWS.
 fn config(host: &HostConfig, queue: &Queue, address: SocketAddr) -> Config {
+    let minimum_share = host.minimum_share.to_string();
     let public_url = host.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     Config::from_values([
         ("CARILLON_TABLE", TABLE),
@@ -259,6 +265,7 @@ fn config(host: &HostConfig, queue: &Queue, address: SocketAddr) -> Config {
         ("CARILLON_SENDS_FAILURES_URL", queue.failures_url()),
         ("CARILLON_SECRETS_KEY", host.secrets_key.expose_secret()),
         ("CARILLON_PUBLIC_URL", &public_url),
+        ("CARILLON_MINIMUM_SHARE", &minimum_share),
         ("CARILLON_GRAPH_URL", &host.graph_url),
     ])
 }

@@ -166,6 +166,7 @@ async fn start_host(
         clock: clock.clone(),
         ids: IdSource::seeded(7),
         senders: builder.senders,
+        minimum_share: carillon_local::MINIMUM_SHARE,
         ticking: false,
         stream_twice: builder.faults.is_some(),
     };

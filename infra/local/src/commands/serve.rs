@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use carillon::ids::IdSource;
 use carillon::time::Clock;
 use carillon_engines::{EngineError, Place};
-use carillon_local::{Home, Host, HostConfig, HostError};
+use carillon_local::{Home, Host, HostConfig, HostError, MINIMUM_SHARE};
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -51,6 +51,16 @@ pub(crate) struct ServeArgs {
     /// How many batches are sent at the same time.
     #[arg(long, default_value_t = 4, value_name = "N")]
     senders: usize,
+
+    /// The percentage of what is scarce that each campaign gets whatever its priority.
+    #[arg(
+        long,
+        env = "CARILLON_MINIMUM_SHARE",
+        default_value_t = MINIMUM_SHARE,
+        value_parser = clap::value_parser!(u8).range(0..=50),
+        value_name = "PERCENT"
+    )]
+    minimum_share: u8,
 
     /// The built-in simulator's settings as JSON.
     #[arg(long, value_name = "FILE.json", conflicts_with = "graph_url")]
@@ -131,6 +141,7 @@ fn host_config(
         clock: Clock::system(),
         ids,
         senders: args.senders,
+        minimum_share: args.minimum_share,
         ticking: true,
         stream_twice: false,
     })

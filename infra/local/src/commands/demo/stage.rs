@@ -60,6 +60,7 @@ impl Stage {
             clock: clock.clone(),
             ids,
             senders: SENDERS,
+            minimum_share: carillon_local::MINIMUM_SHARE,
             ticking: false,
             stream_twice: false,
         })
