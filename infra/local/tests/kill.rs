@@ -348,13 +348,9 @@ async fn nobody_is_sent_to_twice_and_nobody_is_lost_however_often_it_is_killed()
                 campaign = listed.and_then(|all| all["items"][0]["id"].as_str().map(str::to_owned));
             }
             if let Some(id) = &campaign {
-                let unsettled = client.recipients(id).await.map_or(0, |all| {
-                    let open =
-                        |one: &&Value| one["status"] == "sending" || one["status"] == "unconfirmed";
-                    all.iter().filter(open).count() as u64
-                });
-                tally.in_flight += unsettled;
-                tally.most_in_flight = tally.most_in_flight.max(unsettled);
+                let on_their_way = unsettled(&client, id, &mut known).await;
+                tally.in_flight += on_their_way;
+                tally.most_in_flight = tally.most_in_flight.max(on_their_way);
             }
             if tally.kills % 20 == 0 {
                 eprintln!("{} of {kills} kills", tally.kills);
