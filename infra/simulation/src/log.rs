@@ -136,14 +136,15 @@ impl Log {
         counted.iter().enumerate().map(within).max().unwrap_or(0)
     }
 
-    /// How many messages each campaign sent on each of its days.
-    pub(crate) fn by_day(&self) -> BTreeMap<(CampaignId, Date), u32> {
-        let mut days = BTreeMap::new();
+    /// How many different people each campaign wrote to on each of its days. Who
+    /// was written to again because a person asked for it counts once.
+    pub(crate) fn by_day(&self) -> BTreeMap<(CampaignId, Date), usize> {
+        let mut days: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for entry in self.counted() {
             if let Some(date) = entry.date {
-                *days.entry((entry.whom.0, date)).or_default() += 1;
+                days.entry((entry.whom.0, date)).or_default().insert(&entry.whom.1);
             }
         }
-        days
+        days.into_iter().map(|(day, people)| (day, people.len())).collect()
     }
 }

@@ -156,7 +156,8 @@ impl Month {
         if dice.permille(self.weather.people) {
             self.office.stir(&self.stage).await?;
         }
-        let time = match (self.is_busy(), self.news_are_due()) {
+        // While somebody is frozen, the others have time to take over.
+        let time = match (self.is_moving(), self.is_busy() || self.news_are_due()) {
             (true, _) => dice.millis(500, 40_000),
             (false, true) => dice.millis(5_000, 300_000),
             (false, false) => dice.millis(600_000, 24_000_000),
@@ -167,6 +168,12 @@ impl Month {
     /// Whether somebody is at work, or there is work on the queue.
     fn is_busy(&self) -> bool {
         !self.crowd.is_empty() || !self.stage.queue.is_empty()
+    }
+
+    /// Whether somebody goes on within half a minute.
+    fn is_moving(&self) -> bool {
+        let soon = self.stage.clock.now() + SignedDuration::from_secs(30);
+        self.stage.clock.next_wake().is_some_and(|wake| wake <= soon)
     }
 
     /// Whether WhatsApp has something to tell within a minute.

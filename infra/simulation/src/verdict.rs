@@ -41,7 +41,8 @@ impl Month {
         log.by_day().into_iter().find_map(|((id, date), sent)| {
             let history = known.campaigns.get(&id).map(Vec::as_slice).unwrap_or_default();
             let limit = highest_limit(history, date);
-            (sent > limit).then(|| format!("{id} sent {sent} on {date}, and its limit was {limit}"))
+            (sent > limit as usize)
+                .then(|| format!("{id} wrote to {sent} on {date}, and its limit was {limit}"))
         })
     }
 
