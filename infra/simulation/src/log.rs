@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use carillon::contact::ContactKey;
 use carillon::ids::{CampaignId, ConnectionId};
 use carillon::recipient::Rung;
 use carillon::time::{Date, Timestamp};
@@ -50,6 +51,8 @@ pub(crate) struct Log {
     told: BTreeMap<(Whom, u32), Rung>,
     /// The attempts that a person asked for.
     asked_for: BTreeSet<(Whom, u32)>,
+    /// When people wrote to us.
+    wrote: BTreeMap<ContactKey, Vec<Timestamp>>,
 }
 
 impl Log {
@@ -65,6 +68,18 @@ impl Log {
     /// A person asks for that attempt, though the one before may have arrived.
     pub(crate) fn ask_for(&mut self, whom: Whom, attempt: u32) {
         self.asked_for.insert((whom, attempt));
+    }
+
+    /// A person wrote to us, and the webhook stored it.
+    pub(crate) fn note_reply(&mut self, contact: ContactKey, at: Timestamp) {
+        self.wrote.entry(contact).or_default().push(at);
+    }
+
+    /// Whether a message went out within the 24 hours after the contact wrote: it
+    /// then takes no place of the portfolio's limit.
+    fn is_free(&self, entry: &Entry) -> bool {
+        let wrote = self.wrote.get(&entry.whom.1).into_iter().flatten();
+        wrote.into_iter().any(|at| *at <= entry.at && entry.at < *at + DAY)
     }
 
     /// The webhook stored that rung of an attempt.
@@ -127,7 +142,7 @@ impl Log {
 
     /// The most different people within 24 hours.
     pub(crate) fn most_people_in_a_day(&self) -> usize {
-        let counted: Vec<&Entry> = self.counted().collect();
+        let counted: Vec<&Entry> = self.counted().filter(|entry| !self.is_free(entry)).collect();
         let within = |(place, last): (usize, &&Entry)| {
             let before = counted[..=place].iter().rev();
             let window = before.take_while(|entry| last.at < entry.at + DAY);

@@ -383,11 +383,15 @@ struct Unstored {
 
 impl Unstored {
     fn is_stored(&mut self) {
-        for News { callback, what, .. } in self.news.drain(..) {
+        for News { callback, what, at, .. } in self.news.drain(..) {
             let rung = match what {
                 What::Rung(rung) => rung,
                 What::Failed(_) => Rung::Failed,
-                What::Reply | What::Stop => continue,
+                What::Reply => {
+                    self.whatsapp.log().note_reply(callback.contact, at);
+                    continue;
+                }
+                What::Stop => continue,
             };
             let whom = (callback.campaign, callback.contact);
             self.whatsapp.log().tell(whom, callback.attempt, rung);
