@@ -10,6 +10,8 @@ use aws_sdk_dynamodb::config::{
     AsyncSleep, Credentials, HttpClient, SharedAsyncSleep, SharedCredentialsProvider, Sleep,
 };
 
+use uuid::Uuid;
+
 use crate::time::Clock;
 
 /// What the AWS clients are made of.
@@ -38,22 +40,28 @@ impl AwsConfig {
         Self { dynamodb: at(dynamodb_url), sqs: at(sqs_url) }
     }
 
-    /// Engines in this process, each spoken to through an HTTP client of its own.
-    /// The SDK's waits go by `clock`, and their lengths are always the same: for
-    /// a simulation that repeats itself.
+    /// Engines in this process, each spoken to through an HTTP client of its own,
+    /// with so many attempts for a request. The SDK's waits go by `clock`, and
+    /// their lengths are always the same: for a simulation that repeats itself.
     pub fn through(
         dynamodb: impl HttpClient + 'static,
         sqs: impl HttpClient + 'static,
         clock: &Clock,
+        attempts: u32,
     ) -> Self {
+        // All clients of a region share what may still be spent on repetitions.
+        let region = Region::new(format!("simulation-{}", Uuid::new_v4()));
+        let retries = RetryConfig::standard()
+            .with_use_static_exponential_base(true)
+            .with_max_attempts(attempts);
         let base = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
-            .region(Region::from_static("local"))
+            .region(region)
             .credentials_provider(SharedCredentialsProvider::new(nobody()))
             .endpoint_url("http://engine.invalid")
             .sleep_impl(SharedAsyncSleep::new(ClockSleep(clock.clone())))
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .retry_config(RetryConfig::standard().with_use_static_exponential_base(true))
+            .retry_config(retries)
             .build();
         let dynamodb = base.to_builder().http_client(dynamodb).build();
         Self { dynamodb, sqs: base.to_builder().http_client(sqs).build() }

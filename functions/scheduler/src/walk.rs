@@ -163,6 +163,7 @@ impl Cut<'_> {
             created_at: self.now,
             enqueued: 0,
             enqueued_at: None,
+            runs: 0,
             lease: None,
             used: None,
             done_at: None,

@@ -8,8 +8,8 @@ use carillon::contact::{self, Bsuid, ContactKey};
 use carillon::conversation::{self, Inbound};
 use carillon::delivery::halt::{Scope, halt};
 use carillon::delivery::retry::{Decision, Stop, decide};
-use carillon::recipient::store::{Place, leave_out_late, record, settle_refused};
-use carillon::recipient::{Callback, Event, Rung};
+use carillon::recipient::store::{Ending, Place, leave_out_late, record, settle_refused};
+use carillon::recipient::{self, Callback, Event, Rung};
 use carillon::table::StoreError;
 
 use crate::Webhook;
@@ -68,9 +68,15 @@ impl Webhook {
         let (decision, stop) = decide(&refusal, callback.attempt, max_retries, now, jitter);
         let place = Place::from(callback);
         let attempt = callback.attempt;
-        let settled =
-            settle_refused(&self.table, &place, attempt, &decision, refusal.code, status.at)
-                .await?;
+        let found = recipient::store::get(&self.table, &place).await?;
+        let spent = found.filter(|found| found.attempt == attempt).and_then(|one| one.spends());
+        let ending = Ending {
+            decision: &decision,
+            code: refusal.code,
+            at: status.at,
+            spent: spent.as_deref(),
+        };
+        let settled = settle_refused(&self.table, &place, attempt, ending).await?;
         match decision {
             Decision::Skip { .. } => {
                 let contact = &callback.contact;

@@ -66,7 +66,9 @@ impl Stage {
         let wire = |service| Wire { service, clock: clock.clone(), dice: dice.clone() };
         let (to_table, to_queue) =
             (wire(Service::Table(engine.clone())), wire(Service::Queue(queue.clone())));
-        let aws = AwsConfig::through(to_table, to_queue, &clock);
+        // With one attempt it is as when the SDK has spent what repetitions it has.
+        let attempts = dice.between(1, 3) as u32;
+        let aws = AwsConfig::through(to_table, to_queue, &clock, attempts);
         let config = Config::from_values([
             ("CARILLON_TABLE", TABLE),
             ("CARILLON_SENDS_QUEUE_URL", "http://engine.invalid/000000000000/sends.fifo"),

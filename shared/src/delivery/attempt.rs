@@ -10,7 +10,7 @@ use super::run::{Halt, Run, closed_for};
 use super::{DeliveryError, PAIR_SECONDS, Sender};
 use crate::channel::{Acceptance, Accepted, Outbound, Outcome, Refusal};
 use crate::contact::{ContactKey, Counting, Profile};
-use crate::recipient::store::{Claim, Claiming, Place};
+use crate::recipient::store::{Claim, Claiming, Ending, Place};
 use crate::recipient::{self, Callback, Recipient, Status};
 use crate::table::StoreError;
 use crate::{campaign, connection, contact};
@@ -48,38 +48,35 @@ impl Run<'_> {
         };
         let Sender { clock, .. } = self.sender;
         clock.sleep(self.pacer.send_turn(clock.now())).await;
-        let outcome = self.route.channel.send(&outbound).await;
-        if let Outcome::Accepted(accepted) = &outcome {
-            self.learn_keys(&recipient, &profile, accepted).await;
+        match self.route.channel.send(&outbound).await {
+            Outcome::Accepted(accepted) => {
+                self.strikes.store(0, Ordering::Relaxed);
+                self.learn_keys(&recipient, &profile, &accepted).await;
+                self.settle_accepted(&recipient, &place, &accepted).await?;
+                self.spare(&claimed);
+                Ok(true)
+            }
+            Outcome::Refused(refusal) => self.settle_refused(&recipient, &claimed, &refusal).await,
         }
-        let went_out = self.settle_outcome(&recipient, &place, outcome).await?;
-        self.count_place(&recipient, &claimed, went_out).await
     }
 
-    /// Settles what a message took of the portfolio's limit; `true` when it is one
-    /// of the batch's places.
-    async fn count_place(
-        &self,
-        recipient: &Recipient,
-        claimed: &Claimed,
-        went_out: bool,
-    ) -> Result<bool, DeliveryError> {
-        let (table, contact) = (&self.sender.table, &recipient.contact);
-        // If that fails, the place stays taken: better one too many than one too few.
-        let undone = !went_out
-            && contact::store::uncount(table, contact, claimed.counting, claimed.at)
-                .await
-                .unwrap_or(false);
-        if undone {
-            return Ok(false);
-        }
+    /// A place of the batch was used on someone who holds one already, or needs
+    /// none: then one can be given back.
+    fn spare(&self, claimed: &Claimed) {
         let bucket = match claimed.counting {
-            Counting::New => return Ok(true),
+            Counting::New => return,
             Counting::Again { bucket, .. } => bucket,
             Counting::Free => self.batch.bucket,
         };
         *self.spared().entry(bucket).or_default() += 1;
-        Ok(true)
+    }
+
+    /// Undoes the counting of a message that surely did not go out; `false` when
+    /// its place stays taken: better one too many than one too few.
+    async fn uncount(&self, recipient: &Recipient, claimed: &Claimed) -> bool {
+        let (table, contact) = (&self.sender.table, &recipient.contact);
+        let undone = contact::store::uncount(table, contact, claimed.counting, claimed.at).await;
+        undone.unwrap_or(false)
     }
 
     /// Remembers the other keys of the contact that the provider told. What goes
@@ -223,22 +220,6 @@ impl Run<'_> {
         recipient::store::leave_out(table, place, attempt, Status::Skipped, reason).await.map(drop)
     }
 
-    async fn settle_outcome(
-        &self,
-        recipient: &Recipient,
-        place: &Place,
-        outcome: Outcome,
-    ) -> Result<bool, DeliveryError> {
-        match outcome {
-            Outcome::Accepted(accepted) => {
-                self.strikes.store(0, Ordering::Relaxed);
-                self.settle_accepted(recipient, place, &accepted).await?;
-                Ok(true)
-            }
-            Outcome::Refused(refusal) => self.settle_refused(recipient, &refusal).await,
-        }
-    }
-
     async fn settle_accepted(
         &self,
         recipient: &Recipient,
@@ -256,19 +237,30 @@ impl Run<'_> {
         Ok(self.insist(settle).await?)
     }
 
+    /// Settles a message that the provider did not take, or may not have; `true`
+    /// when a place was used all the same.
     async fn settle_refused(
         &self,
         recipient: &Recipient,
+        claimed: &Claimed,
         refusal: &Refusal,
     ) -> Result<bool, DeliveryError> {
         let jitter = f64::from(self.sender.ids.bytes::<1>()[0]) / 255.0;
         let now = self.sender.clock.now();
         let max_retries = self.campaign.settings.max_retries;
         let (decision, stop) = decide(refusal, recipient.attempt, max_retries, now, jitter);
-        self.settle(recipient, &decision, refusal.code).await?;
+        let lost = matches!(decision, Decision::Unconfirmed { .. });
+        let used = lost || !self.uncount(recipient, claimed).await;
+        let spent = (used && !lost).then(|| recipient::spent(recipient.attempt, &self.tag));
+        let ending =
+            Ending { decision: &decision, code: refusal.code, at: now, spent: spent.as_deref() };
+        self.settle(recipient, ending).await?;
+        if used {
+            self.spare(claimed);
+        }
         self.follow_up(recipient, &decision).await?;
         self.stop_for(stop, recipient, refusal).await?;
-        Ok(matches!(decision, Decision::Unconfirmed { .. }))
+        Ok(used)
     }
 
     /// What a decision means beyond the recipient: an opt-out holds for the
@@ -334,16 +326,10 @@ impl Run<'_> {
         Ok(halt(table, &scope, &why, clock.now()).await?)
     }
 
-    pub(super) async fn settle(
-        &self,
-        recipient: &Recipient,
-        decision: &Decision,
-        code: Option<u32>,
-    ) -> Result<(), DeliveryError> {
-        let (table, now) = (&self.sender.table, self.sender.clock.now());
+    async fn settle(&self, recipient: &Recipient, ending: Ending<'_>) -> Result<(), DeliveryError> {
+        let table = &self.sender.table;
         let (place, attempt) = (self.place(recipient), recipient.attempt);
-        let settle =
-            || recipient::store::settle_refused(table, &place, attempt, decision, code, now);
+        let settle = || recipient::store::settle_refused(table, &place, attempt, ending);
         self.insist(settle).await?;
         Ok(())
     }

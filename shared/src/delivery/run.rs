@@ -16,7 +16,7 @@ use crate::contact::{self, ContactKey, Profile};
 use crate::ids::{IdSource, RunId};
 use crate::plan::store::Closing;
 use crate::plan::{self, Batch, BatchRef, Cursor, Lease};
-use crate::recipient::store::Place;
+use crate::recipient::store::{Ending, Place};
 use crate::recipient::{self, Recipient, Status};
 use crate::table::{StoreError, Table};
 use crate::time::Clock;
@@ -161,14 +161,16 @@ impl Sender {
                 return Ok(Err((batch, campaign, why)));
             }
         };
-        plan::store::carry_over(&self.table, &mut batch, now).await?;
+        let used = self.account_for(&batch, &campaign).await?.min(batch.size);
+        // What earlier runs used was used in an older bucket, and stays there.
+        plan::store::carry_over(&self.table, &mut batch, used, now).await?;
         let throughput = route.throughput();
         Ok(Ok(Run {
             sender: self,
             pacer: self.pacers.of(batch.connection, batch.lane, throughput, now),
             tag: batch.name.tag(),
             until: lease.until - WIND_DOWN,
-            budget: AtomicU32::new(batch.size),
+            budget: AtomicU32::new(batch.size - used),
             strikes: AtomicU32::new(0),
             spared: Mutex::default(),
             blocked: Mutex::new(route.health.blocked_countries.clone()),
@@ -206,9 +208,13 @@ impl Sender {
     /// Walks a batch's range: settles claims that no run will settle any more (the
     /// lease is ours), and gives how many of its places were used.
     async fn account_for(&self, batch: &Batch, campaign: &Campaign) -> Result<u32, DeliveryError> {
+        let mut used = 0;
+        // The first run finds nothing, unless the campaign ended meanwhile.
+        if batch.runs <= 1 && !campaign.status.is_final() {
+            return Ok(used);
+        }
         let (tag, until) = (batch.name.tag(), Some(&batch.until));
         let mut after = batch.after.clone();
-        let mut used = 0;
         loop {
             let (page, next) = recipient::store::walk(
                 &self.table,
@@ -219,52 +225,40 @@ impl Sender {
                 PAGE,
             )
             .await?;
-            for recipient in page.iter().filter(|one| one.batch.as_deref() == Some(&tag)) {
-                used += u32::from(self.settle_left_behind(campaign, recipient).await?);
+            for recipient in page {
+                used += self.settle_left_behind(campaign, &tag, &recipient).await?;
             }
             let Some(next) = next else { return Ok(used) };
             after = Some(next);
         }
     }
 
-    /// Settles a recipient that an earlier run of its batch claimed; `true` when
-    /// a place was used on it.
+    /// Settles a recipient whom an earlier run of the batch left behind, if it did;
+    /// gives how many of the batch's places were used on it.
     async fn settle_left_behind(
         &self,
         campaign: &Campaign,
+        batch: &str,
         recipient: &Recipient,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<u32, StoreError> {
         let place = Place::of(campaign.id, &recipient.contact, campaign.shards);
-        match recipient.status {
+        let attempt = recipient.attempt;
+        let claimed_here = recipient.batch.as_deref() == Some(batch);
+        if claimed_here && recipient.status == Status::Pending && campaign.status.is_final() {
             // A retry whose campaign ended before it was looked at again.
-            Status::Pending if campaign.status.is_final() => {
-                recipient::store::leave_out_late(&self.table, &place, recipient.attempt).await?;
-                Ok(false)
-            }
-            Status::Pending | Status::Skipped | Status::Cancelled => Ok(false),
-            Status::Sending => {
-                let reason = "the sender stopped before the answer came".to_owned();
-                let decision = Decision::Unconfirmed { reason };
-                let (attempt, now) = (recipient.attempt, self.clock.now());
-                recipient::store::settle_refused(
-                    &self.table,
-                    &place,
-                    attempt,
-                    &decision,
-                    None,
-                    now,
-                )
-                .await?;
-                Ok(true)
-            }
-            Status::Unconfirmed
-            | Status::Sent
-            | Status::Failed
-            | Status::Delivered
-            | Status::Read
-            | Status::Replied
-            | Status::Closed => Ok(true),
+            recipient::store::leave_out_late(&self.table, &place, attempt).await?;
         }
+        if claimed_here && recipient.status == Status::Sending {
+            let reason = "the sender stopped before the answer came".to_owned();
+            let ending = Ending {
+                decision: &Decision::Unconfirmed { reason },
+                code: None,
+                at: self.clock.now(),
+                spent: None,
+            };
+            recipient::store::settle_refused(&self.table, &place, attempt, ending).await?;
+        }
+        Ok(recipient.places_of(batch))
     }
 }
 
@@ -308,19 +302,15 @@ impl Run<'_> {
         let spared = std::mem::take(&mut *self.spared());
         let (table, portfolio) = (&self.sender.table, &self.batch.portfolio);
         plan::store::give_back(table, portfolio, self.lease.run, &spared).await?;
+        let cut_short = match self.stopped.get() {
+            None => None,
+            Some(Halt::Closed(why)) => Some(why.clone()),
+            Some(Halt::OutOfTime) => return self.hand_back().await,
+        };
         let used = self.batch.size - self.budget.load(Ordering::Relaxed).min(self.batch.size);
-        match self.stopped.get() {
-            None if self.batch.enqueued <= 1 => self.sender.close(&self.batch, used, None).await,
-            // An earlier run may have got further than this one had to go.
-            None => {
-                let used = self.sender.account_for(&self.batch, &self.campaign).await?;
-                self.sender.close(&self.batch, used.min(self.batch.size), None).await
-            }
-            Some(Halt::Closed(why)) => {
-                self.sender.close_early(&self.batch, &self.campaign, why.clone()).await
-            }
-            Some(Halt::OutOfTime) => self.hand_back().await,
-        }
+        // An earlier run that was thought dead may have gone on beside this one.
+        let found = self.sender.account_for(&self.batch, &self.campaign).await?;
+        self.sender.close(&self.batch, used.max(found).min(self.batch.size), cut_short).await
     }
 
     async fn hand_back(&self) -> Result<RunEnd, DeliveryError> {
@@ -338,12 +328,8 @@ impl Run<'_> {
     async fn send_page(&self, page: Vec<Recipient>) -> Result<(), DeliveryError> {
         let rate = self.batch.lane.rate(self.route.throughput());
         let in_flight = rate.ceil().clamp(1.0, MOST_IN_FLIGHT) as usize;
-        let mut due = Vec::with_capacity(page.len());
-        for recipient in page {
-            if self.is_ours_to_send(&recipient).await? {
-                due.push(recipient);
-            }
-        }
+        let now = self.sender.clock.now();
+        let due: Vec<_> = page.into_iter().filter(|one| one.is_due(now)).collect();
         let profiles = self.profiles(&due).await?;
         let mut sends = stream::iter(due)
             .take_while(|_| ready(self.stopped.get().is_none() && self.take_place()))
@@ -387,29 +373,6 @@ impl Run<'_> {
 
     pub(super) fn blocked(&self) -> MutexGuard<'_, BTreeSet<String>> {
         self.blocked.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Sorts a recipient of the range: what an earlier run of this batch left
-    /// behind is settled and counted, what is due is sent.
-    async fn is_ours_to_send(&self, recipient: &Recipient) -> Result<bool, DeliveryError> {
-        let claimed_here = recipient.batch.as_deref() == Some(&self.tag);
-        match recipient.status {
-            Status::Pending => return Ok(recipient.is_due(self.sender.clock.now())),
-            Status::Sending
-            | Status::Unconfirmed
-            | Status::Sent
-            | Status::Failed
-            | Status::Delivered
-            | Status::Read
-            | Status::Replied
-            | Status::Closed
-            | Status::Skipped
-            | Status::Cancelled => {}
-        }
-        if claimed_here && self.sender.settle_left_behind(&self.campaign, recipient).await? {
-            self.take_place();
-        }
-        Ok(false)
     }
 
     fn take_place(&self) -> bool {

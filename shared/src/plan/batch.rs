@@ -73,6 +73,9 @@ pub struct Batch {
     /// When it was put on the queue last; none until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enqueued_at: Option<Timestamp>,
+    /// How many runs took its lease, the one under way included.
+    #[serde(default)]
+    pub runs: u32,
     /// Who is sending it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,

@@ -204,6 +204,7 @@ pub async fn lease(
     now: Timestamp,
 ) -> Result<Option<Batch>, StoreError> {
     let update = Update::of(&name.key())
+        .add("runs", 1)
         .set("lease", lease)
         .set("lease_until", sortable(lease.until))
         .when("#status = :open")
@@ -246,18 +247,19 @@ pub async fn break_lease(
     }
 }
 
-/// Counts the places of a batch in the bucket of `now`, when they were counted
-/// in an older one: a place counts from when it is used.
+/// Counts those places of a batch that are not used yet in the bucket of `now`,
+/// when they were counted in an older one: a place counts from when it is used.
 pub async fn carry_over(
     table: &Table,
     batch: &mut Batch,
+    used: u32,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let bucket = bucket_at(now);
     while batch.bucket != bucket {
         let mut ledger = ledger(table, &batch.portfolio).await?;
         let seen = ledger.version;
-        ledger.carry_over(batch.size, batch.bucket, now);
+        ledger.carry_over(batch.size.saturating_sub(used), batch.bucket, now);
         let update = Update::of(&batch.name.key())
             .set("bucket", bucket)
             .when("#bucket = :bucket")

@@ -5,7 +5,7 @@ mod ladder;
 pub mod store;
 pub mod upload;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -136,6 +136,10 @@ pub struct Recipient {
     /// The batch that claimed it last, as `date#number`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<String>,
+    /// The places that earlier attempts used, as `attempt@date#number`: a message
+    /// that failed after the provider took it has still used its place.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub spent: BTreeSet<String>,
     /// The provider's id of the message of this attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
@@ -183,6 +187,7 @@ impl Recipient {
             columns,
             imported_at,
             batch: None,
+            spent: BTreeSet::new(),
             message_id: None,
             sent_at: None,
             delivered_at: None,
@@ -212,8 +217,71 @@ impl Recipient {
         Position { attempt: self.attempt, status: self.status }
     }
 
+    /// How many places of a batch were used on it, one for each attempt that went
+    /// out or may have.
+    pub fn places_of(&self, batch: &str) -> u32 {
+        let suffix = format!("@{batch}");
+        let spent = self.spent.iter().filter_map(|spent| spent.strip_suffix(&suffix));
+        let mut attempts: BTreeSet<u32> =
+            spent.filter_map(|attempt| attempt.parse().ok()).collect();
+        let went_out = (Status::Sending.rank()..=Status::Closed.rank()).contains(&self.rank);
+        if went_out && self.batch.as_deref() == Some(batch) {
+            attempts.insert(self.attempt);
+        }
+        attempts.len() as u32
+    }
+
+    /// What [`Recipient::spent`] says of this attempt, once it has used a place.
+    pub fn spends(&self) -> Option<String> {
+        self.batch.as_ref().map(|batch| spent(self.attempt, batch))
+    }
+
     /// Whether it may be claimed at `now`.
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.status == Status::Pending && self.not_before.is_none_or(|then| then <= now)
+    }
+}
+
+/// An attempt that used a place of a batch, as [`Recipient::spent`] names it.
+pub fn spent(attempt: u32, batch: &str) -> String {
+    format!("{attempt}@{batch}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recipient() -> Recipient {
+        let contact = "+573001234567".parse().unwrap();
+        Recipient::pending(contact, BTreeMap::new(), Timestamp::UNIX_EPOCH)
+    }
+
+    fn at(status: Status, attempt: u32, batch: &str) -> Recipient {
+        let batch = Some(batch.to_owned());
+        Recipient { status, rank: status.rank(), attempt, batch, ..recipient() }
+    }
+
+    #[test]
+    fn each_attempt_that_went_out_used_a_place() {
+        assert_eq!(recipient().places_of("2026-11-21#1"), 0);
+        let sent = at(Status::Sent, 1, "2026-11-21#1");
+        assert_eq!(sent.places_of("2026-11-21#1"), 1);
+        assert_eq!(sent.places_of("2026-11-21#11"), 0);
+        let spent: BTreeSet<String> = sent.spends().into_iter().collect();
+        let again = Recipient { spent: spent.clone(), ..at(Status::Pending, 2, "2026-11-21#1") };
+        assert_eq!(again.places_of("2026-11-21#1"), 1);
+        let twice = Recipient { spent: spent.clone(), ..at(Status::Sent, 2, "2026-11-21#1") };
+        assert_eq!(twice.places_of("2026-11-21#1"), 2);
+        let elsewhere = Recipient { spent: spent.clone(), ..at(Status::Sent, 2, "2026-11-22#1") };
+        assert_eq!(elsewhere.places_of("2026-11-21#1"), 1);
+        // A late status took the first attempt up again.
+        let dropped = Recipient { spent, ..at(Status::Delivered, 1, "2026-11-21#1") };
+        assert_eq!(dropped.places_of("2026-11-21#1"), 1);
+    }
+
+    #[test]
+    fn what_was_refused_used_none() {
+        assert_eq!(at(Status::Pending, 2, "2026-11-21#1").places_of("2026-11-21#1"), 0);
+        assert_eq!(at(Status::Skipped, 1, "2026-11-21#1").places_of("2026-11-21#1"), 0);
     }
 }

@@ -205,16 +205,29 @@ async fn remember_id(
     passed(table, update).await.map(drop)
 }
 
+/// How an attempt ended that was refused, failed on the way, or got lost.
+#[derive(Debug, Clone, Copy)]
+pub struct Ending<'a> {
+    /// What becomes of the recipient.
+    pub decision: &'a Decision,
+    /// The provider's code.
+    pub code: Option<u32>,
+    /// When.
+    pub at: Timestamp,
+    /// Set when the attempt used a place of its batch all the same:
+    /// [`Recipient::spends`].
+    pub spent: Option<&'a str>,
+}
+
 /// Settles a refused or failed attempt as decided: failed for good, to be tried
 /// again, skipped, or unconfirmed. `false` when the recipient had moved on.
 pub async fn settle_refused(
     table: &Table,
     place: &Place,
     attempt: u32,
-    decision: &Decision,
-    code: Option<u32>,
-    now: Timestamp,
+    ending: Ending<'_>,
 ) -> Result<bool, StoreError> {
+    let Ending { decision, code, at: now, spent } = ending;
     let update = Update::of(&place.key())
         .set_or_remove("code", code)
         .set_or_remove("reason", decision.reason())
@@ -222,6 +235,10 @@ pub async fn settle_refused(
         .value("attempt", attempt)
         .value("sending", Status::Sending.rank())
         .value("sent", Status::Sent.rank());
+    let update = match spent {
+        Some(spent) => update.include("spent", spent),
+        None => update,
+    };
     let update = match decision {
         Decision::Retry { not_before, .. } => status(update, Status::Pending)
             .set("attempt", attempt + 1)
@@ -258,9 +275,15 @@ pub async fn leave_out(
 pub async fn retry_unconfirmed(
     table: &Table,
     place: &Place,
-    attempt: u32,
+    found: &Recipient,
 ) -> Result<bool, StoreError> {
-    let update = at(place, Position { attempt, status: Status::Unconfirmed })
+    let attempt = found.attempt;
+    let update = at(place, Position { attempt, status: Status::Unconfirmed });
+    let update = match found.spends() {
+        Some(spent) => update.include("spent", &spent),
+        None => update,
+    };
+    let update = update
         .set("attempt", attempt + 1)
         .remove("message_id")
         .remove("not_before")

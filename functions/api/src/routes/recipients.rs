@@ -329,7 +329,7 @@ async fn retry(
         reopen(api, campaign, now).await?;
     }
     campaign::store::announce_upload(&api.table, campaign.id, now + RETRY_ANNOUNCED_FOR).await?;
-    if retry_unconfirmed(&api.table, place, found.attempt).await? {
+    if retry_unconfirmed(&api.table, place, found).await? {
         return Ok(());
     }
     Err(Problem::conflict("The recipient was settled at this moment. Look at it again."))

@@ -77,8 +77,8 @@ async fn only_the_unconfirmed_are_retried() {
     stage.patch(&path, retry.clone()).await.is_problem(409, "only who is unconfirmed");
     let place = claim(&stage, &id).await;
     let lost = Decision::Unconfirmed { reason: "the answer was lost".to_owned() };
-    let now = stage.clock.now();
-    store::settle_refused(&stage.table, &place, 1, &lost, None, now).await.unwrap();
+    let ending = store::Ending { decision: &lost, code: None, at: stage.clock.now(), spent: None };
+    store::settle_refused(&stage.table, &place, 1, ending).await.unwrap();
     let retried = stage.patch(&path, retry.clone()).await.ok();
     assert_eq!((&retried["status"], &retried["attempt"]), (&json!("pending"), &json!(2)));
     assert_eq!(retried.get("reason"), None);
@@ -91,8 +91,8 @@ async fn a_campaign_that_is_over_retries_nobody() {
     let id = stage.active().await;
     let place = claim(&stage, &id).await;
     let lost = Decision::Unconfirmed { reason: "the answer was lost".to_owned() };
-    let now = stage.clock.now();
-    store::settle_refused(&stage.table, &place, 1, &lost, None, now).await.unwrap();
+    let ending = store::Ending { decision: &lost, code: None, at: stage.clock.now(), spent: None };
+    store::settle_refused(&stage.table, &place, 1, ending).await.unwrap();
     stage.tell(&format!("/v1/campaigns/{id}/cancel")).await.ok();
     let path = format!("/v1/campaigns/{id}/recipients/573001234567");
     stage.patch(&path, json!({"action": "retry"})).await.is_problem(409, "cancelled");
