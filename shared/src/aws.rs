@@ -17,6 +17,8 @@ use crate::time::Clock;
 /// What the AWS clients are made of.
 #[derive(Debug, Clone)]
 pub struct AwsConfig {
+    /// Of all other services.
+    pub(crate) other: SdkConfig,
     pub(crate) dynamodb: SdkConfig,
     pub(crate) sqs: SdkConfig,
 }
@@ -26,7 +28,7 @@ impl AwsConfig {
     /// `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SQS`, …) work.
     pub async fn from_env() -> Self {
         let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
-        Self { dynamodb: config.clone(), sqs: config }
+        Self { dynamodb: config.clone(), sqs: config.clone(), other: config }
     }
 
     /// Engines at two addresses, which ask for no credentials.
@@ -37,7 +39,7 @@ impl AwsConfig {
             .load()
             .await;
         let at = |url: &str| base.to_builder().endpoint_url(url).build();
-        Self { dynamodb: at(dynamodb_url), sqs: at(sqs_url) }
+        Self { dynamodb: at(dynamodb_url), sqs: at(sqs_url), other: base }
     }
 
     /// Engines in this process, each spoken to through an HTTP client of its own,
@@ -64,7 +66,8 @@ impl AwsConfig {
             .retry_config(retries)
             .build();
         let dynamodb = base.to_builder().http_client(dynamodb).build();
-        Self { dynamodb, sqs: base.to_builder().http_client(sqs).build() }
+        let sqs = base.to_builder().http_client(sqs).build();
+        Self { dynamodb, sqs, other: base }
     }
 }
 

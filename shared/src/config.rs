@@ -12,12 +12,20 @@ use crate::plan::{MinimumShare, NoShare};
 /// The variables this system reads, and what each is for. The standard AWS ones
 /// (`AWS_REGION`, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SQS`, …) are the
 /// SDK's and work as documented there.
-pub const VARIABLES: [(&str, &str); 9] = [
+pub const VARIABLES: [(&str, &str); 11] = [
     (TABLE, "the DynamoDB table's name"),
     (SENDS_QUEUE_URL, "the URL of the queue of batches, sends.fifo"),
     (SENDS_FAILURES_URL, "the URL of its dead-letter queue"),
-    (SECRETS_KEY, "32 bytes in base64: the key that seals connections' secrets"),
+    (
+        SECRETS_PREFIX,
+        "where the Parameter Store keeps connections' secrets, such as /carillon/connections/",
+    ),
+    (
+        SECRETS_KEY,
+        "32 bytes in base64: without that prefix, the key that seals connections' secrets",
+    ),
     (ADMIN_KEY, "the first API key, with every scope"),
+    (ADMIN_KEY_HASH, "its SHA-256 in hex, where the key itself should not lie"),
     (PUBLIC_URL, "the address under which the API and the webhook are reached"),
     (GRAPH_URL, "where the Cloud API lies; https://graph.facebook.com by default"),
     (
@@ -30,8 +38,10 @@ pub const VARIABLES: [(&str, &str); 9] = [
 const TABLE: &str = "CARILLON_TABLE";
 const SENDS_QUEUE_URL: &str = "CARILLON_SENDS_QUEUE_URL";
 const SENDS_FAILURES_URL: &str = "CARILLON_SENDS_FAILURES_URL";
+const SECRETS_PREFIX: &str = "CARILLON_SECRETS_PREFIX";
 const SECRETS_KEY: &str = "CARILLON_SECRETS_KEY";
 const ADMIN_KEY: &str = "CARILLON_ADMIN_KEY";
+const ADMIN_KEY_HASH: &str = "CARILLON_ADMIN_KEY_HASH";
 const PUBLIC_URL: &str = "CARILLON_PUBLIC_URL";
 const GRAPH_URL: &str = "CARILLON_GRAPH_URL";
 const MINIMUM_SHARE: &str = "CARILLON_MINIMUM_SHARE";
@@ -94,14 +104,26 @@ impl Config {
         self.optional(SENDS_FAILURES_URL)
     }
 
+    /// Where the Parameter Store keeps connections' secrets, if it does.
+    pub fn secrets_prefix(&self) -> Option<String> {
+        self.optional(SECRETS_PREFIX)
+    }
+
+    /// Where the Parameter Store lies, if not where the region says: the standard
+    /// variables of the SDK.
+    pub fn parameters_url(&self) -> Option<String> {
+        self.optional("AWS_ENDPOINT_URL_SSM").or_else(|| self.optional("AWS_ENDPOINT_URL"))
+    }
+
     /// The key that seals connections' secrets.
     pub fn secrets_key(&self) -> Result<SecretString, Missing> {
         self.required(SECRETS_KEY).map(Into::into)
     }
 
-    /// The first API key, if one is set.
-    pub fn admin_key(&self) -> Option<SecretString> {
-        self.optional(ADMIN_KEY).map(Into::into)
+    /// The hash of the first API key, if one is set: see [`crate::key::hash`].
+    pub fn admin_key_hash(&self) -> Option<String> {
+        let given = self.optional(ADMIN_KEY_HASH).map(|hash| hash.to_ascii_lowercase());
+        given.or_else(|| self.optional(ADMIN_KEY).map(|key| crate::key::hash(&key)))
     }
 
     /// The address under which we are reached, if it is known.

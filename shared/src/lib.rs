@@ -15,6 +15,7 @@ pub mod idempotency;
 pub mod ids;
 pub mod key;
 pub mod message;
+pub mod parameter;
 pub mod phone;
 pub mod plan;
 pub mod recipient;

@@ -1,6 +1,7 @@
 //! The HTTP API: JSON in, JSON out, described by `GET /openapi.json`. Errors are
 //! `application/problem+json`; every change needs a key with the right scope.
 
+mod attempts;
 mod auth;
 mod body;
 mod docs;
@@ -19,9 +20,8 @@ use carillon::channel::{Timeouts, http_client};
 use carillon::config::Config;
 use carillon::connection::Vault;
 use carillon::delivery::{Channels, SendQueue};
-use carillon::ids::{IdSource, KeyId};
-use carillon::key::{self, ApiKey, Scope};
-use carillon::table::{StoreError, Table};
+use carillon::ids::IdSource;
+use carillon::table::Table;
 use carillon::time::Clock;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
@@ -37,10 +37,12 @@ const PROVIDER_TIMEOUTS: Timeouts =
 #[derive(Debug)]
 pub struct Api {
     table: Table,
-    vault: Vault,
+    vault: Arc<Vault>,
     channels: Channels,
     queue: SendQueue,
     keys: Keys,
+    first_key: Option<auth::FirstKey>,
+    attempts: attempts::Attempts,
     public_url: Option<String>,
     clock: Clock,
     ids: IdSource,
@@ -58,28 +60,26 @@ impl Api {
         ids: IdSource,
     ) -> Result<Self, SetUpError> {
         let table = Table::new(aws, &config.table()?);
-        let vault = Vault::new(&config.secrets_key()?)?;
+        let vault = Arc::new(Vault::of(config, aws, &clock)?);
         let http = http_client(PROVIDER_TIMEOUTS)?;
         let channels = Channels::new(table.clone(), vault.clone(), http, &config.graph_url());
         let failures_url = config.sends_failures_url();
         let queue = SendQueue::new(aws, &config.sends_queue_url()?, failures_url.as_deref());
-        let (keys, public_url) = (Keys::default(), config.public_url());
-        Ok(Self { table, vault, channels, queue, keys, public_url, clock, ids })
-    }
-
-    /// Makes the first API key, with every scope, where it isn't there yet.
-    pub async fn ensure_admin_key(&self, key: &str) -> Result<(), StoreError> {
-        if key::store::find(&self.table, key).await?.is_some() {
-            return Ok(());
-        }
-        let now = self.clock.now();
-        let stored = ApiKey {
-            id: KeyId::from_uuid(self.ids.uuid(now)),
-            name: "the first key".to_owned(),
-            scopes: vec![Scope::Read, Scope::Write, Scope::Admin],
-            created_at: now,
-        };
-        key::store::put(&self.table, key, &stored).await
+        let first_key = config.admin_key_hash().map(auth::FirstKey::new);
+        let public_url = config.public_url();
+        let (keys, attempts) = (Keys::default(), attempts::Attempts::default());
+        Ok(Self {
+            table,
+            vault,
+            channels,
+            queue,
+            keys,
+            first_key,
+            attempts,
+            public_url,
+            clock,
+            ids,
+        })
     }
 }
 

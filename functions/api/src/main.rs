@@ -7,7 +7,6 @@ use carillon::config::Config;
 use carillon::ids::IdSource;
 use carillon::time::Clock;
 use carillon_api::Api;
-use secrecy::ExposeSecret;
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_http::Error> {
@@ -15,8 +14,5 @@ async fn main() -> Result<(), lambda_http::Error> {
     carillon::telemetry::init_json(&config.log());
     let aws = AwsConfig::from_env().await;
     let api = Api::new(&config, &aws, Clock::system(), IdSource::random())?;
-    if let Some(key) = config.admin_key() {
-        api.ensure_admin_key(key.expose_secret()).await?;
-    }
     lambda_http::run(carillon_api::router(Arc::new(api))).await
 }

@@ -16,8 +16,8 @@ use problem_details::ProblemDetails;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// How long a client waits before it asks again when the table is away.
-const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
+/// How long a client waits before it asks again when the table is away, in seconds.
+const RETRY_AFTER: u32 = 2;
 
 /// The kinds of problems; each has a URI that stays the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,7 @@ pub(crate) enum Kind {
     UnsupportedMediaType,
     Validation,
     KeyReused,
+    TooManyRequests,
     Internal,
     Unavailable,
 }
@@ -75,6 +76,9 @@ impl Kind {
                 "/problems/idempotency-key-reused",
                 "The Idempotency-Key was used for another request",
             ),
+            Self::TooManyRequests => {
+                (StatusCode::TOO_MANY_REQUESTS, "/problems/too-many-requests", "Too many requests")
+            }
             Self::Internal => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "/problems/internal", "Something went wrong")
             }
@@ -90,6 +94,8 @@ impl Kind {
 pub(crate) struct Problem {
     kind: Kind,
     detail: String,
+    /// After how many seconds to try again.
+    retry_after: Option<u32>,
     more: Box<More>,
 }
 
@@ -149,7 +155,8 @@ pub(crate) type Answer<T> = Result<T, Problem>;
 
 impl Problem {
     pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), more: Box::default() }
+        let retry_after = (kind == Kind::Unavailable).then_some(RETRY_AFTER);
+        Self { kind, detail: detail.into(), retry_after, more: Box::default() }
     }
 
     pub(crate) fn not_found(what: &str) -> Self {
@@ -198,6 +205,11 @@ impl Problem {
         Self::new(Kind::Internal, "The request failed on our side, and the log says why.")
     }
 
+    /// Says after how many seconds to try again.
+    pub(crate) fn retry_after(self, seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+
     /// Says what an upload had brought before it ended.
     pub(crate) fn with_report(mut self, report: Report) -> Self {
         self.more.report = Some(report);
@@ -222,23 +234,11 @@ impl IntoResponse for Problem {
             .with_extensions(*self.more)
             .into_response();
         let headers = response.headers_mut();
-        match self.kind {
-            Kind::Unauthorized => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            Kind::Unavailable => {
-                headers.insert(header::RETRY_AFTER, RETRY_AFTER);
-            }
-            Kind::Malformed
-            | Kind::Forbidden
-            | Kind::NotFound
-            | Kind::MethodNotAllowed
-            | Kind::Conflict
-            | Kind::TooLarge
-            | Kind::UnsupportedMediaType
-            | Kind::Validation
-            | Kind::KeyReused
-            | Kind::Internal => {}
+        if self.kind == Kind::Unauthorized {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }
@@ -272,6 +272,10 @@ impl From<ChannelsError> for Problem {
     fn from(error: ChannelsError) -> Self {
         match error {
             ChannelsError::Unknown => Self::field("connection_id", "names no connection"),
+            ChannelsError::Vault(error) if error.may_pass() => {
+                tracing::error!(error = &error as &dyn StdError, "secrets are not available");
+                Self::new(Kind::Unavailable, "The secrets can't be reached. Try again in a moment.")
+            }
             ChannelsError::Vault(error) => Self::internal(&error),
             ChannelsError::Store(error) => error.into(),
         }

@@ -1,5 +1,7 @@
 //! The sender: one SQS message is one batch; claim, pace, send, settle.
 
+use std::sync::Arc;
+
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use carillon::channel::{Timeouts, http_client};
 use carillon::config::Config;
@@ -19,7 +21,7 @@ pub fn sender(
     ids: IdSource,
 ) -> Result<Sender, Error> {
     let table = Table::new(aws, &config.table()?);
-    let vault = Vault::new(&config.secrets_key()?)?;
+    let vault = Arc::new(Vault::of(config, aws, &clock)?);
     let http = http_client(Timeouts::default())?;
     Ok(Sender {
         queue: SendQueue::new(

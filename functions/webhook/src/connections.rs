@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use carillon::channel::whatsapp_cloud::signature;
-use carillon::connection::{self, Secrets, Vault};
+use carillon::connection::{self, Secrets, Vault, VaultError};
 use carillon::table::{StoreError, Table};
 use carillon::time::Timestamp;
 use jiff::SignedDuration;
@@ -13,6 +13,15 @@ use tokio::sync::Mutex;
 const KEEP: SignedDuration = SignedDuration::from_secs(60);
 /// After a mismatch they are read again, but not more often than this.
 const REREAD: SignedDuration = SignedDuration::from_secs(1);
+
+/// Why it isn't known who signs. It may pass.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectionsError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
 
 /// The secrets that a webhook may be signed with.
 #[derive(Debug)]
@@ -34,7 +43,7 @@ impl Connections {
         header: &str,
         body: &[u8],
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, ConnectionsError> {
         let fits = |secrets: &Secrets| signature::verify(&secrets.app_secret, body, header).is_ok();
         self.any(now, fits).await
     }
@@ -44,7 +53,7 @@ impl Connections {
         &self,
         token: &str,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, ConnectionsError> {
         let fits = |secrets: &Secrets| {
             bool::from(secrets.verify_token.expose_secret().as_bytes().ct_eq(token.as_bytes()))
         };
@@ -56,7 +65,7 @@ impl Connections {
         &self,
         now: Timestamp,
         fits: impl Fn(&Secrets) -> bool,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<bool, ConnectionsError> {
         if self.secrets(now, KEEP).await?.iter().any(&fits) {
             return Ok(true);
         }
@@ -67,7 +76,7 @@ impl Connections {
         &self,
         now: Timestamp,
         keep: SignedDuration,
-    ) -> Result<Arc<Vec<Secrets>>, StoreError> {
+    ) -> Result<Arc<Vec<Secrets>>, ConnectionsError> {
         let mut known = self.known.lock().await;
         if let Some((then, secrets)) = known.as_ref()
             && now < *then + keep
@@ -79,16 +88,17 @@ impl Connections {
         Ok(secrets)
     }
 
-    async fn read(&self) -> Result<Vec<Secrets>, StoreError> {
-        let connections = connection::store::all(&self.table).await?;
-        let open = |connection: connection::Connection| {
-            self.vault
-                .open(connection.id, &connection.secrets)
-                .inspect_err(|error| {
-                    tracing::error!(connection = %connection.id, error = error as &dyn std::error::Error, "secrets");
-                })
-                .ok()
-        };
-        Ok(connections.into_iter().filter_map(open).collect())
+    async fn read(&self) -> Result<Vec<Secrets>, ConnectionsError> {
+        let mut opened = Vec::new();
+        for connection in connection::store::all(&self.table).await? {
+            match self.vault.open(connection.id, &connection.secrets).await {
+                Ok(secrets) => opened.push(secrets),
+                Err(error) if error.may_pass() => return Err(error.into()),
+                Err(error) => {
+                    tracing::error!(connection = %connection.id, error = &error as &dyn std::error::Error, "secrets");
+                }
+            }
+        }
+        Ok(opened)
     }
 }

@@ -48,7 +48,7 @@ impl Webhook {
         ids: IdSource,
     ) -> Result<Self, SetUpError> {
         let table = Table::new(aws, &config.table()?);
-        let vault = Vault::new(&config.secrets_key()?)?;
+        let vault = Vault::of(config, aws, &clock)?;
         Ok(Self { connections: Connections::new(table.clone(), vault), table, clock, ids })
     }
 }

@@ -122,7 +122,6 @@ impl Host {
             Scheduler::new(&config, &aws, clock.clone()).map_err(HostError::Function)?;
         let api =
             Api::new(&config, &aws, clock.clone(), ids.clone()).map_err(HostError::Function)?;
-        api.ensure_admin_key(host.admin_key.expose_secret()).await.map_err(function)?;
         let webhook = Webhook::new(&config, &aws, clock, ids).map_err(HostError::Function)?;
         scheduler.recover().await.map_err(function)?;
         let router =
@@ -155,7 +154,9 @@ impl Host {
     ) {
         let closed = self.closing.clone().cancelled_owned();
         self.tasks.spawn(async move {
-            let _ = axum::serve(listener, router).with_graceful_shutdown(closed).await;
+            // The API asks where a request comes from.
+            let service = router.into_make_service_with_connect_info::<SocketAddr>();
+            let _ = axum::serve(listener, service).with_graceful_shutdown(closed).await;
         });
         for _ in 0..host.senders.max(1) {
             let (queue, sender) = (self.queue.clone(), self.sender.clone());
@@ -264,6 +265,7 @@ fn config(host: &HostConfig, queue: &Queue, address: SocketAddr) -> Config {
         ("CARILLON_SENDS_QUEUE_URL", queue.url()),
         ("CARILLON_SENDS_FAILURES_URL", queue.failures_url()),
         ("CARILLON_SECRETS_KEY", host.secrets_key.expose_secret()),
+        ("CARILLON_ADMIN_KEY", host.admin_key.expose_secret()),
         ("CARILLON_PUBLIC_URL", &public_url),
         ("CARILLON_MINIMUM_SHARE", &minimum_share),
         ("CARILLON_GRAPH_URL", &host.graph_url),

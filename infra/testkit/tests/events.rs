@@ -40,6 +40,7 @@ impl Functions {
             ("CARILLON_TABLE", "carillon"),
             ("CARILLON_SENDS_QUEUE_URL", "http://127.0.0.1/000000000000/sends.fifo"),
             ("CARILLON_SECRETS_KEY", SECRETS_KEY),
+            ("CARILLON_ADMIN_KEY", ADMIN_KEY),
         ]);
         let table = Table::new(&aws, "carillon");
         ensure_table(&table).await.expect("the table is made");
@@ -67,7 +68,7 @@ impl Functions {
             waba_id: None,
             portfolio: "main".to_owned(),
             throughput_mps: 80,
-            secrets: vault.seal(id, &secrets, &self.ids).expect("sealed"),
+            secrets: vault.seal(id, &secrets, &self.ids).await.expect("sealed"),
             created_at: Timestamp::UNIX_EPOCH,
         };
         connection::store::put(&self.table, &connection).await.expect("stored");
@@ -76,7 +77,6 @@ impl Functions {
     async fn api(&self) -> axum::Router {
         let api = Api::new(&self.config, &self.aws, self.clock.clone(), self.ids.clone());
         let api = api.expect("the api is set up");
-        api.ensure_admin_key(ADMIN_KEY).await.expect("a key");
         carillon_api::router(Arc::new(api))
     }
 

@@ -50,8 +50,8 @@ pub fn http_client(timeouts: Timeouts) -> Result<HttpClient, HttpClientError> {
 }
 
 impl HttpClient {
-    /// The client itself, for the providers' clients.
-    pub(super) fn get(&self) -> &reqwest::Client {
+    /// The client itself, for what speaks HTTP.
+    pub(crate) fn get(&self) -> &reqwest::Client {
         &self.0
     }
 }

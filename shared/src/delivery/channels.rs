@@ -35,7 +35,7 @@ impl Route {
 /// Finds the way to a connection's provider, and remembers it for a minute.
 pub struct Channels {
     table: Table,
-    vault: Vault,
+    vault: Arc<Vault>,
     http: HttpClient,
     graph_url: String,
     stand_in: Option<StandIn>,
@@ -59,9 +59,20 @@ pub enum ChannelsError {
     Store(#[from] StoreError),
 }
 
+impl ChannelsError {
+    /// Whether it may pass by itself.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Unknown => false,
+            Self::Vault(error) => error.may_pass(),
+            Self::Store(_) => true,
+        }
+    }
+}
+
 impl Channels {
     /// Channels over `table`, whose Cloud API lies at `graph_url`.
-    pub fn new(table: Table, vault: Vault, http: HttpClient, graph_url: &str) -> Self {
+    pub fn new(table: Table, vault: Arc<Vault>, http: HttpClient, graph_url: &str) -> Self {
         let (graph_url, known) = (graph_url.to_owned(), Mutex::default());
         Self { table, vault, http, graph_url, stand_in: None, known }
     }
@@ -83,15 +94,15 @@ impl Channels {
         }
         let found = connection::store::get(&self.table, id).await?;
         let health = connection::store::health(&self.table, id).await?;
-        let route = self.open(found.ok_or(ChannelsError::Unknown)?, health)?;
+        let route = self.open(found.ok_or(ChannelsError::Unknown)?, health).await?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(id, (now, route.clone()));
         Ok(route)
     }
 
     /// The Cloud API client of a connection, to ask about the number itself.
-    pub fn cloud_api(&self, connection: &Connection) -> Result<CloudApi, VaultError> {
-        let secrets = self.vault.open(connection.id, &connection.secrets)?;
+    pub async fn cloud_api(&self, connection: &Connection) -> Result<CloudApi, VaultError> {
+        let secrets = self.vault.open(connection.id, &connection.secrets).await?;
         Ok(CloudApi::new(
             &self.http,
             &self.graph_url,
@@ -113,7 +124,7 @@ impl Channels {
         if !route.health.is_stale(now) || self.stand_in.is_some() {
             return Ok((route, None));
         }
-        let info = match self.cloud_api(&route.connection)?.number_info().await {
+        let info = match self.cloud_api(&route.connection).await?.number_info().await {
             Ok(info) => Some(info),
             Err(error) => {
                 tracing::warn!(connection = %id, error = &error as &dyn std::error::Error, "the number was not checked");
@@ -126,10 +137,10 @@ impl Channels {
         Ok((self.route(id, now).await?, obstacle))
     }
 
-    fn open(&self, connection: Connection, health: Health) -> Result<Route, VaultError> {
+    async fn open(&self, connection: Connection, health: Health) -> Result<Route, VaultError> {
         let channel: Arc<dyn Channel> = match (&self.stand_in, connection.kind) {
             (Some(stand_in), _) => stand_in(&connection),
-            (None, Kind::WhatsappCloud) => Arc::new(self.cloud_api(&connection)?),
+            (None, Kind::WhatsappCloud) => Arc::new(self.cloud_api(&connection).await?),
         };
         Ok(Route { connection: Arc::new(connection), health: Arc::new(health), channel })
     }

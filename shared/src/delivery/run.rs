@@ -154,8 +154,8 @@ impl Sender {
                 halt(&self.table, &Scope::Number(batch.connection), why, now).await?;
                 return Ok(Err((batch, campaign, why.to_owned())));
             }
-            Err(ChannelsError::Store(error)) => return Err(error.into()),
-            Err(broken @ (ChannelsError::Unknown | ChannelsError::Vault(_))) => {
+            Err(passing) if passing.may_pass() => return Err(passing.into()),
+            Err(broken) => {
                 let why = broken.to_string();
                 halt(&self.table, &Scope::Number(batch.connection), &why, now).await?;
                 return Ok(Err((batch, campaign, why)));

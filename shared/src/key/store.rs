@@ -9,9 +9,9 @@ pub async fn put(table: &Table, key: &str, stored: &ApiKey) -> Result<(), StoreE
     table.write(Write::put(&Key::ApiKey(hash(key)), stored)?).await
 }
 
-/// The key with that text, if there is one.
-pub async fn find(table: &Table, key: &str) -> Result<Option<ApiKey>, StoreError> {
-    table.get(&Key::ApiKey(hash(key))).await
+/// The key with that hash, if there is one.
+pub async fn find(table: &Table, hash: &str) -> Result<Option<ApiKey>, StoreError> {
+    table.get(&Key::ApiKey(hash.to_owned())).await
 }
 
 /// All keys.

@@ -56,7 +56,7 @@ pub(crate) async fn create(
     refuse_twin(&others, &new.phone_number_id)?;
     let made_up =
         new.verify_token.is_none().then(|| BASE64_URL_SAFE_NO_PAD.encode(api.ids.bytes::<24>()));
-    let mut connection = new.connection(&api, made_up.as_deref(), now)?;
+    let mut connection = new.connection(&api, made_up.as_deref(), now).await?;
     let number = match asked.check {
         Some(false) => None,
         None | Some(true) => Some(ask_meta(&api, &connection).await?),
@@ -114,17 +114,21 @@ pub(crate) async fn change(
 ) -> Answer<Json<ConnectionView>> {
     check_all(changes.problems())?;
     let mut connection = find(&api, id).await?;
-    let known =
-        api.vault.open(id, &connection.secrets).map_err(|error| Problem::internal(&error))?;
     set_limit(&api, &connection, changes.messaging_limit).await?;
     connection.name = changes.name.map_or(connection.name, |name| name.trim().to_owned());
     connection.throughput_mps = changes.throughput_mps.unwrap_or(connection.throughput_mps);
-    let secrets = Secrets {
-        access_token: changes.access_token.unwrap_or(known.access_token),
-        app_secret: changes.app_secret.unwrap_or(known.app_secret),
-        verify_token: changes.verify_token.unwrap_or(known.verify_token),
-    };
-    connection.secrets = seal(&api, id, &secrets)?;
+    let given = (changes.access_token, changes.app_secret, changes.verify_token);
+    if let (None, None, None) = given {
+    } else {
+        let known = api.vault.open(id, &connection.secrets).await;
+        let known = known.map_err(|error| Problem::internal(&error))?;
+        let secrets = Secrets {
+            access_token: given.0.unwrap_or(known.access_token),
+            app_secret: given.1.unwrap_or(known.app_secret),
+            verify_token: given.2.unwrap_or(known.verify_token),
+        };
+        connection.secrets = seal(&api, id, &secrets).await?;
+    }
     connection::store::put(&api.table, &connection).await?;
     if let Some(countries) = changes.blocked_countries {
         let countries = countries.into_iter().map(Into::into).collect();
@@ -197,7 +201,8 @@ async fn view(api: &Api, connection: Connection) -> Answer<ConnectionView> {
 }
 
 async fn ask_meta(api: &Api, connection: &Connection) -> Answer<NumberInfo> {
-    let cloud = api.channels.cloud_api(connection).map_err(|error| Problem::internal(&error))?;
+    let cloud =
+        api.channels.cloud_api(connection).await.map_err(|error| Problem::internal(&error))?;
     cloud.number_info().await.map_err(|error| {
         let reason = match &error {
             CloudApiError::Refused(refusal) => format!("is refused by Meta: {refusal}"),
@@ -210,12 +215,18 @@ async fn ask_meta(api: &Api, connection: &Connection) -> Answer<NumberInfo> {
     })
 }
 
-fn seal(api: &Api, id: ConnectionId, secrets: &Secrets) -> Answer<connection::Sealed> {
-    api.vault.seal(id, secrets, &api.ids).map_err(|error| Problem::internal(&error))
+async fn seal(api: &Api, id: ConnectionId, secrets: &Secrets) -> Answer<connection::Sealed> {
+    let sealed = api.vault.seal(id, secrets, &api.ids).await;
+    sealed.map_err(|error| Problem::internal(&error))
 }
 
 impl NewConnection {
-    fn connection(&self, api: &Api, made_up: Option<&str>, now: Timestamp) -> Answer<Connection> {
+    async fn connection(
+        &self,
+        api: &Api,
+        made_up: Option<&str>,
+        now: Timestamp,
+    ) -> Answer<Connection> {
         let id = ConnectionId::from_uuid(api.ids.uuid(now));
         let given = self.verify_token.as_ref().map(ExposeSecret::expose_secret);
         let secrets = Secrets {
@@ -232,7 +243,7 @@ impl NewConnection {
             waba_id: self.waba_id.clone(),
             portfolio: portfolio.unwrap_or(&self.phone_number_id).clone(),
             throughput_mps: STANDARD_THROUGHPUT,
-            secrets: seal(api, id, &secrets)?,
+            secrets: seal(api, id, &secrets).await?,
             created_at: now,
         })
     }

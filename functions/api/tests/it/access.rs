@@ -1,4 +1,7 @@
+use std::net::SocketAddr;
+
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::{Method, Request};
 use serde_json::json;
 
@@ -48,7 +51,7 @@ async fn a_key_is_shown_once_and_stored_as_a_hash() {
     assert!(key.starts_with("crl_") && key.len() == 47, "{key}");
     let listed = stage.get("/v1/keys").await;
     assert!(!listed.text().contains(key));
-    assert_eq!(listed.ok()["items"].as_array().unwrap().len(), 2);
+    assert_eq!(listed.ok()["items"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -99,11 +102,39 @@ async fn a_key_needs_a_name_and_a_scope() {
 }
 
 #[tokio::test]
-async fn the_first_key_is_made_once() {
+async fn the_first_key_allows_everything_and_is_in_no_table() {
     let stage = Stage::set().await;
-    let again = stage.get("/v1/keys").await.ok();
-    assert_eq!(again["items"].as_array().unwrap().len(), 1);
-    assert_eq!(again["items"][0]["scopes"], json!(["read", "write", "admin"]));
+    assert_eq!(stage.get("/v1/keys").await.ok()["items"], json!([]));
+    let made = stage.post("/v1/keys", json!({"name": "x", "scopes": ["admin"]})).await;
+    assert_eq!(made.status, 201);
+}
+
+#[tokio::test]
+async fn who_guesses_keys_has_to_wait_and_who_has_one_does_not() {
+    let stage = Stage::set().await;
+    let made = stage.post("/v1/keys", json!({"name": "x", "scopes": ["read"]})).await.ok();
+    let known = made["key"].as_str().unwrap();
+    assert_eq!(from(&stage, 1, known).await.status, 200);
+    for _ in 0..20 {
+        from(&stage, 1, "crl_guessed").await.is_problem(401, "not known");
+    }
+    let refused = from(&stage, 1, "crl_guessed").await;
+    refused.is_problem(429, "Wait 60 seconds");
+    assert_eq!(refused.header("retry-after"), Some("60"));
+    assert_eq!(from(&stage, 1, known).await.status, 200);
+    from(&stage, 2, "crl_guessed").await.is_problem(401, "not known");
+    stage.advance(std::time::Duration::from_secs(61));
+    from(&stage, 1, "crl_guessed").await.is_problem(401, "not known");
+}
+
+/// A request with a key, from a machine of that number.
+async fn from(stage: &Stage, machine: u8, key: &str) -> Answer {
+    let address = SocketAddr::from(([10, 0, 0, machine], 4000));
+    let request = Request::builder()
+        .uri("/v1/campaigns")
+        .header("authorization", format!("Bearer {key}"))
+        .extension(ConnectInfo(address));
+    stage.send(request.body(Body::empty()).unwrap()).await
 }
 
 #[tokio::test]

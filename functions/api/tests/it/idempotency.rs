@@ -68,15 +68,14 @@ async fn secrets_are_not_kept() {
     let body = json!({"name": "x", "scopes": ["read"]});
     post(&stage, "/v1/keys", "k", &body).await.ok();
     post(&stage, "/v1/keys", "k", &body).await.is_problem(409, "GET /v1/keys");
-    assert_eq!(stage.get("/v1/keys").await.ok()["items"].as_array().unwrap().len(), 2);
+    assert_eq!(stage.get("/v1/keys").await.ok()["items"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn what_is_in_progress_is_not_begun_again() {
     use carillon::idempotency::{Request, digest, store};
     let stage = Stage::set().await;
-    let keys = stage.get("/v1/keys").await.ok();
-    let caller = keys["items"][0]["id"].as_str().unwrap();
+    let caller = "key_00000000-0000-0000-0000-000000000000";
     let asked = Request {
         key: digest(&[caller.as_bytes(), b"slow"]),
         fingerprint: digest(&[b"POST", b"/v1/keys", b"{}"]),
