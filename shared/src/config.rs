@@ -12,7 +12,7 @@ use crate::plan::{MinimumShare, NoShare};
 /// The variables this system reads, and what each is for. The standard AWS ones
 /// (`AWS_REGION`, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SQS`, …) are the
 /// SDK's and work as documented there.
-pub const VARIABLES: [(&str, &str); 11] = [
+pub const VARIABLES: [(&str, &str); 12] = [
     (TABLE, "the DynamoDB table's name"),
     (SENDS_QUEUE_URL, "the URL of the queue of batches, sends.fifo"),
     (SENDS_FAILURES_URL, "the URL of its dead-letter queue"),
@@ -32,6 +32,7 @@ pub const VARIABLES: [(&str, &str); 11] = [
         MINIMUM_SHARE,
         "the percentage of what is scarce that each campaign gets whatever its priority, 0 to 50; 5 by default",
     ),
+    (STACK, "the stack's name, which metrics are written under; none are without it"),
     (LOG, "what is logged, such as info or carillon=debug"),
 ];
 
@@ -45,6 +46,7 @@ const ADMIN_KEY_HASH: &str = "CARILLON_ADMIN_KEY_HASH";
 const PUBLIC_URL: &str = "CARILLON_PUBLIC_URL";
 const GRAPH_URL: &str = "CARILLON_GRAPH_URL";
 const MINIMUM_SHARE: &str = "CARILLON_MINIMUM_SHARE";
+const STACK: &str = "CARILLON_STACK";
 const LOG: &str = "CARILLON_LOG";
 
 /// What the functions are told from outside. Each asks for what it needs.
@@ -54,7 +56,8 @@ pub struct Config(Source);
 /// Where the variables are.
 #[derive(Clone)]
 enum Source {
-    Environment,
+    /// The environment, after some that are given.
+    Environment(Arc<BTreeMap<String, String>>),
     Values(Arc<BTreeMap<String, String>>),
 }
 
@@ -77,7 +80,21 @@ pub struct Unreadable {
 impl Config {
     /// The configuration in the environment.
     pub fn from_env() -> Self {
-        Self(Source::Environment)
+        Self(Source::Environment(Arc::default()))
+    }
+
+    /// The same with this variable.
+    #[must_use]
+    pub fn with(self, name: &str, value: &str) -> Self {
+        let added = |values: Arc<BTreeMap<String, String>>| {
+            let mut values = Arc::unwrap_or_clone(values);
+            values.insert(name.to_owned(), value.to_owned());
+            Arc::new(values)
+        };
+        Self(match self.0 {
+            Source::Environment(values) => Source::Environment(added(values)),
+            Source::Values(values) => Source::Values(added(values)),
+        })
     }
 
     /// A configuration of these variables alone: for the program that runs
@@ -144,6 +161,11 @@ impl Config {
         Ok(given.transpose()?.unwrap_or_default())
     }
 
+    /// The name that metrics are written under, if any are.
+    pub fn stack(&self) -> Option<String> {
+        self.optional(STACK)
+    }
+
     /// What is logged.
     pub fn log(&self) -> String {
         self.optional(LOG).unwrap_or_else(|| "info".to_owned())
@@ -151,7 +173,7 @@ impl Config {
 
     fn optional(&self, name: &str) -> Option<String> {
         let value = match &self.0 {
-            Source::Environment => env(name),
+            Source::Environment(values) => values.get(name).cloned().or_else(|| env(name)),
             Source::Values(values) => values.get(name).cloned(),
         };
         value.filter(|value| !value.is_empty())

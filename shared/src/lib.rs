@@ -23,5 +23,6 @@ pub mod table;
 pub mod telemetry;
 pub mod template;
 pub mod time;
+pub mod transfer;
 
 pub use aws::AwsConfig;

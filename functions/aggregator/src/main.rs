@@ -9,7 +9,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let config = Config::from_env();
-    carillon::telemetry::init_json(&config.log());
+    carillon::telemetry::init_json(&config);
     let aws = AwsConfig::from_env().await;
     let aggregator = Aggregator::new(Table::new(&aws, &config.table()?));
     let aggregator = &aggregator;

@@ -5,6 +5,7 @@ mod attempts;
 mod auth;
 mod body;
 mod docs;
+mod headers;
 mod idempotent;
 mod problem;
 mod routes;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use carillon::channel::{Timeouts, http_client};
 use carillon::config::Config;
@@ -94,6 +95,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .fallback(|| async { unknown_route() })
         .method_not_allowed_fallback(|| async { wrong_method() })
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(map_response(headers::secure))
         .with_state(api)
 }
 

@@ -11,7 +11,7 @@ use carillon_api::Api;
 #[tokio::main]
 async fn main() -> Result<(), lambda_http::Error> {
     let config = Config::from_env();
-    carillon::telemetry::init_json(&config.log());
+    carillon::telemetry::init_json(&config);
     let aws = AwsConfig::from_env().await;
     let api = Api::new(&config, &aws, Clock::system(), IdSource::random())?;
     lambda_http::run(carillon_api::router(Arc::new(api))).await

@@ -4,6 +4,7 @@ use carillon::analytics;
 use carillon::analytics::audit::{Audit, audit};
 use carillon::campaign::{self, Campaign, Status};
 use carillon::table::StoreError;
+use carillon::telemetry::{Metric, measure};
 use carillon::time::{TimeZone, Timestamp};
 
 use crate::Scheduler;
@@ -61,8 +62,8 @@ impl Scheduler {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         if let Audit::Mended { missing } = audit(&self.table, campaign, shard, now).await? {
-            // The alarm on this metric is in template.yaml.
-            tracing::error!(metric = "counters_mended", campaign = %campaign.id, shard, ?missing, "counters differed from a recount");
+            measure(&[(Metric::CountersMended, 1)], now);
+            tracing::error!(campaign = %campaign.id, shard, ?missing, "counters differed from a recount");
         }
         Ok(())
     }

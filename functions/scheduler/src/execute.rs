@@ -5,7 +5,7 @@ use carillon::table::StoreError;
 use carillon::time::Timestamp;
 
 use crate::gather::Situation;
-use crate::{ScheduleError, Scheduler};
+use crate::{Released, ScheduleError, Scheduler};
 
 impl Scheduler {
     /// Scheduled campaigns whose start has come go to work.
@@ -29,14 +29,14 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Cuts off and enqueues what was allotted; gives how many people that were.
+    /// Cuts off and enqueues what was allotted.
     pub(crate) async fn carry_out(
         &self,
         plan: &Plan,
         situation: &Situation,
         now: Timestamp,
-    ) -> Result<u32, ScheduleError> {
-        let mut people = 0;
+    ) -> Result<Released, ScheduleError> {
+        let mut released = Released::default();
         for allotment in &plan.allotments {
             let Some(campaign) = situation.campaigns.get(&allotment.campaign) else { continue };
             let Some(connection) = situation.connections.get(&campaign.settings.connection_id)
@@ -45,11 +45,12 @@ impl Scheduler {
             };
             let cut = crate::walk::Cut { table: &self.table, connection, now };
             for batch in cut.batches(campaign.clone(), allotment.people).await? {
-                people += batch.size;
+                released.people += batch.size;
+                released.batches += 1;
                 self.enqueue(&batch, now).await?;
             }
         }
-        Ok(people)
+        Ok(released)
     }
 
     async fn enqueue(&self, batch: &Batch, now: Timestamp) -> Result<(), ScheduleError> {

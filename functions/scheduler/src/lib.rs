@@ -9,8 +9,9 @@ mod walk;
 
 use carillon::config::Config;
 use carillon::delivery::{QueueError, SendQueue};
-use carillon::plan::{self, MinimumShare, Plan};
+use carillon::plan::{self, MinimumShare, Places, Plan};
 use carillon::table::{StoreError, Table};
+use carillon::telemetry::{Metric, measure};
 use carillon::time::{Clock, Timestamp};
 use lambda_runtime::{Error, LambdaEvent};
 
@@ -64,11 +65,14 @@ impl Scheduler {
         let situation = self.gather(now).await?;
         let Situation { candidates, lanes, portfolios, .. } = &situation;
         let plan = plan::plan(candidates, lanes, portfolios, self.minimum_share);
-        let people = self.carry_out(&plan, &situation, now).await?;
+        let released = self.carry_out(&plan, &situation, now).await?;
         self.finish_ended(&situation, now).await?;
         self.sweep().await?;
         self.audit(&situation, now).await?;
-        report(&plan, people);
+        report(&plan, &released);
+        let fullest = situation.portfolios.values().filter_map(Places::percent_taken).max();
+        let use_of_it = (Metric::PortfolioUse, fullest.unwrap_or(0));
+        measure(&[(Metric::BatchesPlanned, released.batches), use_of_it], now);
         Ok(plan)
     }
 
@@ -82,11 +86,18 @@ impl Scheduler {
     }
 }
 
-fn report(plan: &Plan, people: u32) {
+/// What a run put on the queue.
+#[derive(Debug, Default)]
+struct Released {
+    people: u32,
+    batches: u64,
+}
+
+fn report(plan: &Plan, released: &Released) {
     for line in &plan.report {
         tracing::debug!(campaign = %line.campaign, outcome = ?line.outcome, "planned");
     }
-    if people > 0 {
-        tracing::info!(people, "released");
+    if released.people > 0 {
+        tracing::info!(people = released.people, batches = released.batches, "released");
     }
 }

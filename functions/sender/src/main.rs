@@ -9,7 +9,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let config = Config::from_env();
-    carillon::telemetry::init_json(&config.log());
+    carillon::telemetry::init_json(&config);
     let aws = AwsConfig::from_env().await;
     let sender = carillon_sender::sender(&config, &aws, Clock::system(), IdSource::random())?;
     let sender = &sender;

@@ -11,8 +11,13 @@ use carillon::delivery::retry::{Decision, Stop, decide};
 use carillon::recipient::store::{Ending, Place, leave_out_late, record, settle_refused};
 use carillon::recipient::{self, Callback, Event, Rung};
 use carillon::table::StoreError;
+use carillon::telemetry::{Gathered, Metric};
 
 use crate::Webhook;
+
+/// How many were stored, for the dashboard.
+static STATUSES: Gathered = Gathered::new(Metric::StatusesStored);
+static REPLIES: Gathered = Gathered::new(Metric::RepliesStored);
 
 /// Why an update could not be stored.
 #[derive(Debug, thiserror::Error)]
@@ -25,8 +30,16 @@ impl Webhook {
     /// Stores one update. Storing it again changes nothing.
     pub(crate) async fn apply(&self, update: Update) -> Result<(), ApplyError> {
         match update {
-            Update::Status(status) => self.apply_status(status).await,
-            Update::Message(message) => self.apply_message(message).await,
+            Update::Status(status) => {
+                self.apply_status(status).await?;
+                STATUSES.add(1, self.clock.now());
+                Ok(())
+            }
+            Update::Message(message) => {
+                self.apply_message(message).await?;
+                REPLIES.add(1, self.clock.now());
+                Ok(())
+            }
             Update::Preference(preference) => self.apply_preference(preference).await,
             Update::Account(news) => Ok(self.apply_news(&news).await?),
             Update::Unknown { field } => {

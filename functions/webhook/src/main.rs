@@ -11,7 +11,7 @@ use carillon_webhook::Webhook;
 #[tokio::main]
 async fn main() -> Result<(), lambda_http::Error> {
     let config = Config::from_env();
-    carillon::telemetry::init_json(&config.log());
+    carillon::telemetry::init_json(&config);
     let aws = AwsConfig::from_env().await;
     let webhook = Webhook::new(&config, &aws, Clock::system(), IdSource::random())?;
     lambda_http::run(carillon_webhook::router(Arc::new(webhook))).await

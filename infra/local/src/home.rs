@@ -15,18 +15,39 @@ pub struct Home {
 
 /// The data folder can't be used.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {source}", path.display())]
-pub struct HomeError {
-    path: PathBuf,
-    source: io::Error,
+pub enum HomeError {
+    /// A file of it.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Its data moved elsewhere.
+    #[error(
+        "the data of this folder was exported to move elsewhere; sending from here too would send twice.\nIf it never went anywhere, delete {} and start again.",
+        .0.display()
+    )]
+    Retired(PathBuf),
 }
+
+/// What a folder is marked with whose data moved elsewhere.
+const RETIRED: &str = "retired";
 
 impl Home {
     /// The folder, made if it isn't there.
     pub fn open(folder: &Path) -> Result<Self, HomeError> {
         let home = Self { folder: folder.to_owned() };
-        fs::create_dir_all(folder).map_err(|source| error(folder, source))?;
-        Ok(home)
+        make_private(folder).map_err(|source| error(folder, source))?;
+        let retired = folder.join(RETIRED);
+        if retired.exists() { Err(HomeError::Retired(retired)) } else { Ok(home) }
+    }
+
+    /// Marks the folder: its data moved elsewhere, and it is never opened again.
+    pub fn retire(&self) -> Result<(), HomeError> {
+        let path = self.folder.join(RETIRED);
+        write_private(&path, "exported\n").map_err(|source| error(&path, source))
     }
 
     /// Where it is.
@@ -74,7 +95,16 @@ impl Home {
 }
 
 fn error(path: &Path, source: io::Error) -> HomeError {
-    HomeError { path: path.to_owned(), source }
+    HomeError::File { path: path.to_owned(), source }
+}
+
+/// Makes a folder that only its owner can look into; one that is there stays as it is.
+fn make_private(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
 }
 
 fn write_private(path: &Path, text: &str) -> io::Result<()> {

@@ -23,7 +23,8 @@ use tokio_util::sync::CancellationToken;
 use crate::queue::Queue;
 use crate::sources;
 
-const TABLE: &str = "carillon";
+/// The table's name on one machine.
+pub const TABLE: &str = "carillon";
 
 /// The percentage of what is scarce that every campaign gets, when nothing is said.
 pub const MINIMUM_SHARE: u8 = 5;

@@ -8,4 +8,4 @@ mod queue;
 mod sources;
 
 pub use home::{Home, HomeError};
-pub use host::{Host, HostConfig, HostError, MINIMUM_SHARE};
+pub use host::{Host, HostConfig, HostError, MINIMUM_SHARE, TABLE};

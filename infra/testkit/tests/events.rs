@@ -74,7 +74,7 @@ impl Functions {
         connection::store::put(&self.table, &connection).await.expect("stored");
     }
 
-    async fn api(&self) -> axum::Router {
+    fn api(&self) -> axum::Router {
         let api = Api::new(&self.config, &self.aws, self.clock.clone(), self.ids.clone());
         let api = api.expect("the api is set up");
         carillon_api::router(Arc::new(api))
@@ -113,7 +113,7 @@ async fn http(router: axum::Router, name: &str) -> (u16, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_answers_its_events() {
     let functions = Functions::new().await;
-    let api = functions.api().await;
+    let api = functions.api();
     let (status, body) = http(api.clone(), "api-openapi.json").await;
     assert_eq!((status, body.contains("\"openapi\"")), (200, true), "{body}");
     let (status, body) = http(api.clone(), "api-create-campaign.json").await;

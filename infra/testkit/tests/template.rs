@@ -1,9 +1,13 @@
-//! `template.yaml` and the code describe the same table.
+//! `template.yaml` and the code describe the same table, and the template allows
+//! nothing that is not needed.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use carillon::table::Shape;
 use serde_norway::Value;
+
+const FUNCTION: &str = "AWS::Serverless::Function";
 
 fn template() -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../template.yaml");
@@ -21,7 +25,6 @@ fn table() -> Value {
 }
 
 fn keys(schema: &Value) -> Vec<(String, String)> {
-    let text = |value: &Value| value.as_str().expect("text").to_owned();
     let schema = schema.as_sequence().expect("a key schema");
     schema.iter().map(|key| (text(&key["AttributeName"]), text(&key["KeyType"]))).collect()
 }
@@ -61,4 +64,257 @@ fn every_variable_a_function_is_given_is_one_we_read() {
     for word in words.filter(|word| word.starts_with("CARILLON_")) {
         assert!(known.contains(&word), "{word} is in template.yaml and in no code");
     }
+}
+
+/// What one statement of a policy allows.
+struct Grant {
+    role: String,
+    actions: Vec<String>,
+    resources: Vec<String>,
+}
+
+/// The only resources with a `*`, who has them, and for what. Everywhere else a
+/// resource is named in full, and an action always is.
+const WIDE: [(&str, &[&str], &[&str]); 4] = [
+    // Connections are made at run time, each with a parameter of its own.
+    (SECRETS, &["ApiRole"], &["ssm:GetParameter", "ssm:PutParameter"]),
+    (SECRETS, &["SenderRole", "WebhookRole"], &["ssm:GetParameter"]),
+    // Lambda lists the table's streams to find the one it reads; their names hold a date.
+    ("${Table.Arn}/stream/*", &["AggregatorRole"], &["dynamodb:ListStreams"]),
+    // X-Ray knows no resources.
+    ("*", &ROLES, &["xray:PutTelemetryRecords", "xray:PutTraceSegments"]),
+];
+const SECRETS: &str = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/${AWS::StackName}/connections/*";
+const ROLES: [&str; 5] =
+    ["AggregatorRole", "ApiRole", "SchedulerRole", "SenderRole", "WebhookRole"];
+
+/// The resources of a type, by name.
+fn resources(kind: &str) -> BTreeMap<String, Value> {
+    let template = template();
+    let all = template["Resources"].as_mapping().expect("resources");
+    let of_kind = all.iter().filter(|(_, resource)| resource["Type"] == kind);
+    of_kind.map(|(name, resource)| (text(name), resource.clone())).collect()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value:?}")).to_owned()
+}
+
+/// A value that may be one or a list of them.
+fn each(value: &Value) -> Vec<String> {
+    value.as_sequence().map_or_else(|| vec![text(value)], |list| list.iter().map(text).collect())
+}
+
+/// Collects every mapping with this key, wherever it is.
+fn having<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a Value>) {
+    match value {
+        Value::Mapping(map) => {
+            if map.contains_key(key) {
+                found.push(value);
+            }
+            map.values().for_each(|inner| having(inner, key, found));
+        }
+        Value::Sequence(list) => list.iter().for_each(|inner| having(inner, key, found)),
+        Value::Tagged(tagged) => having(&tagged.value, key, found),
+        _ => {}
+    }
+}
+
+/// Every statement of the template but the trust policies, in whatever resource
+/// and behind whatever condition it stands.
+fn grants() -> Vec<Grant> {
+    let template = template();
+    let mut grants = Vec::new();
+    for (name, resource) in template["Resources"].as_mapping().expect("resources") {
+        let mut statements = Vec::new();
+        having(resource, "Effect", &mut statements);
+        for statement in statements {
+            assert_eq!(statement["Effect"], "Allow");
+            if statement.get("Principal").is_some() {
+                assert_eq!(statement["Principal"]["Service"], "lambda.amazonaws.com");
+                assert_eq!(statement["Action"], "sts:AssumeRole");
+                continue;
+            }
+            grants.push(Grant {
+                role: text(name),
+                actions: each(&statement["Action"]),
+                resources: each(&statement["Resource"]),
+            });
+        }
+    }
+    grants
+}
+
+#[test]
+fn every_action_and_every_resource_is_named() {
+    let grants = grants();
+    let mut used = BTreeSet::new();
+    for Grant { role, actions, resources } in &grants {
+        assert!(!actions.is_empty() && !resources.is_empty(), "{role}");
+        for action in actions {
+            assert!(action.contains(':') && !action.contains('*'), "{role} may {action}");
+        }
+        for resource in resources.iter().filter(|resource| resource.contains('*')) {
+            let known = WIDE.iter().position(|(wide, roles, allowed)| {
+                wide == resource && roles.contains(&role.as_str()) && allowed == actions
+            });
+            let place = known.unwrap_or_else(|| panic!("{role} may {actions:?} on {resource}"));
+            used.insert((place, role.as_str()));
+        }
+    }
+    // Five functions with at least their logs and the table.
+    assert!(grants.len() >= 10, "{} statements", grants.len());
+    let listed: usize = WIDE.iter().map(|(_, roles, _)| roles.len()).sum();
+    assert_eq!(used.len(), listed, "listed above and no longer in the template: {used:?}");
+}
+
+#[test]
+fn nothing_is_allowed_by_another_way_than_a_statement() {
+    let template = template();
+    for key in ["ManagedPolicyArns", "NotAction", "NotResource", "NotPrincipal", "Connectors"] {
+        let mut found = Vec::new();
+        having(&template, key, &mut found);
+        assert!(found.is_empty(), "{key}");
+    }
+    for kind in ["AWS::IAM::Policy", "AWS::IAM::RolePolicy", "AWS::IAM::ManagedPolicy"] {
+        assert!(resources(kind).is_empty(), "{kind}");
+    }
+    let globals = &template["Globals"]["Function"];
+    assert!(globals.is_mapping());
+    for function in resources(FUNCTION).values().map(|f| &f["Properties"]).chain([globals]) {
+        assert!(function.get("Policies").is_none(), "SAM's policies are wider");
+    }
+}
+
+#[test]
+fn every_function_has_a_role_of_its_own() {
+    let functions = resources(FUNCTION);
+    assert_eq!(functions.len(), 5);
+    let roles: BTreeSet<String> =
+        functions.values().map(|function| text(&function["Properties"]["Role"])).collect();
+    let defined = resources("AWS::IAM::Role");
+    assert_eq!(roles, defined.keys().map(|role| format!("{role}.Arn")).collect());
+    assert_eq!(roles, ROLES.iter().map(|role| format!("{role}.Arn")).collect());
+}
+
+#[test]
+fn only_who_needs_secrets_can_read_them_and_only_the_api_can_write_them() {
+    let mut found = BTreeSet::new();
+    for Grant { role, actions, .. } in &grants() {
+        for action in actions {
+            let service = action.split(':').next().unwrap_or_default();
+            if ["kms", "secretsmanager", "ssm"].contains(&service) {
+                found.insert((role.clone(), action.clone()));
+            }
+        }
+    }
+    let expected = [
+        ("ApiRole", "ssm:GetParameter"),
+        ("ApiRole", "ssm:PutParameter"),
+        ("SenderRole", "ssm:GetParameter"),
+        ("WebhookRole", "ssm:GetParameter"),
+    ];
+    let expected = expected.map(|(role, action)| (role.to_owned(), action.to_owned()));
+    assert_eq!(found, BTreeSet::from(expected));
+    // Who may read them is told where they are, and nobody else is.
+    for (name, function) in resources(FUNCTION) {
+        let told = &function["Properties"]["Environment"]["Variables"]["CARILLON_SECRETS_PREFIX"];
+        let reads = found.iter().any(|(role, _)| *role == format!("{name}Role"));
+        let prefix = reads.then_some("/${AWS::StackName}/connections/");
+        assert_eq!(told.as_str(), prefix, "{name}");
+    }
+}
+
+#[test]
+fn every_log_has_an_end_and_every_function_writes_to_one() {
+    let logs = resources("AWS::Logs::LogGroup");
+    assert_eq!(logs.len(), 6, "five functions and the HTTP API");
+    for (name, log) in &logs {
+        assert_eq!(log["Properties"]["RetentionInDays"], reference("LogRetentionDays"), "{name}");
+    }
+    let written: BTreeSet<String> = resources(FUNCTION)
+        .values()
+        .map(|function| text(&function["Properties"]["LoggingConfig"]["LogGroup"]))
+        .collect();
+    assert_eq!(written.len(), 5);
+    assert!(written.iter().all(|log| logs.contains_key(log)), "{written:?}");
+}
+
+#[test]
+fn the_access_log_tells_nothing_about_people() {
+    let stages = resources("AWS::ApiGatewayV2::Stage");
+    assert_eq!(stages.len(), 1);
+    let format = text(&stages["HttpApiStage"]["Properties"]["AccessLogSettings"]["Format"]);
+    let log: BTreeMap<String, String> = serde_json::from_str(&format).expect("JSON");
+    let told: Vec<&str> = log.values().map(String::as_str).collect();
+    // Paths hold phone numbers; an address is personal data too.
+    let harmless = [
+        "$context.integrationErrorMessage",
+        "$context.integrationLatency",
+        "$context.requestId",
+        "$context.responseLength",
+        "$context.routeKey",
+        "$context.status",
+    ];
+    assert_eq!(told, harmless);
+}
+
+#[test]
+fn every_queue_that_is_read_lays_aside_what_keeps_failing() {
+    let queues = resources("AWS::SQS::Queue");
+    let mut consumed = BTreeSet::new();
+    for (name, function) in resources(FUNCTION) {
+        let Some(events) = function["Properties"]["Events"].as_mapping() else { continue };
+        for event in events.values().filter(|event| event["Type"] == "SQS") {
+            let queue = text(&event["Properties"]["Queue"]);
+            let queue = queue.strip_suffix(".Arn").expect("a queue of this template").to_owned();
+            let properties = &queues[&queue]["Properties"];
+            let seconds = |value: &Value| value.as_u64().expect("seconds");
+            let visible = seconds(&properties["VisibilityTimeout"]);
+            assert!(visible >= 6 * seconds(&function["Properties"]["Timeout"]), "{name}");
+            assert_eq!(event["Properties"]["FunctionResponseTypes"][0], "ReportBatchItemFailures");
+            let policy = &properties["RedrivePolicy"];
+            let aside = text(&policy["deadLetterTargetArn"]);
+            let aside = aside.strip_suffix(".Arn").expect("a queue of this template");
+            assert_eq!(queues[aside]["Properties"]["FifoQueue"], properties["FifoQueue"]);
+            assert!(policy["maxReceiveCount"].as_u64().is_some_and(|count| count > 1), "{queue}");
+            consumed.insert(queue);
+        }
+    }
+    assert_eq!(consumed, BTreeSet::from(["Sends".to_owned()]));
+}
+
+#[test]
+fn every_alarm_reaches_somebody_and_every_place_for_failures_has_one() {
+    let alarms = resources("AWS::CloudWatch::Alarm");
+    let mut watched = BTreeSet::new();
+    for (name, alarm) in &alarms {
+        let actions = alarm["Properties"]["AlarmActions"].as_sequence().expect("actions");
+        let topics: Vec<String> = actions.iter().map(|action| text(&action[1])).collect();
+        assert_eq!(topics, ["AlarmTopic", "AlarmTopicArn"], "{name}");
+        let dimension = &alarm["Properties"]["Dimensions"][0];
+        if dimension["Name"] == "QueueName" {
+            watched.insert(text(&dimension["Value"]));
+        }
+    }
+    assert_eq!(alarms.len(), 11);
+    let queues = resources("AWS::SQS::Queue");
+    assert_eq!(queues.len(), 4);
+    assert_eq!(watched, queues.keys().map(|queue| format!("{queue}.QueueName")).collect());
+}
+
+#[test]
+fn the_dashboard_is_json_and_within_what_is_free() {
+    let dashboard = &resources("AWS::CloudWatch::Dashboard")["Dashboard"];
+    let body = text(&dashboard["Properties"]["DashboardBody"]);
+    let body: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    let widgets = body["widgets"].as_array().expect("widgets");
+    let metrics = widgets.iter().filter_map(|widget| widget["properties"]["metrics"].as_array());
+    let metrics: usize = metrics.map(Vec::len).sum();
+    assert!((1..=50).contains(&metrics), "{metrics} metrics");
+}
+
+/// `!Ref name`.
+fn reference(name: &str) -> Value {
+    serde_norway::from_str(&format!("!Ref {name}")).expect("YAML")
 }

@@ -20,6 +20,9 @@ use serde::{Deserialize, Serialize};
 use super::Tally;
 use super::store::{Row, recount_shard};
 use crate::campaign::Campaign;
+use crate::delivery::retry::Decision;
+use crate::recipient::store::{Ending, Place};
+use crate::recipient::{self, Recipient};
 use crate::table::{Key, StoreError, Table, Update, Write, read_item};
 use crate::time::sortable;
 
@@ -30,6 +33,9 @@ pub const AUDIT_EVERY: SignedDuration = SignedDuration::from_hours(12);
 const STEP: SignedDuration = SignedDuration::from_secs(55);
 /// After how long without being seen a mark is put anew.
 const MARK_PATIENCE: SignedDuration = SignedDuration::from_mins(15);
+
+/// How old a claim is that nobody will settle any more: older than any run.
+const GIVEN_UP_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
 /// A mark beside the recipients of a shard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,8 +99,11 @@ pub async fn audit(
     let missing = if let Some(missing) = mark.missing {
         Tally(missing)
     } else {
-        let recounted = recount_shard(table, campaign, shard).await?;
-        let missing = recounted.missing_from(&row.tally());
+        let recount = recount_shard(table, campaign, shard).await?;
+        if give_up(table, campaign, &recount.sending, now).await? {
+            return put(table, &key, fresh).await;
+        }
+        let missing = recount.tally.missing_from(&row.tally());
         if !missing.0.is_empty() {
             return put(table, &key, Mark { missing: Some(missing.0), ..fresh }).await;
         }
@@ -105,6 +114,28 @@ pub async fn audit(
     }
     table.write(Write::Delete(key)).await?;
     Ok(if missing.0.is_empty() { Audit::Fine } else { Audit::Mended { missing } })
+}
+
+/// Settles claims that nobody will settle any more: their sender froze so long that
+/// the batch was taken over and finished without it, and then ended. `true` when
+/// there were some.
+async fn give_up(
+    table: &Table,
+    campaign: &Campaign,
+    sending: &[Recipient],
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let stale = |one: &&Recipient| one.sent_at.is_none_or(|at| at + GIVEN_UP_AFTER <= now);
+    let mut any = false;
+    for recipient in sending.iter().filter(stale) {
+        let reason = "the sender stopped before the answer came".to_owned();
+        let decision = Decision::Unconfirmed { reason };
+        let ending = Ending { decision: &decision, code: None, at: now, spent: None };
+        let place = Place::of(campaign.id, &recipient.contact, campaign.shards);
+        recipient::store::settle_refused(table, &place, recipient.attempt, ending).await?;
+        any = true;
+    }
+    Ok(any)
 }
 
 async fn put(table: &Table, key: &Key, mark: Mark) -> Result<Audit, StoreError> {

@@ -13,7 +13,7 @@ use super::{Change, Image, Tally, after_sequence};
 use crate::campaign::Campaign;
 use crate::ids::CampaignId;
 use crate::plan::Cursor;
-use crate::recipient::{self, Recipient};
+use crate::recipient::{self, Recipient, Status};
 use crate::table::{Key, StoreError, Table, Update};
 
 /// A counters item: whatever counters there are, and the last record counted.
@@ -141,32 +141,47 @@ pub async fn standing(
 pub async fn recount(table: &Table, campaign: &Campaign) -> Result<Tally, StoreError> {
     let mut sum = Tally::default();
     for shard in 0..campaign.shards {
-        sum.add(recount_shard(table, campaign, shard).await?);
+        sum.add(recount_shard(table, campaign, shard).await?.tally);
     }
     sum.0.retain(|name, _| !name.starts_with("d_"));
     Ok(sum)
 }
 
-/// All counters of one shard as its recipients give them.
+/// What a recount of one shard finds.
+#[derive(Debug, Default)]
+pub(super) struct Recount {
+    /// All counters as its recipients give them.
+    pub(super) tally: Tally,
+    /// Some of those being sent at this moment.
+    pub(super) sending: Vec<Recipient>,
+}
+
+/// How many of those being sent a recount tells of at most.
+const SENDING: usize = 1000;
+
+/// Recounts one shard.
 pub(super) async fn recount_shard(
     table: &Table,
     campaign: &Campaign,
     shard: u16,
-) -> Result<Tally, StoreError> {
+) -> Result<Recount, StoreError> {
     let (zone, shards) = (campaign.zone(), shard + 1);
-    let mut sum = Tally::default();
+    let mut recount = Recount::default();
     let mut cursor = Some(Cursor { shard, contact: String::new() });
     loop {
         let after = cursor.as_ref();
         let (page, next) =
             recipient::store::walk(table, campaign.id, shards, after, None, 1000).await?;
-        for recipient in &page {
+        for recipient in page {
             let change =
-                Change { sequence: String::new(), old: None, new: Some(Image::from(recipient)) };
-            sum.add(Tally::of(&change, &zone));
+                Change { sequence: String::new(), old: None, new: Some(Image::from(&recipient)) };
+            recount.tally.add(Tally::of(&change, &zone));
+            if recipient.status == Status::Sending && recount.sending.len() < SENDING {
+                recount.sending.push(recipient);
+            }
         }
         if next.is_none() {
-            return Ok(sum);
+            return Ok(recount);
         }
         cursor = next;
     }

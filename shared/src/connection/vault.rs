@@ -46,6 +46,18 @@ struct Plain {
 #[serde(transparent)]
 pub struct Sealed(String);
 
+impl Sealed {
+    /// The text of it that a table holds.
+    pub(crate) fn from_text(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// That text.
+    pub(crate) fn as_text(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Keeps connections' secrets: encrypted in the table with one key
 /// (XChaCha20-Poly1305), or in AWS's Parameter Store.
 #[derive(Debug)]

@@ -146,7 +146,9 @@ async fn point(table: &Table, from: &ContactKey, to: &ContactKey) -> Result<Prof
     change(table, Update::of(&Key::Contact(from.clone())).include("same_as", to.as_str())).await
 }
 
-async fn copy_bars(table: &Table, from: &Profile, to: &ContactKey) -> Result<(), StoreError> {
+/// What bars one record of a contact bars another, too: for one that comes from
+/// another table.
+pub async fn copy_bars(table: &Table, from: &Profile, to: &ContactKey) -> Result<(), StoreError> {
     if let Some(at) = from.blacklisted_at {
         blacklist_key(table, to, at).await?;
     }

@@ -51,6 +51,7 @@ impl Run<'_> {
         match self.route.channel.send(&outbound).await {
             Outcome::Accepted(accepted) => {
                 self.strikes.store(0, Ordering::Relaxed);
+                self.outcomes.sent.fetch_add(1, Ordering::Relaxed);
                 self.learn_keys(&recipient, &profile, &accepted).await;
                 self.settle_accepted(&recipient, &place, &accepted).await?;
                 self.spare(&claimed);
@@ -250,6 +251,9 @@ impl Run<'_> {
         let max_retries = self.campaign.settings.max_retries;
         let (decision, stop) = decide(refusal, recipient.attempt, max_retries, now, jitter);
         let lost = matches!(decision, Decision::Unconfirmed { .. });
+        let outcomes = &self.outcomes;
+        let outcome = if lost { &outcomes.unconfirmed } else { &outcomes.refused };
+        outcome.fetch_add(1, Ordering::Relaxed);
         let used = lost || !self.uncount(recipient, claimed).await;
         let spent = (used && !lost).then(|| recipient::spent(recipient.attempt, &self.tag));
         let ending =

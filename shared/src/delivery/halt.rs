@@ -8,6 +8,7 @@ use crate::connection::{self, Connection};
 use crate::ids::CampaignId;
 use crate::message::Content;
 use crate::table::{StoreError, Table};
+use crate::telemetry::{Metric, measure};
 use crate::time::Timestamp;
 
 /// What is broken.
@@ -92,6 +93,7 @@ async fn halt_one(
     match change_status(table, campaign.id, Move::Halt, Some(why), now).await {
         Ok(_) => {
             tracing::warn!(campaign = %campaign.id, why, "campaign halted");
+            measure(&[(Metric::CampaignsHalted, 1)], now);
             Ok(())
         }
         Err(ChangeError::Refused(_) | ChangeError::Unknown) => Ok(()),

@@ -1,5 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use futures::FutureExt;
@@ -19,6 +19,7 @@ use crate::plan::{self, Batch, BatchRef, Cursor, Lease};
 use crate::recipient::store::{Ending, Place};
 use crate::recipient::{self, Recipient, Status};
 use crate::table::{StoreError, Table};
+use crate::telemetry::{Metric, measure};
 use crate::time::Clock;
 
 /// How many recipients are read at a time.
@@ -93,8 +94,33 @@ pub(super) struct Run<'a> {
     pub(super) spared: Mutex<BTreeMap<i64, u32>>,
     /// Countries that are left out.
     pub(super) blocked: Mutex<BTreeSet<String>>,
+    /// What came of the messages.
+    pub(super) outcomes: Outcomes,
     /// Why the run has to stop; set once.
     pub(super) stopped: OnceLock<Halt>,
+}
+
+/// What came of a run's messages.
+#[derive(Debug, Default)]
+pub(super) struct Outcomes {
+    pub(super) sent: AtomicU64,
+    pub(super) refused: AtomicU64,
+    pub(super) unconfirmed: AtomicU64,
+}
+
+impl Outcomes {
+    /// Writes them down, for the log and the dashboard.
+    fn tell(&self, batch: &BatchRef, now: Timestamp) {
+        let [sent, refused, unconfirmed] = [&self.sent, &self.refused, &self.unconfirmed]
+            .map(|count| count.load(Ordering::Relaxed));
+        tracing::info!(%batch, sent, refused, unconfirmed, "sent from a batch");
+        let values = [
+            (Metric::MessagesSent, sent),
+            (Metric::MessagesRefused, refused),
+            (Metric::MessagesUnconfirmed, unconfirmed),
+        ];
+        measure(&values, now);
+    }
 }
 
 /// Why a run stops before the end of its range.
@@ -130,11 +156,12 @@ impl Sender {
         now: Timestamp,
     ) -> Result<RunEnd, DeliveryError> {
         let Some(campaign) = campaign::store::get(&self.table, batch.name.campaign).await? else {
-            return self.close(&batch, 0, Some("the campaign is gone".to_owned())).await;
+            let why = "the campaign is gone".to_owned();
+            return self.close(&batch, lease, 0, Some(why)).await;
         };
         match self.prepare(batch, campaign, lease, now).await? {
             Ok(run) => run.carry_out().await,
-            Err((batch, campaign, why)) => self.close_early(&batch, &campaign, why).await,
+            Err((batch, campaign, why)) => self.close_early(&batch, &campaign, lease, why).await,
         }
     }
 
@@ -174,6 +201,7 @@ impl Sender {
             strikes: AtomicU32::new(0),
             spared: Mutex::default(),
             blocked: Mutex::new(route.health.blocked_countries.clone()),
+            outcomes: Outcomes::default(),
             stopped: OnceLock::new(),
             lease,
             batch,
@@ -185,11 +213,12 @@ impl Sender {
     async fn close(
         &self,
         batch: &Batch,
+        lease: Lease,
         used: u32,
         cut_short: Option<String>,
     ) -> Result<RunEnd, DeliveryError> {
         let closing = Closing { used, cut_short };
-        plan::store::close(&self.table, batch, &closing, self.clock.now()).await?;
+        plan::store::close(&self.table, batch, lease.run, &closing, self.clock.now()).await?;
         Ok(RunEnd::Done)
     }
 
@@ -199,10 +228,11 @@ impl Sender {
         &self,
         batch: &Batch,
         campaign: &Campaign,
+        lease: Lease,
         why: String,
     ) -> Result<RunEnd, DeliveryError> {
         let used = self.account_for(batch, campaign).await?;
-        self.close(batch, used.min(batch.size), Some(why)).await
+        self.close(batch, lease, used.min(batch.size), Some(why)).await
     }
 
     /// Walks a batch's range: settles claims that no run will settle any more (the
@@ -279,6 +309,13 @@ pub(super) fn closed_for(campaign: &Campaign, batch: &Batch, now: Timestamp) -> 
 
 impl Run<'_> {
     async fn carry_out(self) -> Result<RunEnd, DeliveryError> {
+        let sent = self.send_all().await;
+        self.outcomes.tell(&self.batch.name, self.sender.clock.now());
+        sent?;
+        self.finish().await
+    }
+
+    async fn send_all(&self) -> Result<(), DeliveryError> {
         let mut after = self.batch.after.clone();
         while self.stopped.get().is_none() && self.budget.load(Ordering::Relaxed) > 0 {
             let (page, next) = self.page(after.as_ref()).await?;
@@ -286,7 +323,7 @@ impl Run<'_> {
             self.send_page(page).await?;
             after = Some(next);
         }
-        self.finish().await
+        Ok(())
     }
 
     async fn page(
@@ -310,7 +347,8 @@ impl Run<'_> {
         let used = self.batch.size - self.budget.load(Ordering::Relaxed).min(self.batch.size);
         // An earlier run that was thought dead may have gone on beside this one.
         let found = self.sender.account_for(&self.batch, &self.campaign).await?;
-        self.sender.close(&self.batch, used.max(found).min(self.batch.size), cut_short).await
+        let used = used.max(found).min(self.batch.size);
+        self.sender.close(&self.batch, self.lease, used, cut_short).await
     }
 
     async fn hand_back(&self) -> Result<RunEnd, DeliveryError> {

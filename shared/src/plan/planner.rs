@@ -163,6 +163,14 @@ pub struct Places {
     pub next: Option<Timestamp>,
 }
 
+impl Places {
+    /// How much of the limit is taken, in percent; none without a limit.
+    pub fn percent_taken(&self) -> Option<u64> {
+        let limit = self.limit?;
+        Some(limit.saturating_sub(self.free) * 100 / limit.max(1))
+    }
+}
+
 /// The share that every campaign gets, whatever the priority of the others.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MinimumShare(f64);

@@ -288,16 +288,18 @@ pub struct Closing {
 
 /// Closes a batch: it is done, what it didn't use goes back to the ledger and to
 /// the campaign's day, and if it was cut short the walk will come back to it.
-/// Does nothing when it is done already.
+/// Does nothing when it is done already, or when another run has taken it over:
+/// that one knows what both have used.
 pub async fn close(
     table: &Table,
     batch: &Batch,
+    run: RunId,
     closing: &Closing,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let unused = batch.size.saturating_sub(closing.used);
     loop {
-        let mut writes = vec![Write::Update(closed(batch, closing, now))];
+        let mut writes = vec![Write::Update(closed(batch, run, closing, now))];
         if unused > 0 || closing.cut_short.is_some() {
             writes.extend(unused_places(table, batch, closing, unused).await?);
         }
@@ -305,7 +307,8 @@ pub async fn close(
             Ok(()) => return Ok(()),
             Err(StoreError::Cancelled(_)) => {
                 let found = get(table, &batch.name).await?;
-                if found.is_none_or(|found| found.status == BatchStatus::Done) {
+                let ours = found.filter(|found| found.status == BatchStatus::Open);
+                if ours.and_then(|found| found.lease).is_none_or(|lease| lease.run != run) {
                     return Ok(());
                 }
             }
@@ -314,7 +317,7 @@ pub async fn close(
     }
 }
 
-fn closed(batch: &Batch, closing: &Closing, now: Timestamp) -> Update {
+fn closed(batch: &Batch, run: RunId, closing: &Closing, now: Timestamp) -> Update {
     Update::of(&batch.name.key())
         .set("status", BatchStatus::Done)
         .set("used", closing.used)
@@ -324,8 +327,9 @@ fn closed(batch: &Batch, closing: &Closing, now: Timestamp) -> Update {
         .remove("lease_until")
         .remove(crate::table::Shape::LISTED_AS)
         .remove(crate::table::Shape::LISTED_AT)
-        .when("#status = :open")
+        .when("#status = :open AND #lease.#run = :run")
         .value("open", BatchStatus::Open)
+        .value("run", run)
 }
 
 async fn unused_places(

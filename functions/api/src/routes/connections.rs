@@ -5,13 +5,13 @@ use axum::extract::State;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use carillon::channel::whatsapp_cloud::{CloudApiError, NumberInfo};
-use carillon::connection::{self, Connection, Secrets};
+use carillon::connection::{self, Connection, Secrets, VaultError};
 use carillon::delivery::learn;
 use carillon::ids::ConnectionId;
 use carillon::plan;
 use carillon::time::Timestamp;
 use http::StatusCode;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -118,15 +118,7 @@ pub(crate) async fn change(
     connection.name = changes.name.map_or(connection.name, |name| name.trim().to_owned());
     connection.throughput_mps = changes.throughput_mps.unwrap_or(connection.throughput_mps);
     let given = (changes.access_token, changes.app_secret, changes.verify_token);
-    if let (None, None, None) = given {
-    } else {
-        let known = api.vault.open(id, &connection.secrets).await;
-        let known = known.map_err(|error| Problem::internal(&error))?;
-        let secrets = Secrets {
-            access_token: given.0.unwrap_or(known.access_token),
-            app_secret: given.1.unwrap_or(known.app_secret),
-            verify_token: given.2.unwrap_or(known.verify_token),
-        };
+    if let Some(secrets) = new_secrets(&api, &connection, given).await? {
         connection.secrets = seal(&api, id, &secrets).await?;
     }
     connection::store::put(&api.table, &connection).await?;
@@ -152,6 +144,38 @@ pub(crate) async fn check(
     let number = ask_meta(&api, &connection).await?;
     learn(&api.table, &connection, Some(&number), api.clock.now()).await?;
     Ok(Json(number.into()))
+}
+
+type Given = (Option<SecretString>, Option<SecretString>, Option<SecretString>);
+
+/// The secrets as changed, if any is. With all three given the old ones need not be
+/// readable: they may have been sealed elsewhere.
+async fn new_secrets(api: &Api, connection: &Connection, given: Given) -> Answer<Option<Secrets>> {
+    let secrets = match given {
+        (None, None, None) => return Ok(None),
+        (Some(access_token), Some(app_secret), Some(verify_token)) => {
+            Secrets { access_token, app_secret, verify_token }
+        }
+        (access_token, app_secret, verify_token) => {
+            let known = api.vault.open(connection.id, &connection.secrets).await;
+            let known = known.map_err(|error| unreadable(&error))?;
+            Secrets {
+                access_token: access_token.unwrap_or(known.access_token),
+                app_secret: app_secret.unwrap_or(known.app_secret),
+                verify_token: verify_token.unwrap_or(known.verify_token),
+            }
+        }
+    };
+    Ok(Some(secrets))
+}
+
+fn unreadable(error: &VaultError) -> Problem {
+    if error.may_pass() {
+        return Problem::internal(error);
+    }
+    tracing::error!(error = error as &dyn std::error::Error, "secrets can't be opened");
+    let rule = "The connection's secrets can't be opened here. Give access_token, app_secret and verify_token together to enter them anew.";
+    Problem::conflict(rule)
 }
 
 async fn find(api: &Api, id: ConnectionId) -> Answer<Connection> {

@@ -25,6 +25,9 @@ async fn what_is_open_needs_no_key() {
         let answer = stage.send(request).await;
         assert_eq!(answer.status, 200, "{path}");
         assert!(answer.header("content-type").unwrap().starts_with(kind), "{path}");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
+        let policy = answer.header("content-security-policy").unwrap();
+        assert!(policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
     }
     let request = Request::builder().uri("/health").body(Body::empty()).unwrap();
     assert_eq!(stage.send(request).await.json["status"], "ok");

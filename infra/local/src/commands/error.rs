@@ -45,6 +45,18 @@ pub(crate) enum CommandError {
     /// The demonstration wants a folder of its own.
     #[error("{} holds a table already; --keep wants an empty folder", .0.display())]
     NotEmpty(PathBuf),
+    /// There is nothing to export.
+    #[error("{} holds no table; give the folder that `carillon serve --data` was given", .0.display())]
+    NoTable(PathBuf),
+    /// It isn't said where secrets go.
+    #[error("--secrets-prefix says where the secrets go: the stack's output SecretsPrefix")]
+    NoPrefix,
+    /// A line of an export.
+    #[error("{}: line {line} {what}\nNothing of the file was imported.", path.display())]
+    Line { path: PathBuf, line: u64, what: String },
+    /// What an export or import met.
+    #[error("it ended early: {0}\nWhat was imported so far stays; the same command goes on.")]
+    Transfer(#[source] Box<dyn Error + Send + Sync>),
     /// The campaign stopped by itself.
     #[error("the campaign is halted: {0}")]
     Halted(String),

@@ -13,6 +13,7 @@ mod serve;
 mod signals;
 mod simulator;
 mod terminal;
+mod transfer;
 
 use std::io::{Read, stdin};
 use std::path::Path;
@@ -69,6 +70,10 @@ enum Command {
     Keys(keys::KeysArgs),
     /// Show what waits to be sent, and bring back what failed.
     Queues(queues::QueuesArgs),
+    /// Write all data to a file, to move it elsewhere.
+    Export(transfer::ExportArgs),
+    /// Read such a file into another Carillon, on one machine or on AWS.
+    Import(transfer::ImportArgs),
 }
 
 impl Cli {
@@ -108,7 +113,9 @@ impl Command {
             | Self::Campaigns(_)
             | Self::Connections(_)
             | Self::Keys(_)
-            | Self::Queues(_) => "error",
+            | Self::Queues(_)
+            | Self::Export(_)
+            | Self::Import(_) => "error",
         }
     }
 
@@ -121,6 +128,8 @@ impl Command {
             Self::Connections(args) => connections::run(args, json).await,
             Self::Keys(args) => keys::run(args, json).await,
             Self::Queues(args) => queues::run(args, json).await,
+            Self::Export(args) => transfer::export(args, json).await,
+            Self::Import(args) => transfer::import(args, json).await,
         }
     }
 }

@@ -71,6 +71,7 @@ mod conditions {
     impl ConditionFailure for op::get_item::GetItemError {}
     impl ConditionFailure for op::batch_get_item::BatchGetItemError {}
     impl ConditionFailure for op::query::QueryError {}
+    impl ConditionFailure for op::scan::ScanError {}
     impl ConditionFailure for op::describe_table::DescribeTableError {}
     impl ConditionFailure for op::create_table::CreateTableError {}
     impl ConditionFailure for op::update_time_to_live::UpdateTimeToLiveError {}

@@ -3,6 +3,7 @@
 mod create;
 mod error;
 mod item;
+mod whole;
 mod write;
 
 use std::time::Duration;
