@@ -88,8 +88,7 @@ impl Stage {
             ("CARILLON_SECRETS_PREFIX", "/shop/connections/"),
             ("AWS_ENDPOINT_URL_SSM", url),
         ]);
-        let clock =
-            Clock::movable(Timestamp::UNIX_EPOCH + Duration::from_secs(1_800_000_000), 50.0);
+        let clock = Clock::movable(Timestamp::from_second(1_800_000_000).unwrap(), 50.0);
         let vault = Vault::of(&config, &aws, &clock).unwrap();
         let ids = IdSource::seeded(1);
         let connection = ConnectionId::from_uuid(ids.uuid(clock.now()));
