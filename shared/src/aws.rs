@@ -34,7 +34,7 @@ impl AwsConfig {
     /// Engines at two addresses, which ask for no credentials.
     pub async fn at(dynamodb_url: &str, sqs_url: &str) -> Self {
         let base = aws_config::defaults(BehaviorVersion::latest())
-            .region(Region::from_static("local"))
+            .region(Region::from_static(LOCAL_REGION))
             .credentials_provider(nobody())
             .load()
             .await;
@@ -70,6 +70,9 @@ impl AwsConfig {
         Self { dynamodb, sqs, other: base }
     }
 }
+
+/// The region of engines that have none: some keep apart what is in different ones.
+const LOCAL_REGION: &str = "us-east-1";
 
 /// The credentials for engines that ask for none.
 fn nobody() -> Credentials {

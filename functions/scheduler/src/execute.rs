@@ -78,7 +78,14 @@ impl Scheduler {
     }
 
     async fn end(&self, campaign: &Campaign, now: Timestamp) -> Result<(), ScheduleError> {
-        match campaign::store::end(&self.table, campaign, now).await {
+        // This run may have walked on in it since it was read.
+        let Some(campaign) = campaign::store::get(&self.table, campaign.id).await? else {
+            return Ok(());
+        };
+        if campaign.status.after(Move::Complete).is_err() {
+            return Ok(());
+        }
+        match campaign::store::end(&self.table, &campaign, now).await {
             // Changed meanwhile: the next run looks again.
             Ok(()) | Err(StoreError::Cancelled(_)) => Ok(()),
             Err(error) => Err(error.into()),

@@ -41,6 +41,9 @@ impl Scheduler {
                 analytics::store::standing(&self.table, campaign.id, campaign.shards, now).await?;
             let pending = Report::of(&standing.tally).pending;
             unaudited.extend(standing.unaudited.map(|shard| (campaign.id, shard)));
+            if campaign.settings.scheduled_end.is_some_and(|end| end <= now) {
+                continue;
+            }
             let open = open.get(&campaign.id).copied().unwrap_or(0);
             candidates.push(candidate(campaign, connection, pending, open, now));
         }

@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::queue::Queue;
+use crate::records::{self, Records};
 use crate::sources;
 
 /// The table's name on one machine.
@@ -58,6 +59,19 @@ pub struct HostConfig {
     pub stream_twice: bool,
 }
 
+/// Engines that are not in this process.
+#[derive(Debug)]
+pub struct Elsewhere {
+    /// Where DynamoDB is reached.
+    pub dynamodb_url: String,
+    /// Where SQS is reached.
+    pub sqs_url: String,
+    /// The table's name, and what the queues' names begin with.
+    pub name: String,
+    /// The table's stream.
+    pub records: Arc<dyn Records>,
+}
+
 /// Why a host can't start.
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
@@ -81,7 +95,8 @@ pub enum HostError {
 #[derive(Debug)]
 pub struct Host {
     address: SocketAddr,
-    engines: Arc<Engines>,
+    engines: Option<Arc<Engines>>,
+    dynamodb_url: String,
     table: Table,
     queue: Queue,
     sender: Arc<Sender>,
@@ -110,12 +125,34 @@ impl Host {
         sqs_url: &str,
     ) -> Result<Self, HostError> {
         let engines = Arc::new(engines);
+        let records = records::Embedded { engines: engines.clone(), table: TABLE.to_owned() };
+        let place = Elsewhere {
+            dynamodb_url: dynamodb_url.to_owned(),
+            sqs_url: sqs_url.to_owned(),
+            name: TABLE.to_owned(),
+            records: Arc::new(records),
+        };
+        Self::assemble(host, Some(engines), place).await
+    }
+
+    /// Starts everything on engines of someone else's, AWS's own or what stands in for
+    /// them. The table and the queues are made where they are missing.
+    pub async fn start_elsewhere(host: HostConfig, place: Elsewhere) -> Result<Self, HostError> {
+        Self::assemble(host, None, place).await
+    }
+
+    async fn assemble(
+        host: HostConfig,
+        engines: Option<Arc<Engines>>,
+        place: Elsewhere,
+    ) -> Result<Self, HostError> {
+        let Elsewhere { dynamodb_url, sqs_url, name, records } = place;
         let listener = listen(host.listen).await?;
         let address = listener.local_addr().unwrap_or(host.listen);
-        let aws = AwsConfig::at(dynamodb_url, sqs_url).await;
-        let queue = Queue::make(sqs_url).await.map_err(HostError::Function)?;
-        let config = config(&host, &queue, address);
-        let table = Table::new(&aws, TABLE);
+        let aws = AwsConfig::at(&dynamodb_url, &sqs_url).await;
+        let queue = Queue::make(&sqs_url, &name).await.map_err(HostError::Function)?;
+        let config = config(&host, &name, &queue, address);
+        let table = Table::new(&aws, &name);
         ensure_table(&table).await.map_err(function)?;
         let (clock, ids) = (host.clock.clone(), host.ids.clone());
         let sender = carillon_sender::sender(&config, &aws, clock.clone(), ids.clone());
@@ -135,13 +172,15 @@ impl Host {
             sender: Arc::new(sender.map_err(HostError::Function)?),
             scheduler: Arc::new(scheduler),
             engines,
+            dynamodb_url,
             caught_up,
             closing: CancellationToken::new(),
             counting: CancellationToken::new(),
             tasks: JoinSet::new(),
             counter: JoinSet::new(),
         };
-        running.spawn(&host, listener, router, Aggregator::new(table), caught_up_sender);
+        let aggregator = Aggregator::new(table);
+        running.spawn(&host, listener, router, aggregator, records, caught_up_sender);
         Ok(running)
     }
 
@@ -151,6 +190,7 @@ impl Host {
         listener: TcpListener,
         router: axum::Router,
         aggregator: Aggregator,
+        records: Arc<dyn Records>,
         caught_up: watch::Sender<u64>,
     ) {
         let closed = self.closing.clone().cancelled_owned();
@@ -166,10 +206,11 @@ impl Host {
         if host.ticking {
             self.tasks.spawn(sources::tick(self.scheduler.clone(), self.closing.clone()));
         }
-        self.tasks.spawn(sources::sweep_expired(self.engines.clone(), self.closing.clone()));
+        if let Some(engines) = self.engines.clone() {
+            self.tasks.spawn(sources::sweep_expired(engines, self.closing.clone()));
+        }
         self.counter.spawn(sources::read_stream(
-            self.engines.clone(),
-            TABLE.to_owned(),
+            records,
             Arc::new(aggregator),
             host.clock.clone(),
             caught_up,
@@ -190,7 +231,7 @@ impl Host {
 
     /// Where the table's engine is reached.
     pub fn dynamodb_url(&self) -> String {
-        self.engines.dynamodb_url()
+        self.dynamodb_url.clone()
     }
 
     /// Runs the scheduler once, now.
@@ -258,11 +299,11 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, HostError> {
 }
 
 /// The configuration the functions would find in their environment on AWS.
-fn config(host: &HostConfig, queue: &Queue, address: SocketAddr) -> Config {
+fn config(host: &HostConfig, table: &str, queue: &Queue, address: SocketAddr) -> Config {
     let minimum_share = host.minimum_share.to_string();
     let public_url = host.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     Config::from_values([
-        ("CARILLON_TABLE", TABLE),
+        ("CARILLON_TABLE", table),
         ("CARILLON_SENDS_QUEUE_URL", queue.url()),
         ("CARILLON_SENDS_FAILURES_URL", queue.failures_url()),
         ("CARILLON_SECRETS_KEY", host.secrets_key.expose_secret()),

@@ -5,7 +5,9 @@
 mod home;
 mod host;
 mod queue;
+mod records;
 mod sources;
 
 pub use home::{Home, HomeError};
-pub use host::{Host, HostConfig, HostError, MINIMUM_SHARE, TABLE};
+pub use host::{Elsewhere, Host, HostConfig, HostError, MINIMUM_SHARE, TABLE};
+pub use records::{Records, RecordsError};

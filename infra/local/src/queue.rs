@@ -23,8 +23,8 @@ const VISIBILITY_SECONDS: &str = "330";
 const MOST_RECEIVES: u32 = 10;
 
 impl Queue {
-    /// Makes `sends.fifo` and `sends-dlq.fifo`.
-    pub(crate) async fn make(sqs_url: &str) -> Result<Self, BoxError> {
+    /// Makes `<name>-sends.fifo` and `<name>-sends-dlq.fifo`, where they are missing.
+    pub(crate) async fn make(sqs_url: &str, name: &str) -> Result<Self, BoxError> {
         let config = aws_sdk_sqs::Config::builder()
             .behavior_version_latest()
             .region(aws_sdk_sqs::config::Region::new("us-east-1"))
@@ -34,11 +34,11 @@ impl Queue {
             .endpoint_url(sqs_url)
             .build();
         let client = Client::from_conf(config);
-        let dead = create(&client, "sends-dlq.fifo", None).await?;
+        let dead = create(&client, &format!("{name}-sends-dlq.fifo"), None).await?;
         let arn = arn(&client, &dead).await?;
         let redrive =
             format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":{MOST_RECEIVES}}}"#);
-        let url = create(&client, "sends.fifo", Some(&redrive)).await?;
+        let url = create(&client, &format!("{name}-sends.fifo"), Some(&redrive)).await?;
         Ok(Self { client, url, failures_url: dead })
     }
 
@@ -68,6 +68,18 @@ impl Queue {
     /// Takes a handled message off the queue.
     pub(crate) async fn delete(&self, receipt: &str) -> Result<(), BoxError> {
         let request = self.client.delete_message().queue_url(&self.url).receipt_handle(receipt);
+        Box::pin(request.send()).await?;
+        Ok(())
+    }
+
+    /// Gives a message back that was taken and not looked at.
+    pub(crate) async fn release(&self, message: &Message) -> Result<(), BoxError> {
+        let request = self
+            .client
+            .change_message_visibility()
+            .queue_url(&self.url)
+            .receipt_handle(message.receipt_handle.as_deref().unwrap_or_default())
+            .visibility_timeout(0);
         Box::pin(request.send()).await?;
         Ok(())
     }

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::queue::{Queue, event_of};
+use crate::records::Records;
 
 /// How long a sender may take, as in template.yaml.
 const SENDER_TIMEOUT: Duration = Duration::from_mins(5);
@@ -40,11 +41,10 @@ fn invocation<T>(payload: T, clock: &Clock, timeout: Duration) -> LambdaEvent<T>
 /// Takes batches off the queue and hands them to the sender, one at a time.
 pub(crate) async fn poll_sends(queue: Queue, sender: Arc<Sender>, closing: CancellationToken) {
     while !closing.is_cancelled() {
-        let received = tokio::select! {
-            received = queue.receive() => received,
-            () = closing.cancelled() => break,
-        };
-        let handled = match received {
+        // Not broken off when the host closes: a queue may have handed out a message
+        // by then, and hides it for minutes.
+        let handled = match queue.receive().await {
+            Ok(Some(message)) if closing.is_cancelled() => queue.release(&message).await,
             Ok(Some(message)) => deliver(&queue, &sender, &message).await,
             Ok(None) => Ok(()),
             Err(error) => Err(error),
@@ -73,8 +73,7 @@ async fn deliver(
 /// Reads the table's stream and hands it to the aggregator. `caught_up` says
 /// whether everything written so far is counted. What is counted is trimmed.
 pub(crate) async fn read_stream(
-    engines: Arc<Engines>,
-    table: String,
+    stream: Arc<dyn Records>,
     aggregator: Arc<Aggregator>,
     clock: Clock,
     caught_up: watch::Sender<u64>,
@@ -84,31 +83,29 @@ pub(crate) async fn read_stream(
     let mut after: Option<String> = None;
     let mut reads = 0;
     loop {
-        let (engine, name, from) = (engines.clone(), table.clone(), after.clone());
-        let read = tokio::task::spawn_blocking(move || {
-            engine.read_stream(&name, from.as_deref(), STREAM_BATCH)
-        });
         reads += 1;
-        match read.await {
-            Ok(Ok(records)) if records.is_empty() => {
+        match stream.read(after.clone(), STREAM_BATCH).await {
+            Ok(records) if records.is_empty() => {
                 let _ = caught_up.send(reads);
                 if closing.is_cancelled() {
                     break;
                 }
                 tokio::time::sleep(STREAM_PAUSE).await;
             }
-            Ok(Ok(records)) => {
+            Ok(records) => {
                 if twice {
                     aggregate(&aggregator, &clock, records.clone()).await;
                 }
                 after = aggregate(&aggregator, &clock, records).await.or(after);
-                trim(&engines, after.clone()).await;
+                trim(&*stream, after.clone()).await;
             }
-            Ok(Err(error)) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the stream");
+            Err(error) => {
+                tracing::warn!(error = &*error, "the stream");
+                if closing.is_cancelled() {
+                    break;
+                }
                 tokio::time::sleep(AFTER_ERROR).await;
             }
-            Err(_) => break,
         }
     }
 }
@@ -136,12 +133,10 @@ async fn aggregate(
     }
 }
 
-async fn trim(engines: &Arc<Engines>, upto: Option<String>) {
+async fn trim(stream: &dyn Records, upto: Option<String>) {
     let Some(upto) = upto else { return };
-    let engines = engines.clone();
-    let trimmed = tokio::task::spawn_blocking(move || engines.trim_stream(&upto)).await;
-    if let Ok(Err(error)) = trimmed {
-        tracing::warn!(error = &error as &dyn std::error::Error, "trimming the stream");
+    if let Err(error) = stream.trim(upto).await {
+        tracing::warn!(error = &*error, "trimming the stream");
     }
 }
 

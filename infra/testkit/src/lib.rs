@@ -5,9 +5,11 @@
 mod answer;
 mod contacts;
 mod faults;
+mod stream;
 mod world;
 
 pub use answer::Answer;
 pub use contacts::{contacts_csv, phone};
 pub use faults::{Faults, FaultyProxy};
+pub use stream::StreamService;
 pub use world::{Builder, World};

@@ -5,11 +5,11 @@ use std::time::Duration;
 use carillon::ids::IdSource;
 use carillon::time::{Clock, Timestamp, system_time};
 use carillon_engines::{Engines, Place};
-use carillon_local::{Host, HostConfig};
+use carillon_local::{Elsewhere, Host, HostConfig};
 use serde_json::{Value, json};
 use whatsapp_simulator::{Behaviour, Limits, Simulator};
 
-use crate::{Answer, Faults, FaultyProxy};
+use crate::{Answer, Faults, FaultyProxy, StreamService};
 
 const ADMIN_KEY: &str = "test-admin-key";
 const APP_SECRET: &str = "simulator-app-secret";
@@ -46,6 +46,7 @@ pub struct World {
     // Removed with the world.
     _own_folder: Option<tempfile::TempDir>,
     folder: PathBuf,
+    name: String,
 }
 
 impl Default for Builder {
@@ -122,7 +123,9 @@ impl Builder {
         let clock = Clock::movable(self.start, self.rate);
         let simulator = Simulator::start(simulator_config(&self, &clock)).await;
         let simulator = simulator.expect("the simulator starts");
-        let (host, proxies) = start_host(&self, &clock, &folder, &simulator).await;
+        // Engines of someone else's are shared by all tests.
+        let name = format!("carillon-{:08x}", rand::random::<u32>());
+        let (host, proxies) = start_host(&self, &clock, &folder, &name, &simulator).await;
         let http = reqwest::Client::new();
         World {
             host,
@@ -133,8 +136,23 @@ impl Builder {
             builder: self,
             _own_folder: own_folder,
             folder,
+            name,
         }
     }
+}
+
+/// Where other engines than the embedded ones are, if the environment says so, by the
+/// SDK's own variables.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "which engines are tested is said in the environment"
+)]
+fn elsewhere(name: &str) -> Option<Elsewhere> {
+    let at = |variable| std::env::var(variable).ok();
+    let dynamodb_url = at("AWS_ENDPOINT_URL_DYNAMODB")?;
+    let sqs_url = at("AWS_ENDPOINT_URL_SQS")?;
+    let records = Arc::new(StreamService::new(&dynamodb_url, name));
+    Some(Elsewhere { dynamodb_url, sqs_url, name: name.to_owned(), records })
 }
 
 fn simulator_config(builder: &Builder, clock: &Clock) -> whatsapp_simulator::Config {
@@ -153,6 +171,7 @@ async fn start_host(
     builder: &Builder,
     clock: &Clock,
     folder: &Path,
+    name: &str,
     simulator: &Simulator,
 ) -> (Host, Option<[FaultyProxy; 2]>) {
     let config = HostConfig {
@@ -170,9 +189,10 @@ async fn start_host(
         ticking: false,
         stream_twice: builder.faults.is_some(),
     };
-    let (host, proxies) = match &builder.faults {
-        None => (Box::pin(Host::start(config)).await, None),
-        Some(faults) => {
+    let (host, proxies) = match (&builder.faults, elsewhere(name)) {
+        (None, None) => (Box::pin(Host::start(config)).await, None),
+        (None, Some(place)) => (Box::pin(Host::start_elsewhere(config, place)).await, None),
+        (Some(faults), _) => {
             let engines = Engines::start(config.place.clone()).expect("the engines start");
             // The faults come once everything is there.
             let proxy = |url: String, seed| async move {
@@ -206,7 +226,8 @@ impl World {
     #[must_use]
     pub async fn restart(self) -> Self {
         self.host.stop().await;
-        let started = start_host(&self.builder, &self.clock, &self.folder, &self.simulator);
+        let started =
+            start_host(&self.builder, &self.clock, &self.folder, &self.name, &self.simulator);
         let (host, proxies) = started.await;
         Self { host, proxies, ..self }
     }

@@ -37,7 +37,7 @@ async fn answer(
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap();
     let signed = header("authorization");
     assert!(signed.starts_with("AWS4-HMAC-SHA256 Credential=local/"), "{signed}");
-    assert!(signed.contains("/local/ssm/aws4_request"), "{signed}");
+    assert!(signed.contains("/us-east-1/ssm/aws4_request"), "{signed}");
     assert!(signed.contains("x-amz-target"), "{signed}");
     if let Some((status, code)) = store.trouble.pop_front() {
         return (status, Json(json!({ "__type": format!("com.amazonaws.ssm#{code}") })));
