@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodbstreams::Client;
 use aws_sdk_dynamodbstreams::config::{BehaviorVersion, Config, Credentials, Region};
-use aws_sdk_dynamodbstreams::types::{AttributeValue, Record, ShardIteratorType};
+use aws_sdk_dynamodbstreams::primitives::DateTime;
+use aws_sdk_dynamodbstreams::types::{AttributeValue, Record, ShardIteratorType, StreamRecord};
 use carillon_local::{Records, RecordsError};
 use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
@@ -91,8 +92,8 @@ fn record(record: &Record) -> Value {
     let image = |image: Option<&HashMap<String, AttributeValue>>| image.map(item);
     let at = change.and_then(|change| change.approximate_creation_date_time());
     let mut told = json!({
-        "ApproximateCreationDateTime": at.map_or(0, |at| at.secs()),
-        "SizeBytes": change.and_then(|change| change.size_bytes()).unwrap_or_default(),
+        "ApproximateCreationDateTime": at.map_or(0, DateTime::secs),
+        "SizeBytes": change.and_then(StreamRecord::size_bytes).unwrap_or_default(),
         "StreamViewType": "NEW_AND_OLD_IMAGES",
         "Keys": image(change.and_then(|change| change.keys())),
         "SequenceNumber": change.and_then(|change| change.sequence_number()),
