@@ -5,6 +5,7 @@
 mod answer;
 mod contacts;
 mod faults;
+pub mod logs;
 mod stream;
 mod world;
 

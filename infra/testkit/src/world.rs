@@ -113,6 +113,7 @@ impl Builder {
     /// # Panics
     /// When it can't be made.
     pub async fn build(self) -> World {
+        crate::logs::keep();
         let own_folder = match &self.folder {
             Some(_) => None,
             None => Some(tempfile::tempdir().expect("a temporary folder")),
@@ -293,7 +294,7 @@ impl World {
     pub async fn connection_with(&self, settings: Value) -> String {
         let mut body = json!({
             "name": "Main", "kind": "whatsapp_cloud", "phone_number_id": "800000000000001",
-            "waba_id": "900000000000001", "access_token": "token", "app_secret": APP_SECRET,
+            "waba_id": "900000000000001", "access_token": "EAAtoken", "app_secret": APP_SECRET,
             "verify_token": VERIFY_TOKEN, "throughput_mps": 80, "messaging_limit": 100_000,
         });
         merge(&mut body, settings);
