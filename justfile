@@ -20,7 +20,7 @@ test:
 ci:
     .ci/run
 
-# a benchmark: sending, importing, planning, webhooks or requests
+# a benchmark: sending, importing, planning, webhooks, requests or starting
 bench NAME:
     cargo bench --package carillon-bench --bench {{NAME}}
 
@@ -35,3 +35,11 @@ simulate SEEDS="1000":
 # so many shuffled, repeated statuses, a third of the requests meeting a fault
 storm N="100000":
     CARILLON_STATUSES={{N}} cargo test --release --workspace --test storm -- --nocapture
+
+# template.yaml and the functions' binaries on an emulator of AWS; --release as deployed
+emulate *ARGS:
+    infra/emulator/emulate.py {{ARGS}}
+
+# the end-to-end test on another DynamoDB and SQS: ministack or moto
+engines ENGINE="ministack":
+    infra/emulator/engines.py {{ENGINE}}

@@ -12,7 +12,7 @@ use crate::plan::{MinimumShare, NoShare};
 /// The variables this system reads, and what each is for. The standard AWS ones
 /// (`AWS_REGION`, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SQS`, …) are the
 /// SDK's and work as documented there.
-pub const VARIABLES: [(&str, &str); 12] = [
+pub const VARIABLES: [(&str, &str); 13] = [
     (TABLE, "the DynamoDB table's name"),
     (SENDS_QUEUE_URL, "the URL of the queue of batches, sends.fifo"),
     (SENDS_FAILURES_URL, "the URL of its dead-letter queue"),
@@ -27,6 +27,7 @@ pub const VARIABLES: [(&str, &str); 12] = [
     (ADMIN_KEY, "the first API key, with every scope"),
     (ADMIN_KEY_HASH, "its SHA-256 in hex, where the key itself should not lie"),
     (PUBLIC_URL, "the address under which the API and the webhook are reached"),
+    (WEBHOOK_URL, "the webhook's address, if it isn't under that one"),
     (GRAPH_URL, "where the Cloud API lies; https://graph.facebook.com by default"),
     (
         MINIMUM_SHARE,
@@ -44,6 +45,7 @@ const SECRETS_KEY: &str = "CARILLON_SECRETS_KEY";
 const ADMIN_KEY: &str = "CARILLON_ADMIN_KEY";
 const ADMIN_KEY_HASH: &str = "CARILLON_ADMIN_KEY_HASH";
 const PUBLIC_URL: &str = "CARILLON_PUBLIC_URL";
+const WEBHOOK_URL: &str = "CARILLON_WEBHOOK_URL";
 const GRAPH_URL: &str = "CARILLON_GRAPH_URL";
 const MINIMUM_SHARE: &str = "CARILLON_MINIMUM_SHARE";
 const STACK: &str = "CARILLON_STACK";
@@ -146,6 +148,12 @@ impl Config {
     /// The address under which we are reached, if it is known.
     pub fn public_url(&self) -> Option<String> {
         self.optional(PUBLIC_URL)
+    }
+
+    /// The webhook's address, if it is known.
+    pub fn webhook_url(&self) -> Option<String> {
+        let under = |base: String| format!("{}/webhooks/whatsapp", base.trim_end_matches('/'));
+        self.optional(WEBHOOK_URL).or_else(|| self.public_url().map(under))
     }
 
     /// Where the Cloud API lies.

@@ -44,7 +44,7 @@ pub struct Api {
     keys: Keys,
     first_key: Option<auth::FirstKey>,
     attempts: attempts::Attempts,
-    public_url: Option<String>,
+    webhook_url: Option<String>,
     clock: Clock,
     ids: IdSource,
 }
@@ -67,7 +67,7 @@ impl Api {
         let failures_url = config.sends_failures_url();
         let queue = SendQueue::new(aws, &config.sends_queue_url()?, failures_url.as_deref());
         let first_key = config.admin_key_hash().map(auth::FirstKey::new);
-        let public_url = config.public_url();
+        let webhook_url = config.webhook_url();
         let (keys, attempts) = (Keys::default(), attempts::Attempts::default());
         Ok(Self {
             table,
@@ -77,7 +77,7 @@ impl Api {
             keys,
             first_key,
             attempts,
-            public_url,
+            webhook_url,
             clock,
             ids,
         })

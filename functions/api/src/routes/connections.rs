@@ -205,7 +205,6 @@ async fn set_limit(api: &Api, connection: &Connection, limit: Option<Limit>) -> 
 async fn view(api: &Api, connection: Connection) -> Answer<ConnectionView> {
     let ledger = plan::store::ledger(&api.table, &connection.portfolio).await?;
     let health = connection::store::health(&api.table, connection.id).await?;
-    let base = api.public_url.as_deref().map(|url| url.trim_end_matches('/'));
     Ok(ConnectionView {
         id: connection.id,
         name: connection.name,
@@ -220,7 +219,7 @@ async fn view(api: &Api, connection: Connection) -> Answer<ConnectionView> {
         checked_at: health.checked_at,
         note: health.note,
         created_at: connection.created_at,
-        webhook_url: base.map(|base| format!("{base}/webhooks/whatsapp")),
+        webhook_url: api.webhook_url.clone(),
     })
 }
 
