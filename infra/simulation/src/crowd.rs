@@ -75,7 +75,10 @@ impl Crowd {
     pub(crate) fn pass(&mut self, clock: &Clock, time: Duration) -> End {
         let until = clock.now() + time;
         let mut end = self.poll();
+        let mut standing = 0;
         while let Some(next) = clock.next_wake().filter(|next| *next <= until) {
+            standing = if next <= clock.now() { standing + 1 } else { 0 };
+            assert!(standing < 10_000, "somebody who waits is not polled any more");
             move_to(clock, next);
             if self.poll() == End::Died {
                 end = End::Died;

@@ -102,9 +102,13 @@ impl Office {
             44..62 => {
                 stage.ask("PATCH", &path, Some(changes(dice))).await?;
             }
-            62..68 => {
+            62..66 => {
                 let contact = phone(dice.below(self.pool)).replace('+', "%2B");
                 stage.ask("PUT", &format!("/v1/contacts/{contact}/blacklist"), None).await?;
+            }
+            66..68 => {
+                let contact = phone(dice.below(self.pool)).replace('+', "%2B");
+                stage.ask("DELETE", &format!("/v1/contacts/{contact}"), None).await?;
             }
             68..80 => {
                 stage.upload(&id.to_string(), self.file(dice, dice.between(1, 8))).await?;

@@ -2,6 +2,7 @@
 
 use carillon::analytics::{self, Report};
 use carillon::campaign::{self, Campaign};
+use carillon::contact::ContactKey;
 use carillon::plan;
 use carillon::recipient::{Recipient, Rung, Status};
 use carillon::time::Date;
@@ -82,10 +83,16 @@ impl Month {
     /// Every recipient against what WhatsApp knows of them.
     fn people(&self) -> Option<String> {
         let known = self.stage.watch.known();
+        if let Some((id, gone)) = known.gone.first() {
+            return Some(format!("a recipient of {id} who was {} is gone", stands(gone)));
+        }
         known.recipients.iter().find_map(|(whom, recipient)| self.person(whom, recipient))
     }
 
     fn person(&self, whom: &Whom, recipient: &Recipient) -> Option<String> {
+        if matches!(whom.1, ContactKey::Erased(_)) {
+            return None;
+        }
         let log = self.stage.whatsapp.log();
         let attempt = recipient.attempt;
         let last =

@@ -41,6 +41,8 @@ pub(crate) struct Known {
     /// Every recipient as it is.
     pub(crate) recipients: BTreeMap<Whom, Recipient>,
     barred: BTreeSet<ContactKey>,
+    /// Who was deleted, and nobody has come in their place yet.
+    pub(crate) gone: Vec<(CampaignId, Recipient)>,
     claims: BTreeMap<Whom, Claim>,
     /// The first rule that was broken.
     broken: Option<String>,
@@ -114,10 +116,14 @@ impl Known {
             }
             Some(Key::Recipient { campaign, contact, .. }) => {
                 let old = image::<Recipient>(&record.change.old_image)?;
-                if let Some(new) = image::<Recipient>(&record.change.new_image)? {
-                    self.take_recipient((campaign, contact), old.as_ref(), new);
-                } else {
-                    self.breaks(format!("a recipient of {campaign} was deleted"));
+                let whom = (campaign, contact);
+                match (old, image::<Recipient>(&record.change.new_image)?) {
+                    (None, Some(new)) if matches!(whom.1, ContactKey::Erased(_)) => {
+                        self.take_erased(whom, new);
+                    }
+                    (old, Some(new)) => self.take_recipient(whom, old.as_ref(), new),
+                    (Some(old), None) => self.take_leave(&whom, old),
+                    (None, None) => {}
                 }
             }
             Some(_) | None => {}
@@ -139,6 +145,34 @@ impl Known {
             if claimed {
                 self.take_claim(&whom, old, &new);
             }
+        }
+        self.recipients.insert(whom, new);
+    }
+
+    /// Somebody was deleted: one who is erased, and to whom nothing is on its way.
+    fn take_leave(&mut self, whom: &Whom, old: Recipient) {
+        if !self.barred.contains(&whom.1) || old.status == Status::Sending {
+            self.breaks(format!("{} was deleted while {}", name(whom), stands(&old)));
+        }
+        self.recipients.remove(whom);
+        self.gone.push((whom.0, old));
+    }
+
+    /// Somebody stands in the place of one who was erased: with the same history.
+    fn take_erased(&mut self, whom: Whom, new: Recipient) {
+        let fits = |(campaign, old): &(CampaignId, Recipient)| {
+            let status = if old.status == Status::Pending { Status::Skipped } else { old.status };
+            let times = |one: &Recipient| (one.imported_at, one.sent_at, one.delivered_at);
+            *campaign == whom.0
+                && (status, old.attempt, times(old)) == (new.status, new.attempt, times(&new))
+                && (&old.batch, &old.spent) == (&new.batch, &new.spent)
+        };
+        match self.gone.iter().position(fits) {
+            Some(place) => drop(self.gone.swap_remove(place)),
+            None => self.breaks(format!("{} stands for nobody", name(&whom))),
+        }
+        if !new.columns.is_empty() || new.message_id.is_some() {
+            self.breaks(format!("{} still tells of somebody", name(&whom)));
         }
         self.recipients.insert(whom, new);
     }
