@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use crate::plan::{MinimumShare, NoShare};
+use crate::conversation::Retention;
+use crate::plan::MinimumShare;
 
 /// The variables this system reads, and what each is for. The standard AWS ones
 /// (`AWS_REGION`, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SQS`, …) are the
 /// SDK's and work as documented there.
-pub const VARIABLES: [(&str, &str); 13] = [
+pub const VARIABLES: [(&str, &str); 14] = [
     (TABLE, "the DynamoDB table's name"),
     (SENDS_QUEUE_URL, "the URL of the queue of batches, sends.fifo"),
     (SENDS_FAILURES_URL, "the URL of its dead-letter queue"),
@@ -33,6 +34,10 @@ pub const VARIABLES: [(&str, &str); 13] = [
         MINIMUM_SHARE,
         "the percentage of what is scarce that each campaign gets whatever its priority, 0 to 50; 5 by default",
     ),
+    (
+        MESSAGE_RETENTION_DAYS,
+        "for how many days what contacts write is kept, 0 for ever; 365 by default",
+    ),
     (STACK, "the stack's name, which metrics are written under; none are without it"),
     (LOG, "what is logged, such as info or carillon=debug"),
 ];
@@ -48,6 +53,7 @@ const PUBLIC_URL: &str = "CARILLON_PUBLIC_URL";
 const WEBHOOK_URL: &str = "CARILLON_WEBHOOK_URL";
 const GRAPH_URL: &str = "CARILLON_GRAPH_URL";
 const MINIMUM_SHARE: &str = "CARILLON_MINIMUM_SHARE";
+const MESSAGE_RETENTION_DAYS: &str = "CARILLON_MESSAGE_RETENTION_DAYS";
 const STACK: &str = "CARILLON_STACK";
 const LOG: &str = "CARILLON_LOG";
 
@@ -76,7 +82,7 @@ pub struct Missing {
 #[error("{name} can't be read: {problem}")]
 pub struct Unreadable {
     name: &'static str,
-    problem: NoShare,
+    problem: String,
 }
 
 impl Config {
@@ -164,9 +170,12 @@ impl Config {
 
     /// What every campaign gets of what is scarce, whatever its priority.
     pub fn minimum_share(&self) -> Result<MinimumShare, Unreadable> {
-        let unreadable = |problem| Unreadable { name: MINIMUM_SHARE, problem };
-        let given = self.optional(MINIMUM_SHARE).map(|text| text.parse().map_err(unreadable));
-        Ok(given.transpose()?.unwrap_or_default())
+        self.parsed(MINIMUM_SHARE)
+    }
+
+    /// How long what contacts write is kept.
+    pub fn message_retention(&self) -> Result<Retention, Unreadable> {
+        self.parsed(MESSAGE_RETENTION_DAYS)
     }
 
     /// The name that metrics are written under, if any are.
@@ -185,6 +194,15 @@ impl Config {
             Source::Values(values) => values.get(name).cloned(),
         };
         value.filter(|value| !value.is_empty())
+    }
+
+    fn parsed<T>(&self, name: &'static str) -> Result<T, Unreadable>
+    where
+        T: std::str::FromStr<Err: fmt::Display> + Default,
+    {
+        let unreadable = |problem: T::Err| Unreadable { name, problem: problem.to_string() };
+        let given = self.optional(name).map(|text| text.parse().map_err(unreadable));
+        Ok(given.transpose()?.unwrap_or_default())
     }
 
     fn required(&self, name: &'static str) -> Result<String, Missing> {

@@ -153,6 +153,7 @@ impl Webhook {
             phone_number_id: message.phone_number_id,
             quoted: message.quoted,
             raw: message.raw.to_string(),
+            expires_at: self.kept.expiry(message.at),
         };
         if let Some(bsuid) = message.bsuid {
             self.learn_bsuid(&from, bsuid).await?;
@@ -164,12 +165,7 @@ impl Webhook {
 
     /// Remembers that a contact is also known by a BSUID.
     async fn learn_bsuid(&self, contact: &ContactKey, bsuid: Bsuid) -> Result<(), StoreError> {
-        let bsuid = ContactKey::Bsuid(bsuid);
-        let profile = contact::store::get(&self.table, contact).await?;
-        if *contact == bsuid || profile.is_some_and(|profile| profile.same_as.contains(&bsuid)) {
-            return Ok(());
-        }
-        contact::store::link(&self.table, contact, &bsuid).await
+        contact::store::link(&self.table, contact, &ContactKey::Bsuid(bsuid)).await
     }
 
     async fn apply_preference(&self, preference: Preference) -> Result<(), ApplyError> {

@@ -16,6 +16,7 @@ use axum::routing::get;
 use carillon::channel::whatsapp_cloud::{self, Update};
 use carillon::config::Config;
 use carillon::connection::Vault;
+use carillon::conversation::Retention;
 use carillon::ids::IdSource;
 use carillon::table::Table;
 use carillon::time::Clock;
@@ -32,6 +33,7 @@ const BODY_LIMIT: usize = 4 * 1024 * 1024;
 pub struct Webhook {
     table: Table,
     connections: Connections,
+    kept: Retention,
     clock: Clock,
     ids: IdSource,
 }
@@ -49,7 +51,8 @@ impl Webhook {
     ) -> Result<Self, SetUpError> {
         let table = Table::new(aws, &config.table()?);
         let vault = Vault::of(config, aws, &clock)?;
-        Ok(Self { connections: Connections::new(table.clone(), vault), table, clock, ids })
+        let kept = config.message_retention()?;
+        Ok(Self { connections: Connections::new(table.clone(), vault), table, kept, clock, ids })
     }
 }
 

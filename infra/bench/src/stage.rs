@@ -87,6 +87,7 @@ impl Stage {
             ids: IdSource::random(),
             senders: 4,
             minimum_share: carillon_local::MINIMUM_SHARE,
+            message_retention_days: carillon_local::MESSAGE_RETENTION_DAYS,
             ticking: false,
             stream_twice: false,
         };

@@ -119,6 +119,16 @@ impl Client {
         self.read(request).await
     }
 
+    /// Puts something in place.
+    pub(crate) async fn put<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.read(self.request(Method::PUT, path)).await
+    }
+
+    /// Takes something away.
+    pub(crate) async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.read(self.request(Method::DELETE, path)).await
+    }
+
     /// Uploads CSV.
     pub(crate) async fn post_csv<T: DeserializeOwned>(
         &self,

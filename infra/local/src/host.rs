@@ -30,6 +30,9 @@ pub const TABLE: &str = "carillon";
 /// The percentage of what is scarce that every campaign gets, when nothing is said.
 pub const MINIMUM_SHARE: u8 = 5;
 
+/// For how many days what contacts write is kept, when nothing is said.
+pub const MESSAGE_RETENTION_DAYS: u16 = 365;
+
 /// What a host is made with.
 #[derive(Debug)]
 pub struct HostConfig {
@@ -53,6 +56,8 @@ pub struct HostConfig {
     pub senders: usize,
     /// The percentage of what is scarce that every campaign gets, 0 to 50.
     pub minimum_share: u8,
+    /// For how many days what contacts write is kept, 0 to 3650; 0 for ever.
+    pub message_retention_days: u16,
     /// Whether the scheduler runs by itself; without, [`Host::tick`] runs it.
     pub ticking: bool,
     /// Whether the stream is delivered twice, as Lambda may do: for tests.
@@ -301,6 +306,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, HostError> {
 /// The configuration the functions would find in their environment on AWS.
 fn config(host: &HostConfig, table: &str, queue: &Queue, address: SocketAddr) -> Config {
     let minimum_share = host.minimum_share.to_string();
+    let kept = host.message_retention_days.to_string();
     let public_url = host.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     Config::from_values([
         ("CARILLON_TABLE", table),
@@ -310,6 +316,7 @@ fn config(host: &HostConfig, table: &str, queue: &Queue, address: SocketAddr) ->
         ("CARILLON_ADMIN_KEY", host.admin_key.expose_secret()),
         ("CARILLON_PUBLIC_URL", &public_url),
         ("CARILLON_MINIMUM_SHARE", &minimum_share),
+        ("CARILLON_MESSAGE_RETENTION_DAYS", &kept),
         ("CARILLON_GRAPH_URL", &host.graph_url),
     ])
 }

@@ -9,5 +9,7 @@ mod records;
 mod sources;
 
 pub use home::{Home, HomeError};
-pub use host::{Elsewhere, Host, HostConfig, HostError, MINIMUM_SHARE, TABLE};
+pub use host::{
+    Elsewhere, Host, HostConfig, HostError, MESSAGE_RETENTION_DAYS, MINIMUM_SHARE, TABLE,
+};
 pub use records::{Records, RecordsError};

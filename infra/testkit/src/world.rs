@@ -187,6 +187,7 @@ async fn start_host(
         ids: IdSource::seeded(7),
         senders: builder.senders,
         minimum_share: carillon_local::MINIMUM_SHARE,
+        message_retention_days: carillon_local::MESSAGE_RETENTION_DAYS,
         ticking: false,
         stream_twice: builder.faults.is_some(),
     };

@@ -121,3 +121,24 @@ async fn a_person_is_imported_once_whatever_the_key() {
     let again = world.upload(&campaign, csv).await.expect(200);
     assert_eq!((again.number("added"), again.number("duplicates")), (0, 1), "{}", again.text);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_freed_after_they_were_erased_is_free_under_every_key() {
+    let world = silent_world().await;
+    let connection = world.connection().await;
+    let campaign = world.campaign(&connection, json!({})).await;
+    world.upload(&campaign, contacts_csv(0, 3)).await.expect(200);
+    take_in(&world, text(&world, "wamid.1", Some(&phone(1)))).await;
+    let path = format!("/v1/contacts/{}", phone(1).replace('+', "%2B"));
+    world.request("DELETE", &path, None).await.expect(200);
+    let other = world.get(&format!("/v1/contacts/{BSUID}")).await.expect(200);
+    assert!(other.text.contains("blacklisted_at") && !other.text.contains("Ana"));
+    assert!(!other.text.contains(&phone(1)), "{}", other.text);
+
+    world.request("DELETE", &format!("{path}/blacklist"), None).await.expect(200);
+    take_in(&world, text(&world, "wamid.2", Some(&phone(1)))).await;
+    for key in [path.clone(), format!("/v1/contacts/{BSUID}")] {
+        let contact = world.get(&key).await.expect(200);
+        assert!(!contact.text.contains("blacklisted_at"), "{}", contact.text);
+    }
+}

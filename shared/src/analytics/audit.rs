@@ -125,17 +125,31 @@ async fn give_up(
     sending: &[Recipient],
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let stale = |one: &&Recipient| one.sent_at.is_none_or(|at| at + GIVEN_UP_AFTER <= now);
     let mut any = false;
-    for recipient in sending.iter().filter(stale) {
-        let reason = "the sender stopped before the answer came".to_owned();
-        let decision = Decision::Unconfirmed { reason };
-        let ending = Ending { decision: &decision, code: None, at: now, spent: None };
+    for recipient in sending.iter().filter(|one| is_given_up(one, now)) {
         let place = Place::of(campaign.id, &recipient.contact, campaign.shards);
-        recipient::store::settle_refused(table, &place, recipient.attempt, ending).await?;
+        settle_given_up(table, &place, recipient, now).await?;
         any = true;
     }
     Ok(any)
+}
+
+/// Whether nobody will settle the claim of one who is being sent any more.
+pub fn is_given_up(sending: &Recipient, now: Timestamp) -> bool {
+    sending.sent_at.is_none_or(|at| at + GIVEN_UP_AFTER <= now)
+}
+
+/// Settles such a claim: whether the message went out is not known.
+pub async fn settle_given_up(
+    table: &Table,
+    place: &Place,
+    sending: &Recipient,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let reason = "the sender stopped before the answer came".to_owned();
+    let decision = Decision::Unconfirmed { reason };
+    let ending = Ending { decision: &decision, code: None, at: now, spent: None };
+    recipient::store::settle_refused(table, place, sending.attempt, ending).await.map(drop)
 }
 
 async fn put(table: &Table, key: &Key, mark: Mark) -> Result<Audit, StoreError> {

@@ -132,6 +132,22 @@ impl Walk {
         self.asleep_since = began_at.filter(|_| self.wake_at.is_some());
     }
 
+    /// Whether it stands at `contact`, or is to go back there.
+    pub fn stands_at(&self, contact: &str) -> bool {
+        let rewind = self.rewind.as_ref().and_then(|rewind| rewind.after.as_ref());
+        self.cursor.iter().chain(rewind).any(|cursor| cursor.contact == contact)
+    }
+
+    /// Forgets that it stands at `contact`: it goes back to the start of the shard.
+    pub fn forget(&mut self, contact: &str) {
+        let rewind = self.rewind.as_mut().and_then(|rewind| rewind.after.as_mut());
+        let places = self.cursor.as_mut().into_iter().chain(rewind);
+        for cursor in places.filter(|cursor| cursor.contact == contact) {
+            cursor.contact.clear();
+            self.peeked = false;
+        }
+    }
+
     /// Remembers to go back to `after`, unless it goes back further already.
     pub fn rewind_to(&mut self, after: Option<Cursor>) {
         let wanted = Rewind { after };

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::{Campaign, Import, Move, Settings, Status};
+use crate::contact::ContactKey;
 use crate::ids::CampaignId;
 use crate::plan::{Batch, Sweep};
 use crate::table::{
@@ -159,6 +160,24 @@ pub async fn stir(table: &Table, id: CampaignId, now: Timestamp) -> Result<bool,
         Err(StoreError::Condition(_)) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Takes the name of a contact, who was erased, out of a campaign's walk. Whoever
+/// walks there at this moment has to begin anew, even if it doesn't stand there yet.
+pub async fn forget_in_walk(
+    table: &Table,
+    id: CampaignId,
+    contact: &ContactKey,
+) -> Result<(), StoreError> {
+    while let Some(mut campaign) = get(table, id).await? {
+        let seen = campaign.version;
+        campaign.version += 1;
+        campaign.walk.forget(contact.as_str());
+        if replace(table, &campaign, seen).await? {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn sweep(campaign: &Campaign, reason: &str) -> Result<Write, StoreError> {

@@ -15,7 +15,14 @@ pub enum ContactKey {
     Phone(Phone),
     /// A business-scoped user id.
     Bsuid(Bsuid),
+    /// Nobody: it stands in a campaign for someone who was erased.
+    Erased(Pseudonym),
 }
+
+/// A random text in place of the key of someone who was erased; each campaign they
+/// were in has another one.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pseudonym(String);
 
 /// A business-scoped user id such as `CO.1349…`: a country, a dot, and up to
 /// 128 letters and digits.
@@ -38,16 +45,17 @@ impl ContactKey {
     pub fn as_str(&self) -> &str {
         match self {
             Self::Phone(phone) => phone.as_str(),
-            Self::Bsuid(Bsuid(id)) => id,
+            Self::Bsuid(Bsuid(id)) | Self::Erased(Pseudonym(id)) => id,
         }
     }
 
     /// The country: a phone's calling code (`57`), or the two letters that a
-    /// business-scoped user id begins with (`CO`).
+    /// business-scoped user id begins with (`CO`); nothing for who was erased.
     pub fn country(&self) -> String {
         match self {
             Self::Phone(phone) => phone.calling_code().to_owned(),
             Self::Bsuid(Bsuid(id)) => id.chars().take(2).collect(),
+            Self::Erased(_) => String::new(),
         }
     }
 
@@ -56,6 +64,7 @@ impl ContactKey {
         match self {
             Self::Phone(phone) => phone.country(),
             Self::Bsuid(_) => Some(self.country()),
+            Self::Erased(_) => None,
         }
     }
 
@@ -63,7 +72,7 @@ impl ContactKey {
     pub fn phone(&self) -> Option<&Phone> {
         match self {
             Self::Phone(phone) => Some(phone),
-            Self::Bsuid(_) => None,
+            Self::Bsuid(_) | Self::Erased(_) => None,
         }
     }
 }
@@ -84,12 +93,34 @@ impl Bsuid {
     }
 }
 
+impl Pseudonym {
+    /// Sorts before every pseudonym, and after every phone and user id.
+    pub const FIRST: &'static str = ERASED;
+
+    /// A new one of 16 random bytes.
+    pub fn new(bytes: [u8; 16]) -> Self {
+        Self(format!("{ERASED}{}", hex::encode(bytes)))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let id = text.strip_prefix(ERASED)?;
+        let fits = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        fits.then(|| Self(text.to_owned()))
+    }
+}
+
+/// What a pseudonym begins with, and no other key.
+const ERASED: &str = "erased.";
+
 impl FromStr for ContactKey {
     type Err = ContactKeyError;
 
     fn from_str(text: &str) -> Result<Self, ContactKeyError> {
         if text.starts_with('+') {
             return Ok(Self::Phone(Phone::try_from(text.to_owned())?));
+        }
+        if let Some(pseudonym) = Pseudonym::parse(text) {
+            return Ok(Self::Erased(pseudonym));
         }
         Bsuid::parse(text).map(Self::Bsuid)
     }
@@ -120,6 +151,7 @@ impl fmt::Debug for ContactKey {
         match self {
             Self::Phone(phone) => fmt::Debug::fmt(phone, f),
             Self::Bsuid(id) => fmt::Debug::fmt(id, f),
+            Self::Erased(Pseudonym(id)) => f.write_str(id),
         }
     }
 }
@@ -135,8 +167,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_forms_read_back() {
-        for text in ["+573001234567", "CO.13491208655302741918", "US.ENT.506a"] {
+    fn every_form_reads_back() {
+        let erased = Pseudonym::new([7; 16]).0;
+        for text in ["+573001234567", "CO.13491208655302741918", "US.ENT.506a", &erased] {
             let key: ContactKey = text.parse().unwrap();
             assert_eq!(key.as_str(), text);
         }
@@ -144,7 +177,7 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for text in ["", "573001234567", "co.1", "CO.", "CO.a b", "+57a", "CO#1"] {
+        for text in ["", "573001234567", "co.1", "CO.", "CO.a b", "+57a", "CO#1", "erased.07"] {
             assert!(text.parse::<ContactKey>().is_err(), "{text}");
         }
     }

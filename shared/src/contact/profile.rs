@@ -30,6 +30,10 @@ pub struct Profile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub preference_at: Option<Timestamp>,
+    /// When they were erased: what is here since then is all that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub erased_at: Option<Timestamp>,
     /// The other keys of the same person, as the provider has told them: what
     /// bars one of them bars all.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]

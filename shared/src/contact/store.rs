@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{ContactKey, Counting, Profile};
-use crate::table::{Key, StoreError, Table, Update, read_item};
+use crate::table::{Key, StoreError, Table, Update, Write, read_item};
 use crate::time::sortable;
 
 /// The contact's profile, if we know them.
@@ -49,36 +49,22 @@ pub async fn many(
 pub async fn blacklist(
     table: &Table,
     contact: &ContactKey,
-    now: Timestamp,
-) -> Result<Profile, StoreError> {
-    let profile = blacklist_key(table, contact, now).await?;
-    for other in &profile.same_as {
-        blacklist_key(table, other, now).await?;
-    }
-    Ok(profile)
-}
-
-async fn blacklist_key(
-    table: &Table,
-    contact: &ContactKey,
     at: Timestamp,
 ) -> Result<Profile, StoreError> {
-    let update = Update::of(&Key::Contact(contact.clone()))
-        .set_once("created_at", sortable(at))
-        .set_once("blacklisted_at", sortable(at));
-    change(table, update).await
+    under_all_keys(table, contact, |key| {
+        Update::of(&Key::Contact(key.clone()))
+            .set_once("created_at", sortable(at))
+            .set_once("blacklisted_at", sortable(at))
+    })
+    .await
 }
 
 /// Takes the contact off the blacklist, under all its keys.
 pub async fn unblacklist(table: &Table, contact: &ContactKey) -> Result<Profile, StoreError> {
-    let off = |contact: &ContactKey| {
-        change(table, Update::of(&Key::Contact(contact.clone())).remove("blacklisted_at"))
-    };
-    let profile = off(contact).await?;
-    for other in &profile.same_as {
-        off(other).await?;
-    }
-    Ok(profile)
+    under_all_keys(table, contact, |key| {
+        Update::of(&Key::Contact(key.clone())).remove("blacklisted_at")
+    })
+    .await
 }
 
 /// Records the contact's own wish about marketing messages, `stop` or resume,
@@ -89,71 +75,141 @@ pub async fn record_preference(
     stop: bool,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    // The other keys are those the contact has once its own wish is stored:
-    // whoever links another key later finds the wish here (see `link`).
-    for other in record_wish(table, contact, stop, at).await? {
-        record_wish(table, &other, stop, at).await?;
-    }
-    Ok(())
+    let wishes = |key: &ContactKey| {
+        let update = Update::of(&Key::Contact(key.clone()))
+            .set("preference_at", sortable(at))
+            .when("attribute_not_exists(#preference_at) OR #preference_at <= :at")
+            .value("at", sortable(at));
+        if stop { update.set("opted_out_at", sortable(at)) } else { update.remove("opted_out_at") }
+    };
+    under_all_keys(table, contact, wishes).await.map(drop)
 }
 
-/// Records the wish under one key; gives the person's other keys.
-async fn record_wish(
+/// Makes a change under every key of a person; gives what is known under the one
+/// that was named. The other keys are those known once the change is stored: whoever
+/// links another key later finds the change there (see [`link`]).
+async fn under_all_keys(
     table: &Table,
     contact: &ContactKey,
-    stop: bool,
-    at: Timestamp,
-) -> Result<BTreeSet<ContactKey>, StoreError> {
-    let update = Update::of(&Key::Contact(contact.clone()))
-        .set("preference_at", sortable(at))
-        .when("attribute_not_exists(#preference_at) OR #preference_at <= :at")
-        .value("at", sortable(at));
-    let update =
-        if stop { update.set("opted_out_at", sortable(at)) } else { update.remove("opted_out_at") };
-    let item = match table.update(update).await {
-        Ok(item) => item,
-        Err(StoreError::Condition(Some(item))) => *item,
-        Err(StoreError::Condition(None)) => return Ok(BTreeSet::new()),
-        Err(error) => return Err(error),
-    };
-    Ok(read_item::<Profile>(item)?.same_as)
+    change: impl Fn(&ContactKey) -> Update,
+) -> Result<Profile, StoreError> {
+    let profile = change_or_find(table, change(contact)).await?;
+    let mut done = BTreeSet::from([contact.clone()]);
+    let mut left: Vec<ContactKey> = profile.same_as.iter().cloned().collect();
+    while let Some(key) = left.pop() {
+        if done.insert(key.clone()) {
+            left.extend(change_or_find(table, change(&key)).await?.same_as);
+        }
+    }
+    Ok(profile)
+}
+
+/// The profile as an update leaves it, or as it is where the condition doesn't hold.
+async fn change_or_find(table: &Table, update: Update) -> Result<Profile, StoreError> {
+    match table.update(update).await {
+        Ok(item) => read_item(item),
+        Err(StoreError::Condition(Some(item))) => read_item(*item),
+        Err(StoreError::Condition(None)) => Ok(Profile::default()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Learns that two keys are one person: what bars one bars the other from now on.
 ///
-/// Each key names the other before the bars are read, and a bar is stored before
-/// the other keys are read (see `record_preference`): whichever comes first, a
-/// bar that is stored while two keys are linked reaches both.
+/// Both name each other and have the bars of both in one transaction, provided
+/// nobody changed a bar since they were read. A bar that is stored later finds the
+/// other key and goes there too (see [`blacklist`] and [`record_preference`]).
 pub async fn link(table: &Table, one: &ContactKey, other: &ContactKey) -> Result<(), StoreError> {
     if one == other {
         return Ok(());
     }
-    point(table, one, other).await?;
-    let theirs = point(table, other, one).await?;
-    let ours = get(table, one).await?.unwrap_or_default();
-    copy_bars(table, &ours, other).await?;
-    copy_bars(table, &theirs, one).await?;
-    for third in theirs.same_as.iter().filter(|key| *key != one && !ours.same_as.contains(key)) {
-        Box::pin(link(table, one, third)).await?;
+    loop {
+        let mut known = many(table, &[one.clone(), other.clone()]).await?;
+        let ours = known.remove(one).unwrap_or_default();
+        let theirs = known.remove(other).unwrap_or_default();
+        let bars = Bars::of_both(&ours, &theirs);
+        let named = ours.same_as.contains(other) && theirs.same_as.contains(one);
+        if named && bars == Bars::of(&ours) && bars == Bars::of(&theirs) {
+            return Ok(());
+        }
+        let writes = vec![bars.link(one, &ours, other), bars.link(other, &theirs, one)];
+        match table.transact(writes).await {
+            Ok(()) => {}
+            Err(StoreError::Cancelled(_)) => continue,
+            Err(error) => return Err(error),
+        }
+        for third in theirs.same_as.iter().filter(|key| *key != one && !ours.same_as.contains(key))
+        {
+            Box::pin(link(table, one, third)).await?;
+        }
+        for third in
+            ours.same_as.iter().filter(|key| *key != other && !theirs.same_as.contains(key))
+        {
+            Box::pin(link(table, other, third)).await?;
+        }
+        return Ok(());
     }
-    for third in ours.same_as.iter().filter(|key| *key != other && !theirs.same_as.contains(key)) {
-        Box::pin(link(table, other, third)).await?;
-    }
-    Ok(())
 }
 
-async fn point(table: &Table, from: &ContactKey, to: &ContactKey) -> Result<Profile, StoreError> {
-    change(table, Update::of(&Key::Contact(from.clone())).include("same_as", to.as_str())).await
+/// What keeps a contact from being written to, and how old their wish is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Bars {
+    blacklisted: Option<Timestamp>,
+    opted_out: Option<Timestamp>,
+    wish: Option<Timestamp>,
 }
 
-/// What bars one record of a contact bars another, too: for one that comes from
-/// another table.
-pub async fn copy_bars(table: &Table, from: &Profile, to: &ContactKey) -> Result<(), StoreError> {
+impl Bars {
+    fn of(profile: &Profile) -> Self {
+        Self {
+            blacklisted: profile.blacklisted_at,
+            opted_out: profile.opted_out_at,
+            wish: profile.preference_at,
+        }
+    }
+
+    /// The bars of one person with two keys: the newer wish, and either's blacklist.
+    fn of_both(one: &Profile, other: &Profile) -> Self {
+        let newer = if one.preference_at >= other.preference_at { one } else { other };
+        // Keys that were erased together were barred together: if one was freed since,
+        // the person was.
+        let erased_together = one.erased_at.is_some() && one.erased_at == other.erased_at;
+        let blacklisted = match (one.blacklisted_at, other.blacklisted_at) {
+            (None, _) | (_, None) if erased_together => None,
+            (ours, theirs) => ours.into_iter().chain(theirs).min(),
+        };
+        Self { blacklisted, ..Self::of(newer) }
+    }
+
+    /// Puts the bars on `key`, and `other` beside it, if it has those that were `seen`.
+    fn link(self, key: &ContactKey, seen: &Profile, other: &ContactKey) -> Write {
+        let update = Update::of(&Key::Contact(key.clone())).include("same_as", other.as_str());
+        let changes = self.named().into_iter().zip(Self::of(seen).named());
+        Write::Update(changes.fold(update, |update, ((name, new), (_, seen))| {
+            update.set_or_remove(name, new.map(sortable)).unchanged(name, seen.map(sortable))
+        }))
+    }
+
+    fn named(self) -> [(&'static str, Option<Timestamp>); 3] {
+        [
+            ("blacklisted_at", self.blacklisted),
+            ("opted_out_at", self.opted_out),
+            ("preference_at", self.wish),
+        ]
+    }
+}
+
+/// What is known of a person elsewhere, under one of their keys, holds here too: the
+/// bars and the other keys. For one that comes from another table.
+pub async fn take_over(table: &Table, from: &Profile, to: &ContactKey) -> Result<(), StoreError> {
     if let Some(at) = from.blacklisted_at {
-        blacklist_key(table, to, at).await?;
+        blacklist(table, to, at).await?;
     }
     if let Some(at) = from.preference_at {
-        record_wish(table, to, from.opted_out_at.is_some(), at).await?;
+        record_preference(table, to, from.opted_out_at.is_some(), at).await?;
+    }
+    for other in &from.same_as {
+        link(table, to, other).await?;
     }
     Ok(())
 }
@@ -175,11 +231,19 @@ pub async fn record_inbound(
             None => update,
         }
     };
-    let profile = change(table, wrote(contact)).await?;
-    for other in &profile.same_as {
-        table.update(wrote(other)).await?;
-    }
-    Ok(profile)
+    under_all_keys(table, contact, wrote).await
+}
+
+/// Takes everything off a contact who was erased but what keeps them from being
+/// written to, and what the limits on messages to them go by.
+pub async fn strip(table: &Table, contact: &ContactKey, now: Timestamp) -> Result<(), StoreError> {
+    let update = Update::of(&Key::Contact(contact.clone()))
+        .set("erased_at", sortable(now))
+        .remove("created_at")
+        .remove("name")
+        .remove("same_as")
+        .remove("last_inbound_at");
+    table.update(update).await.map(drop)
 }
 
 /// The part of a claim that speaks for the contact: it fails when they may not

@@ -1,9 +1,13 @@
-//! Conversations: what contacts write to us, and which campaign they answer.
+//! Conversations: what contacts write to us, how long it is kept, and which campaign
+//! they answer.
 
+mod retention;
 pub mod store;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use retention::{NoRetention, Retention};
 
 /// A message that a contact wrote, as stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,4 +28,7 @@ pub struct Inbound {
     pub is_answer: bool,
     /// The message as the provider sent it.
     pub raw: String,
+    /// When it is deleted, in seconds since 1970; none for never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
 }

@@ -1,6 +1,7 @@
 //! Conversations in the table.
 
 use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
 
 use super::Inbound;
 use crate::contact::{self, ContactKey};
@@ -35,6 +36,27 @@ pub async fn receive(
         record(table, &place, event, message.at, None).await?;
     }
     Ok(())
+}
+
+/// Erases what a contact wrote; gives how many messages that were.
+pub async fn erase(table: &Table, contact: &ContactKey) -> Result<u64, StoreError> {
+    #[derive(Deserialize)]
+    struct Row {
+        pk: String,
+        sk: String,
+    }
+    let pk = Key::Contact(contact.clone()).pk();
+    let mut erased = 0;
+    loop {
+        let page = table.query_prefix::<Row>(&pk, Key::MESSAGES, None, 100).await?;
+        if page.items.is_empty() {
+            return Ok(erased);
+        }
+        for key in page.items.iter().filter_map(|row| Key::parse(&row.pk, &row.sk)) {
+            table.write(Write::Delete(key)).await?;
+            erased += 1;
+        }
+    }
 }
 
 /// The recipient that a message answers, among those of one person's keys.

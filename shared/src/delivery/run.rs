@@ -3,8 +3,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use futures::FutureExt;
-use futures::future::ready;
-use futures::stream::{self, StreamExt};
+use futures::stream::{self, FuturesUnordered, Stream, StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
@@ -12,7 +11,7 @@ use super::halt::{Scope, halt};
 use super::retry::Decision;
 use super::{Channels, ChannelsError, Pacer, Pacers, QueueError, Route, SendQueue};
 use crate::campaign::{self, Campaign, Status as CampaignStatus};
-use crate::contact::{self, ContactKey, Profile};
+use crate::contact::{self, Profile};
 use crate::ids::{IdSource, RunId};
 use crate::plan::store::Closing;
 use crate::plan::{self, Batch, BatchRef, Cursor, Lease};
@@ -243,24 +242,29 @@ impl Sender {
         if batch.runs <= 1 && !campaign.status.is_final() {
             return Ok(used);
         }
-        let (tag, until) = (batch.name.tag(), Some(&batch.until));
-        let mut after = batch.after.clone();
-        loop {
-            let (page, next) = recipient::store::walk(
-                &self.table,
-                campaign.id,
-                campaign.shards,
-                after.as_ref(),
-                until,
-                PAGE,
-            )
-            .await?;
-            for recipient in page {
-                used += self.settle_left_behind(campaign, &tag, &recipient).await?;
+        let tag = batch.name.tag();
+        // Who was erased meanwhile lies at the end of their shard.
+        let (erased, end) = recipient::store::erased_after(&batch.until);
+        for (start, until) in [(batch.after.clone(), &batch.until), (Some(erased), &end)] {
+            let mut after = start;
+            loop {
+                let (page, next) = recipient::store::walk(
+                    &self.table,
+                    campaign.id,
+                    campaign.shards,
+                    after.as_ref(),
+                    Some(until),
+                    PAGE,
+                )
+                .await?;
+                for recipient in page {
+                    used += self.settle_left_behind(campaign, &tag, &recipient).await?;
+                }
+                let Some(next) = next else { break };
+                after = Some(next);
             }
-            let Some(next) = next else { return Ok(used) };
-            after = Some(next);
         }
+        Ok(used)
     }
 
     /// Settles a recipient whom an earlier run of the batch left behind, if it did;
@@ -315,15 +319,58 @@ impl Run<'_> {
         self.finish().await
     }
 
+    /// Sends to those of the range who are due, at the lane's beat. One is begun when
+    /// there is a place for them; the next are read while messages are on their way.
     async fn send_all(&self) -> Result<(), DeliveryError> {
-        let mut after = self.batch.after.clone();
-        while self.stopped.get().is_none() && self.budget.load(Ordering::Relaxed) > 0 {
-            let (page, next) = self.page(after.as_ref()).await?;
-            let Some(next) = next else { break };
-            self.send_page(page).await?;
-            after = Some(next);
+        let rate = self.batch.lane.rate(self.route.throughput());
+        let most_flying = rate.ceil().clamp(1.0, MOST_IN_FLIGHT) as usize;
+        let mut people = self.people().boxed().fuse();
+        let mut flying = FuturesUnordered::new();
+        // After an error no more are begun, but those on their way are awaited:
+        // dropping them would lose their answers.
+        let mut failed = Ok(());
+        loop {
+            if self.stopped.get().is_some() {
+                // Nor is what is being read needed any more.
+                people = stream::empty().boxed().fuse();
+            }
+            let begins = flying.len() < most_flying && self.budget.load(Ordering::Relaxed) > 0;
+            tokio::select! {
+                // In this order, so that a simulation can be repeated.
+                biased;
+                Some(next) = people.next(), if begins && !people.is_done() => match next {
+                    Ok((recipient, profile)) => {
+                        self.budget.fetch_sub(1, Ordering::Relaxed);
+                        flying.push(self.deliver(recipient, profile).boxed());
+                    }
+                    Err(error) => failed = self.fail(error.into()),
+                },
+                Some(used) = flying.next(), if !flying.is_empty() => match used {
+                    Ok(true) => {}
+                    Ok(false) => drop(self.budget.fetch_add(1, Ordering::Relaxed)),
+                    Err(error) => failed = self.fail(error),
+                },
+                else => return failed,
+            }
         }
-        Ok(())
+    }
+
+    /// Begins no more; the run ends with this error.
+    fn fail(&self, error: DeliveryError) -> Result<(), DeliveryError> {
+        self.stop(Halt::OutOfTime);
+        Err(error)
+    }
+
+    /// The recipients of the range who are due, with what is known of them.
+    fn people(&self) -> impl Stream<Item = Result<(Recipient, Profile), StoreError>> {
+        let start = Some(self.batch.after.clone());
+        let pages = stream::try_unfold(start, async |after| {
+            let Some(after) = after else { return Ok(None) };
+            let (page, next) = self.page(after.as_ref()).await?;
+            let people = self.with_profiles(page).await?;
+            Ok(Some((stream::iter(people).map(Ok), next.map(Some))))
+        });
+        pages.try_flatten()
     }
 
     async fn page(
@@ -333,6 +380,25 @@ impl Run<'_> {
         let (campaign, until) = (&self.campaign, Some(&self.batch.until));
         let table = &self.sender.table;
         recipient::store::walk(table, campaign.id, campaign.shards, after, until, PAGE).await
+    }
+
+    /// Those of a page who are due, with what is known of them.
+    async fn with_profiles(
+        &self,
+        page: Vec<Recipient>,
+    ) -> Result<Vec<(Recipient, Profile)>, StoreError> {
+        let now = self.sender.clock.now();
+        let due: Vec<_> = page.into_iter().filter(|one| one.is_due(now)).collect();
+        let mut profiles = HashMap::with_capacity(due.len());
+        for some in due.chunks(100) {
+            let contacts: Vec<_> = some.iter().map(|one| one.contact.clone()).collect();
+            profiles.extend(contact::store::many(&self.sender.table, &contacts).await?);
+        }
+        let with_profile = |recipient: Recipient| {
+            let profile = profiles.remove(&recipient.contact).unwrap_or_default();
+            (recipient, profile)
+        };
+        Ok(due.into_iter().map(with_profile).collect())
     }
 
     async fn finish(self) -> Result<RunEnd, DeliveryError> {
@@ -362,64 +428,12 @@ impl Run<'_> {
         Ok(RunEnd::HandedBack)
     }
 
-    /// Sends the recipients of a page that are due, at the lane's beat.
-    async fn send_page(&self, page: Vec<Recipient>) -> Result<(), DeliveryError> {
-        let rate = self.batch.lane.rate(self.route.throughput());
-        let in_flight = rate.ceil().clamp(1.0, MOST_IN_FLIGHT) as usize;
-        let now = self.sender.clock.now();
-        let due: Vec<_> = page.into_iter().filter(|one| one.is_due(now)).collect();
-        let profiles = self.profiles(&due).await?;
-        let mut sends = stream::iter(due)
-            .take_while(|_| ready(self.stopped.get().is_none() && self.take_place()))
-            .map(|recipient| {
-                let profile = profiles.get(&recipient.contact).cloned();
-                self.deliver(recipient, profile.unwrap_or_default()).boxed()
-            })
-            .buffer_unordered(in_flight);
-        // After an error no more are begun, but those on their way are awaited:
-        // dropping them would lose their answers.
-        let mut failed = Ok(());
-        while let Some(used) = sends.next().await {
-            match used {
-                Ok(true) => {}
-                Ok(false) => self.return_place(),
-                Err(error) => {
-                    self.stop(Halt::OutOfTime);
-                    failed = Err(error);
-                }
-            }
-        }
-        failed
-    }
-
-    /// What is known of the contacts of some recipients.
-    async fn profiles(
-        &self,
-        recipients: &[Recipient],
-    ) -> Result<HashMap<ContactKey, Profile>, StoreError> {
-        let mut profiles = HashMap::with_capacity(recipients.len());
-        for some in recipients.chunks(100) {
-            let contacts: Vec<_> = some.iter().map(|one| one.contact.clone()).collect();
-            profiles.extend(contact::store::many(&self.sender.table, &contacts).await?);
-        }
-        Ok(profiles)
-    }
-
     pub(super) fn spared(&self) -> MutexGuard<'_, BTreeMap<i64, u32>> {
         self.spared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn blocked(&self) -> MutexGuard<'_, BTreeSet<String>> {
         self.blocked.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn take_place(&self) -> bool {
-        let less = |left: u32| left.checked_sub(1);
-        self.budget.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
-    }
-
-    fn return_place(&self) {
-        self.budget.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn stop(&self, why: Halt) {

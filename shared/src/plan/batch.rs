@@ -53,10 +53,10 @@ pub struct Batch {
     pub connection: ConnectionId,
     /// The lane it takes.
     pub lane: Lane,
-    /// Where its range starts, exclusive; none for the very start.
+    /// Where its range starts, exclusive; none for the very start, and once it is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
-    /// Where its range ends, inclusive.
+    /// Where its range ends, inclusive; before anyone once it is done.
     pub until: Cursor,
     /// How many may be sent, 1 to [`BATCH_SIZE`].
     pub size: u32,

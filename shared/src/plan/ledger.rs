@@ -89,6 +89,21 @@ impl Ledger {
         self.version += 1;
     }
 
+    /// Takes over what another ledger of the same portfolio knows: the places that
+    /// were taken there, and limits that are not known here. To do it again changes
+    /// nothing.
+    pub fn take_over(&mut self, other: &Self) {
+        for (bucket, taken) in &other.buckets {
+            let count = self.buckets.entry(bucket.clone()).or_default();
+            *count = (*count).max(*taken);
+        }
+        self.limit = self.limit.into_iter().chain(other.limit).min();
+        if other.told_at > self.told_at {
+            (self.told, self.told_at) = (other.told, other.told_at);
+        }
+        self.version += 1;
+    }
+
     /// How many places are taken at `now`.
     pub fn taken(&self, now: Timestamp) -> u64 {
         self.live(now).map(|(_, count)| count).sum()

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::ledger::{Ledger, bucket_at};
-use super::{Batch, BatchRef, BatchStatus, Lease, Sweep};
+use super::{Batch, BatchRef, BatchStatus, Cursor, Lease, Sweep};
 use crate::campaign::{self, Campaign};
+use crate::contact::ContactKey;
 use crate::ids::RunId;
+use crate::recipient::{self, store::Place};
 use crate::table::{Items, Key, ListedAs, StoreError, Table, Update, Write, read_item};
 use crate::time::sortable;
 
@@ -51,6 +53,15 @@ async fn collect<T: serde::de::DeserializeOwned>(
 /// The ledger of a portfolio; an unlimited one where none was set up.
 pub async fn ledger(table: &Table, portfolio: &str) -> Result<Ledger, StoreError> {
     Ok(table.get(&Key::Ledger(portfolio.to_owned())).await?.unwrap_or_default())
+}
+
+/// Takes over what a ledger of the same portfolio in another table knows.
+pub async fn take_over_ledger(
+    table: &Table,
+    portfolio: &str,
+    other: &Ledger,
+) -> Result<(), StoreError> {
+    change_ledger(table, portfolio, |ledger| ledger.take_over(other)).await
 }
 
 /// Takes up how many unique people the provider says that a portfolio may reach in
@@ -323,6 +334,9 @@ fn closed(batch: &Batch, run: RunId, closing: &Closing, now: Timestamp) -> Updat
         .set("used", closing.used)
         .set("done_at", now)
         .set_or_remove("closed_for", closing.cut_short.as_deref())
+        // Whom it went past doesn't matter any more, and they may want to be erased.
+        .set("until", Cursor { shard: batch.until.shard, contact: String::new() })
+        .remove("after")
         .remove("lease")
         .remove("lease_until")
         .remove(crate::table::Shape::LISTED_AS)
@@ -352,11 +366,27 @@ async fn unused_places(
             day.planned = day.planned.saturating_sub(unused);
         }
         if closing.cut_short.is_some() {
-            campaign.walk.rewind_to(batch.after.clone());
+            campaign.walk.rewind_to(place_after(table, batch, campaign.shards).await?);
         }
         writes.push(campaign::store::replacement(&campaign, seen)?);
     }
     Ok(writes)
+}
+
+/// Where a batch's range starts; the start of the shard when it starts behind someone
+/// who was erased meanwhile.
+async fn place_after(
+    table: &Table,
+    batch: &Batch,
+    shards: u16,
+) -> Result<Option<Cursor>, StoreError> {
+    let Some(after) = &batch.after else { return Ok(None) };
+    let Ok(contact) = after.contact.parse::<ContactKey>() else { return Ok(Some(after.clone())) };
+    let place = Place { campaign: batch.name.campaign, shard: after.shard, contact };
+    if shards <= after.shard || recipient::store::get(table, &place).await?.is_some() {
+        return Ok(Some(after.clone()));
+    }
+    Ok(Some(Cursor { shard: after.shard, contact: String::new() }))
 }
 
 /// Saves how far a sweep is.

@@ -14,7 +14,10 @@ use utoipa::ToSchema;
 pub use callback::{Callback, CallbackError};
 pub use ladder::{Event, Judgement, Position, Rung, judge};
 
-use crate::contact::ContactKey;
+use crate::contact::{ContactKey, Pseudonym};
+
+/// Why someone was skipped who was to be forgotten.
+pub const ERASED: &str = "erased";
 
 /// Where a recipient stands. The numbers are the ladder: a status only moves up.
 #[derive(
@@ -173,6 +176,23 @@ pub struct Recipient {
 }
 
 impl Recipient {
+    /// The same without the person: another key in place of theirs, nothing they or
+    /// the provider said of them, and never to be sent to.
+    #[must_use]
+    pub fn erased(self, pseudonym: Pseudonym) -> Self {
+        let waits = self.status == Status::Pending;
+        let shown = self.status == Status::Skipped;
+        let erased = Self {
+            contact: ContactKey::Erased(pseudonym),
+            columns: BTreeMap::new(),
+            message_id: None,
+            reason: self.reason.clone().filter(|_| shown),
+            not_before: None,
+            ..self
+        };
+        if waits { erased.skipped(ERASED) } else { erased }
+    }
+
     /// A recipient that waits for its first attempt.
     pub fn pending(
         contact: ContactKey,

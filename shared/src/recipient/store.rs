@@ -1,9 +1,11 @@
 //! Recipients in the table.
 
 use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
 
 use super::{Callback, Event, Judgement, Position, Recipient, Status, judge};
-use crate::contact::{self, Barred, ContactKey, Counting, Profile};
+use crate::campaign::Campaign;
+use crate::contact::{self, Barred, ContactKey, Counting, Profile, Pseudonym};
 use crate::delivery::PAIR_SECONDS;
 use crate::delivery::retry::Decision;
 use crate::ids::CampaignId;
@@ -55,6 +57,72 @@ pub async fn add(table: &Table, place: &Place, recipient: &Recipient) -> Result<
 /// Reads one recipient.
 pub async fn get(table: &Table, place: &Place) -> Result<Option<Recipient>, StoreError> {
     table.get(&place.key()).await
+}
+
+/// A contact's places in some campaigns: those where it is a recipient.
+pub async fn in_campaigns(
+    table: &Table,
+    contact: &ContactKey,
+    campaigns: &[Campaign],
+) -> Result<Vec<(Place, Recipient)>, StoreError> {
+    #[derive(Deserialize)]
+    struct Row {
+        pk: String,
+        sk: String,
+        #[serde(flatten)]
+        recipient: Recipient,
+    }
+    let mut found = Vec::new();
+    for campaigns in campaigns.chunks(100) {
+        let keys: Vec<Key> = campaigns
+            .iter()
+            .map(|campaign| Place::of(campaign.id, contact, campaign.shards).key())
+            .collect();
+        for Row { pk, sk, recipient } in table.get_many(&keys).await? {
+            if let Some(Key::Recipient { campaign, shard, contact }) = Key::parse(&pk, &sk) {
+                found.push((Place { campaign, shard, contact }, recipient));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Puts a pseudonym in the place of a recipient, who waits for nothing then. `false`
+/// when the recipient had moved on.
+pub async fn erase(
+    table: &Table,
+    place: &Place,
+    found: Recipient,
+    pseudonym: Pseudonym,
+) -> Result<bool, StoreError> {
+    let times = ["sent_at", "delivered_at", "read_at", "replied_at", "closed_at", "failed_at"];
+    let seen = [
+        found.sent_at,
+        found.delivered_at,
+        found.read_at,
+        found.replied_at,
+        found.closed_at,
+        found.failed_at,
+    ];
+    let unmoved = times.into_iter().zip(seen).fold(at(place, found.position()), |update, one| {
+        update.unchanged(one.0, one.1.map(sortable))
+    });
+    let delete = unmoved.delete();
+    let erased = found.erased(pseudonym);
+    let anonymous = Place { contact: erased.contact.clone(), ..place.clone() };
+    match table.transact(vec![delete, Write::create(&anonymous.key(), &erased)?]).await {
+        Ok(()) => Ok(true),
+        Err(StoreError::Cancelled(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The stretch of a shard with those who were erased, as far as they come after
+/// `until`: from where, exclusive, to where.
+pub fn erased_after(until: &Cursor) -> (Cursor, Cursor) {
+    let at = |contact: String| Cursor { shard: until.shard, contact };
+    let start = until.contact.clone().max(Pseudonym::FIRST.to_owned());
+    (at(start), at("\u{10FFFF}".to_owned()))
 }
 
 /// One page of the walk over a campaign's recipients, and the cursor to go on

@@ -109,10 +109,7 @@ impl Pass {
 /// Whether an item goes along: counters are counted anew, marks belong to them, and
 /// remembered answers are forgotten within a day anyway.
 pub fn moves(item: &Items) -> bool {
-    !matches!(
-        key_of(item),
-        None | Some(Key::Counters { .. } | Key::Mark { .. } | Key::Idempotency(_))
-    )
+    !matches!(key_of(item), Some(Key::Counters { .. } | Key::Mark { .. } | Key::Idempotency(_)))
 }
 
 /// An item as it arrives: on no list yet, and a batch is neither on a queue nor in

@@ -6,6 +6,7 @@ use super::{Line, Pass, arriving, key_of, moves};
 use crate::connection::{Sealed, Vault, VaultError};
 use crate::contact;
 use crate::ids::IdSource;
+use crate::plan;
 use crate::table::{Items, Key, StoreError, Table, read_item};
 
 /// Why an item could not be moved.
@@ -66,14 +67,18 @@ pub async fn write(
         }
         _ => item,
     };
-    let contact = match key_of(&item) {
-        Some(Key::Contact(contact)) => Some((contact, item.clone())),
-        _ => None,
-    };
+    let merged = key_of(&item).map(|key| (key, item.clone()));
     let added = table.add(arriving(item)).await?;
-    if let Some((contact, item)) = contact.filter(|_| !added) {
+    match merged.filter(|_| !added) {
         // Known here already, by a webhook say; an opt-out holds from wherever it is known.
-        contact::store::copy_bars(table, &read_item(item)?, &contact).await?;
+        Some((Key::Contact(contact), item)) => {
+            contact::store::take_over(table, &read_item(item)?, &contact).await?;
+        }
+        // Whoever has made a connection here has made its portfolio's ledger.
+        Some((Key::Ledger(portfolio), item)) => {
+            plan::store::take_over_ledger(table, &portfolio, &read_item(item)?).await?;
+        }
+        Some(_) | None => {}
     }
     Ok(added)
 }

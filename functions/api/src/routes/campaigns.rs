@@ -5,6 +5,7 @@ use axum::extract::State;
 use carillon::campaign::{self, Campaign, Settings, Status};
 use carillon::connection;
 use carillon::ids::CampaignId;
+use carillon::recipient;
 use carillon::time::Timestamp;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -208,7 +209,11 @@ pub(crate) async fn delete(
         return Err(Problem::conflict(detail));
     }
     let uploading = campaign.uploading_until.is_some_and(|until| until > now);
-    if uploading || !campaign::store::imports(&api.table, id).await?.is_empty() {
+    let (shards, table) = (campaign.shards, &api.table);
+    // An upload that broke off early has left no note of itself.
+    let (found, _) = recipient::store::walk(table, id, shards, None, None, 1).await?;
+    let used = !found.is_empty() || !campaign::store::imports(table, id).await?.is_empty();
+    if uploading || used {
         return Err(Problem::conflict(
             "The campaign has recipients, or is being given some: cancel it instead.",
         ));

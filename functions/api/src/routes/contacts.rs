@@ -2,13 +2,13 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use carillon::contact::{self, ContactKey, Profile};
+use carillon::contact::{self, ContactKey, Erasure, Profile};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::Api;
 use crate::body::Named;
-use crate::problem::{Answer, Problem};
+use crate::problem::{Answer, Kind, Problem};
 
 /// A contact.
 #[derive(Serialize, ToSchema)]
@@ -24,7 +24,16 @@ pub(crate) struct ContactView {
 pub(crate) fn parse_key(text: &str) -> Answer<ContactKey> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let parsed = if digits { format!("+{text}").parse() } else { text.trim().parse() };
-    parsed.map_err(|error: contact::ContactKeyError| Problem::field("key", error.to_string()))
+    match parsed {
+        Ok(ContactKey::Erased(_)) => {
+            Err(Problem::field("key", "stands for someone who was erased"))
+        }
+        Ok(key) => Ok(key),
+        Err(error) => {
+            let error: contact::ContactKeyError = error;
+            Err(Problem::field("key", error.to_string()))
+        }
+    }
 }
 
 /// Show a contact
@@ -39,6 +48,48 @@ pub(crate) async fn get(
     let profile = contact::store::get(&api.table, &key).await?;
     let profile = profile.ok_or_else(|| Problem::not_found("contact"))?;
     Ok(Json(ContactView { key, profile }))
+}
+
+/// What was erased of a person.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ErasureView {
+    /// How many messages they had written.
+    messages: u64,
+    /// In how many campaigns a random text stands in their place now.
+    campaigns: u64,
+    #[serde(flatten)]
+    contact: ContactView,
+}
+
+/// Erase a person
+///
+/// What they wrote and the line of every campaign that names them are deleted; in
+/// the campaign's list a random text stands in their place, so that its numbers stay
+/// true. The number itself stays on the blacklist, with the dates of the bar, of the
+/// erasure and of the last message, so that an old list doesn't bring them back. While a message to them is on its way the answer
+/// is 409: the rest is erased, ask again a minute later.
+#[utoipa::path(delete, path = "/v1/contacts/{key}", operation_id = "eraseContact", tag = "Contacts",
+    params(("key" = String, Path, description = "A phone in E.164, or a business-scoped user id.")),
+    responses((status = 200, description = "What was erased, and what is left.", body = ErasureView)))]
+pub(crate) async fn erase(
+    State(api): State<Arc<Api>>,
+    Named(key): Named,
+) -> Answer<Json<ErasureView>> {
+    let key = parse_key(&key)?;
+    if contact::store::get(&api.table, &key).await?.is_none() {
+        return Err(Problem::not_found("contact"));
+    }
+    let now = api.clock.now();
+    let Erasure { messages, campaigns, under_way } =
+        contact::erase(&api.table, &key, &api.ids, now).await?;
+    if under_way > 0 {
+        let detail = "A message to them is on its way at this moment. They are on the blacklist \
+                      and the rest is erased; ask again in a minute.";
+        return Err(Problem::new(Kind::Conflict, detail));
+    }
+    let profile = contact::store::get(&api.table, &key).await?.unwrap_or_default();
+    tracing::info!(messages, campaigns, "a person was erased");
+    Ok(Json(ErasureView { messages, campaigns, contact: ContactView { key, profile } }))
 }
 
 /// Put a contact on the blacklist

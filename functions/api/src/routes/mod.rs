@@ -46,7 +46,7 @@ pub(crate) fn guarded() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(templates::create, templates::list))
         .routes(routes!(templates::get, templates::delete))
         .routes(routes!(templates::preview))
-        .routes(routes!(contacts::get))
+        .routes(routes!(contacts::get, contacts::erase))
         .routes(routes!(contacts::blacklist, contacts::unblacklist))
         .routes(routes!(queues::list))
         .routes(routes!(queues::redrive_sends))

@@ -45,7 +45,7 @@ pub(crate) struct TrialSent {
 /// Send the message to one phone now
 ///
 /// Whatever the campaign's status; nothing of it is counted on the report. The
-/// contact's wishes, the portfolio's limit and the pause of 6 seconds between
+/// contact's wishes, the portfolio's limit and the pause of 8 seconds between
 /// two messages to one person hold as always.
 #[utoipa::path(post, path = "/v1/campaigns/{id}/test", operation_id = "testCampaign", tag = "Campaigns",
     params(("id" = String, Path, description = "The campaign's id.")), request_body = Trial,

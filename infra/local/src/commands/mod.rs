@@ -3,6 +3,7 @@
 mod access;
 mod campaigns;
 mod connections;
+mod contacts;
 mod demo;
 mod error;
 mod funnel;
@@ -66,6 +67,8 @@ enum Command {
     Campaigns(campaigns::CampaignsArgs),
     /// List and make connections: the numbers that send.
     Connections(connections::ConnectionsArgs),
+    /// Show, block and erase single people.
+    Contacts(contacts::ContactsArgs),
     /// List and make API keys.
     Keys(keys::KeysArgs),
     /// Show what waits to be sent, and bring back what failed.
@@ -112,6 +115,7 @@ impl Command {
             Self::Demo(_)
             | Self::Campaigns(_)
             | Self::Connections(_)
+            | Self::Contacts(_)
             | Self::Keys(_)
             | Self::Queues(_)
             | Self::Export(_)
@@ -126,6 +130,7 @@ impl Command {
             Self::Simulator(args) => simulator::run(args, json).await,
             Self::Campaigns(args) => campaigns::run(args, json).await,
             Self::Connections(args) => connections::run(args, json).await,
+            Self::Contacts(args) => contacts::run(args, json).await,
             Self::Keys(args) => keys::run(args, json).await,
             Self::Queues(args) => queues::run(args, json).await,
             Self::Export(args) => transfer::export(args, json).await,

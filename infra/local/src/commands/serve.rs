@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use carillon::ids::IdSource;
 use carillon::time::Clock;
 use carillon_engines::{EngineError, Place};
-use carillon_local::{Home, Host, HostConfig, HostError, MINIMUM_SHARE};
+use carillon_local::{Home, Host, HostConfig, HostError, MESSAGE_RETENTION_DAYS, MINIMUM_SHARE};
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -61,6 +61,16 @@ pub(crate) struct ServeArgs {
         value_name = "PERCENT"
     )]
     minimum_share: u8,
+
+    /// For how many days what contacts write is kept; 0 for ever.
+    #[arg(
+        long,
+        env = "CARILLON_MESSAGE_RETENTION_DAYS",
+        default_value_t = MESSAGE_RETENTION_DAYS,
+        value_parser = clap::value_parser!(u16).range(0..=3650),
+        value_name = "DAYS"
+    )]
+    message_retention_days: u16,
 
     /// The built-in simulator's settings as JSON.
     #[arg(long, value_name = "FILE.json", conflicts_with = "graph_url")]
@@ -142,6 +152,7 @@ fn host_config(
         ids,
         senders: args.senders,
         minimum_share: args.minimum_share,
+        message_retention_days: args.message_retention_days,
         ticking: true,
         stream_twice: false,
     })

@@ -30,7 +30,8 @@ pub fn request_body(message: &Outbound) -> Value {
 fn address(to: &ContactKey) -> (&'static str, &str) {
     match to {
         ContactKey::Phone(phone) => ("to", phone.as_str()),
-        ContactKey::Bsuid(bsuid) => ("recipient", bsuid.as_str()),
+        // Who was erased waits for nothing; WhatsApp would know nobody by that text.
+        ContactKey::Bsuid(_) | ContactKey::Erased(_) => ("recipient", to.as_str()),
     }
 }
 

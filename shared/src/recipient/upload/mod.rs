@@ -258,7 +258,10 @@ impl Upload<'_> {
         }
         let place = Place::of(self.campaign.id, &contact, self.campaign.shards);
         let country = contact.country();
-        let recipient = Recipient::pending(contact, row.columns.clone(), now);
+        // An old list brings nothing back of who was erased.
+        let kept = profile.erased_at.is_none() || barred.is_none();
+        let columns = if kept { row.columns.clone() } else { BTreeMap::new() };
+        let recipient = Recipient::pending(contact, columns, now);
         let recipient = match barred {
             Some(why) => recipient.skipped(why.as_str()),
             None => recipient,

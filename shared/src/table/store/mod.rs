@@ -180,13 +180,12 @@ impl Table {
                     self.client.delete_item().table_name(&self.name).set_key(Some(key_item(&key)));
                 past_conflicts(|| request.clone().send()).await?;
             }
-            Write::DeleteUnchanged { key, version } => {
-                let guard = Guard::version(version);
+            Write::DeleteWhile { key, guard } => {
                 let request = self
                     .client
                     .delete_item()
                     .table_name(&self.name)
-                    .set_key(Some(key_item(&key)))
+                    .set_key(Some(key))
                     .set_condition_expression(guard.expression())
                     .set_expression_attribute_names(guard.names())
                     .set_expression_attribute_values(guard.values());

@@ -23,12 +23,12 @@ pub enum Write {
     Update(Update),
     /// Deletes an item, whatever it holds.
     Delete(Key),
-    /// Deletes an item while it has that version.
-    DeleteUnchanged {
-        /// The item.
-        key: Key,
-        /// The version it must have.
-        version: u64,
+    /// Deletes an item while something holds.
+    DeleteWhile {
+        /// Its key.
+        key: Items,
+        /// What must hold before.
+        guard: Guard,
     },
 }
 
@@ -59,7 +59,7 @@ impl Write {
                     .set(Shape::LISTED_AS, listed_as.to_string())
                     .set(Shape::LISTED_AT, listed_at),
             ),
-            Self::Delete(_) | Self::DeleteUnchanged { .. } => self,
+            Self::Delete(_) | Self::DeleteWhile { .. } => self,
         }
     }
 
@@ -67,16 +67,15 @@ impl Write {
     #[must_use]
     pub fn if_version(self, version: u64) -> Self {
         match self {
-            Self::Put { item, mut guard } => {
-                guard.condition("#version = :seen_version");
-                guard.values.insert(":seen_version".to_owned(), attribute_value(version));
-                Self::Put { item, guard }
-            }
+            Self::Put { item, guard } => Self::Put { item, guard: guard.version(version) },
             Self::Update(update) => {
                 Self::Update(update.when("#version = :seen_version").value("seen_version", version))
             }
-            Self::Delete(key) | Self::DeleteUnchanged { key, .. } => {
-                Self::DeleteUnchanged { key, version }
+            Self::Delete(key) => {
+                Self::DeleteWhile { key: key_item(&key), guard: Guard::default().version(version) }
+            }
+            Self::DeleteWhile { key, guard } => {
+                Self::DeleteWhile { key, guard: guard.version(version) }
             }
         }
     }
@@ -119,19 +118,16 @@ impl Write {
                     .build()
                     .map_err(unavailable)?,
             ),
-            Self::DeleteUnchanged { key, version } => {
-                let guard = Guard::version(version);
-                item.delete(
-                    sdk::Delete::builder()
-                        .table_name(table)
-                        .set_key(Some(key_item(&key)))
-                        .set_condition_expression(guard.expression())
-                        .set_expression_attribute_names(guard.names())
-                        .set_expression_attribute_values(guard.values())
-                        .build()
-                        .map_err(unavailable)?,
-                )
-            }
+            Self::DeleteWhile { key, guard } => item.delete(
+                sdk::Delete::builder()
+                    .table_name(table)
+                    .set_key(Some(key))
+                    .set_condition_expression(guard.expression())
+                    .set_expression_attribute_names(guard.names())
+                    .set_expression_attribute_values(guard.values())
+                    .build()
+                    .map_err(unavailable)?,
+            ),
         };
         Ok(item.build())
     }
@@ -147,11 +143,10 @@ pub struct Guard {
 }
 
 impl Guard {
-    pub(super) fn version(version: u64) -> Self {
-        let mut guard = Self::default();
-        guard.condition("#version = :seen_version");
-        guard.values.insert(":seen_version".to_owned(), attribute_value(version));
-        guard
+    fn version(mut self, version: u64) -> Self {
+        self.condition("#version = :seen_version");
+        self.values.insert(":seen_version".to_owned(), attribute_value(version));
+        self
     }
 
     fn condition(&mut self, expression: &str) {
@@ -259,6 +254,17 @@ impl Update {
         self
     }
 
+    /// Adds the condition that an attribute is as it was seen: this text, or none.
+    #[must_use]
+    pub fn unchanged(self, name: &str, seen: Option<String>) -> Self {
+        match seen {
+            Some(seen) => {
+                self.when(&format!("#{name} = :seen_{name}")).value(&format!("seen_{name}"), seen)
+            }
+            None => self.when(&format!("attribute_not_exists(#{name})")),
+        }
+    }
+
     /// Adds a condition; `#name` stands for the attribute `name`, `:value` for
     /// what [`Update::value`] binds.
     #[must_use]
@@ -272,6 +278,11 @@ impl Update {
     pub fn value(mut self, name: &str, value: impl Serialize) -> Self {
         self.guard.values.insert(format!(":{name}"), attribute_value(value));
         self
+    }
+
+    /// Deletes the item, under the conditions of a change of it.
+    pub fn delete(self) -> Write {
+        Write::DeleteWhile { key: self.key, guard: self.guard }
     }
 
     fn bind(&mut self, name: &str, value: impl Serialize) -> String {

@@ -61,6 +61,7 @@ impl Stage {
             ids,
             senders: SENDERS,
             minimum_share: carillon_local::MINIMUM_SHARE,
+            message_retention_days: carillon_local::MESSAGE_RETENTION_DAYS,
             ticking: false,
             stream_twice: false,
         })
