@@ -86,13 +86,14 @@ impl Month {
         if let Some((id, gone)) = known.gone.first() {
             return Some(format!("a recipient of {id} who was {} is gone", stands(gone)));
         }
-        known.recipients.iter().find_map(|(whom, recipient)| self.person(whom, recipient))
+        // What WhatsApp knows of who was erased, Carillon doesn't any more.
+        let mut told_of = known.recipients.iter().filter(|(whom, _)| {
+            !matches!(whom.1, ContactKey::Erased(_)) && !known.erased.contains(whom)
+        });
+        told_of.find_map(|(whom, recipient)| self.person(whom, recipient))
     }
 
     fn person(&self, whom: &Whom, recipient: &Recipient) -> Option<String> {
-        if matches!(whom.1, ContactKey::Erased(_)) {
-            return None;
-        }
         let log = self.stage.whatsapp.log();
         let attempt = recipient.attempt;
         let last =

@@ -41,6 +41,8 @@ pub(crate) struct Known {
     /// Every recipient as it is.
     pub(crate) recipients: BTreeMap<Whom, Recipient>,
     barred: BTreeSet<ContactKey>,
+    /// Who was erased; an old list may have brought them back since.
+    pub(crate) erased: BTreeSet<Whom>,
     /// Who was deleted, and nobody has come in their place yet.
     pub(crate) gone: Vec<(CampaignId, Recipient)>,
     claims: BTreeMap<Whom, Claim>,
@@ -155,6 +157,7 @@ impl Known {
             self.breaks(format!("{} was deleted while {}", name(whom), stands(&old)));
         }
         self.recipients.remove(whom);
+        self.erased.insert(whom.clone());
         self.gone.push((whom.0, old));
     }
 

@@ -143,6 +143,35 @@ async fn what_an_earlier_run_used_of_a_batch_counts_when_it_is_closed_early() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_erased_meanwhile_has_used_their_place() {
+    let world = World::builder().behaviour(slow_provider()).rate(2.0).build().await;
+    let connection = world.connection().await;
+    let campaign =
+        world.campaign(&connection, json!({"daily_send_limit": 60, "speed": "normal"})).await;
+    world.upload(&campaign, contacts_csv(0, 300)).await.expect(200);
+    world.host.counted().await;
+    world.act(&campaign, "start").await.expect(200);
+    world.host.tick().await.expect("the scheduler runs");
+    while world.simulator.summary().accepted < 50 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    // The latest lie in the shard in which the batch ends.
+    let mut erased = 0;
+    for entry in world.simulator.log().iter().rev().take(20) {
+        let path = format!("/v1/contacts/{}", entry.to);
+        erased += u32::from(world.request("DELETE", &path, None).await.status == 200);
+    }
+    assert!(erased > 5, "{erased} were erased");
+    // The run hands its rest back; the next one counts what it has used.
+    let world = Box::pin(world.restart()).await;
+    for _ in 0..4 {
+        world.settle().await;
+    }
+    let log = world.simulator.summary();
+    assert_eq!((log.accepted, log.duplicates), (60, 0), "the day's limit is kept");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn claims_of_a_dead_run_are_settled_when_its_batch_is_closed() {
     let world = World::builder().behaviour(Behaviour::silent()).build().await;
     let connection = world.connection().await;

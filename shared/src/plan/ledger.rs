@@ -183,6 +183,19 @@ mod tests {
         Timestamp::from_second(1_800_000_000 + second).unwrap()
     }
 
+    #[test]
+    fn what_another_ledger_knows_is_taken_over_once() {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let mut moved = Ledger { limit: Some(300), ..Ledger::default() };
+        moved.take(40, now);
+        let mut here = Ledger { limit: Some(250), ..Ledger::default() };
+        here.take(10, now);
+        for _ in 0..2 {
+            here.take_over(&moved);
+            assert_eq!((here.taken(now), here.people()), (40, Some(250)));
+        }
+    }
+
     proptest! {
         /// Whatever is asked for and whenever: in no 24 hours are more places
         /// used than the limit, even if a batch is sent as late as it may be.
