@@ -231,9 +231,9 @@ class Carillon:
         target = {"webhook_url": f"{self.url}/webhooks/whatsapp"}
         request("POST", f"{self.simulator}/_simulator/config", json.dumps(target).encode(), {"content-type": "application/json"})
 
-    def connect(self):
+    def connect(self, number):
         made = self.ask("POST", "/v1/connections", {
-            "name": "Shop", "kind": "whatsapp_cloud", "phone_number_id": "800000000000001",
+            "name": "Shop", "kind": "whatsapp_cloud", "phone_number_id": number,
             "waba_id": "900000000000001", "access_token": "EAAsimulated",
             "app_secret": "simulator-app-secret", "verify_token": "simulator-verify-token",
             "messaging_limit": 10_000,
@@ -258,7 +258,7 @@ class Carillon:
 
 def a_campaign(deployed, simulator):
     deployed.takes_webhooks()
-    connection = deployed.connect()
+    connection = deployed.connect("800000000000001")
     campaign = deployed.campaign(connection, 1_000_000, PEOPLE, PEOPLE)
     wait_until(lambda: status(deployed, campaign) == "completed", PATIENCE_SECONDS, "it is completed")
 
@@ -292,8 +292,8 @@ def a_move(program, place, aws, outputs, deployed, simulator):
         wait_until(lambda: reaches(port), 30, "the local program answers")
         home = Carillon(f"http://127.0.0.1:{port}", simulator)
         home.takes_webhooks()
-        # The same number would be there twice: the stack has one of its own already.
-        campaign = home.campaign(home.connect(), 2_000_000, MOVED, MOVED_AT_HOME)
+        # The stack has the other number: one can be connected only once.
+        campaign = home.campaign(home.connect("800000000000002"), 2_000_000, MOVED, MOVED_AT_HOME)
         wait_until(lambda: home.report(campaign)["sent"] + home.report(campaign)["failed"] >= MOVED_AT_HOME, 60, "some are sent at home")
         child.terminate()
         child.wait(30)

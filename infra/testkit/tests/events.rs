@@ -71,7 +71,7 @@ impl Functions {
             secrets: vault.seal(id, &secrets, &self.ids).await.expect("sealed"),
             created_at: Timestamp::UNIX_EPOCH,
         };
-        connection::store::put(&self.table, &connection).await.expect("stored");
+        connection::store::create(&self.table, &connection).await.expect("stored");
     }
 
     fn api(&self) -> axum::Router {

@@ -3,14 +3,74 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
-use super::{Account, Connection, Health, Note};
+use super::{Account, Connection, Health, Note, Sealed};
 use crate::ids::ConnectionId;
-use crate::table::{Key, StoreError, Table, Update, Write};
+use crate::table::{Cancelled, Key, StoreError, Table, Update, Write};
 
-/// Stores a connection, new or changed.
-pub async fn put(table: &Table, connection: &Connection) -> Result<(), StoreError> {
-    table.write(Write::put(&Key::Connection(connection.id), connection)?).await
+/// Stores a new connection; `false` when another one has its number.
+pub async fn create(table: &Table, connection: &Connection) -> Result<bool, StoreError> {
+    #[derive(Serialize)]
+    struct Taken {
+        connection: ConnectionId,
+    }
+    let number = Key::Number(connection.phone_number_id.clone());
+    let writes = vec![
+        Write::create(&Key::Connection(connection.id), connection)?,
+        Write::create(&number, &Taken { connection: connection.id })?,
+    ];
+    loop {
+        match table.transact(writes.clone()).await {
+            Ok(()) => return Ok(true),
+            Err(StoreError::Cancelled(reasons)) => {
+                if reasons.iter().any(|reason| matches!(reason, Cancelled::Condition(_))) {
+                    return Ok(false);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// What is to be changed of a connection.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// What people call it.
+    pub name: Option<String>,
+    /// How many messages a second the number can take.
+    pub throughput_mps: Option<u32>,
+    /// Its secrets, made from those it had.
+    pub secrets: Option<Sealed>,
+}
+
+/// Changes a connection; what is not among the changes stays as it is, whoever
+/// changes it at the same time. `false` when its secrets were changed since it was
+/// read.
+pub async fn change(
+    table: &Table,
+    found: &Connection,
+    changes: &Changes,
+) -> Result<bool, StoreError> {
+    let mut update = Update::of(&Key::Connection(found.id)).when("attribute_exists(pk)");
+    if let Some(name) = &changes.name {
+        update = update.set("name", name);
+    }
+    if let Some(throughput) = changes.throughput_mps {
+        update = update.set("throughput_mps", throughput);
+    }
+    if let Some(secrets) = &changes.secrets {
+        update = update.set("secrets", secrets);
+        update = update.unchanged("secrets", Some(found.secrets.as_text().to_owned()));
+    }
+    if !update.changes_something() {
+        return Ok(true);
+    }
+    match table.update(update).await {
+        Ok(_) => Ok(true),
+        Err(StoreError::Condition(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Reads a connection.

@@ -67,6 +67,8 @@ pub enum Key {
     Connection(ConnectionId),
     /// What the provider says of a connection.
     Health(ConnectionId),
+    /// Which connection has a number, by the provider's id of it: it can be only one.
+    Number(String),
     /// A local template.
     Template {
         /// Its name.
@@ -84,6 +86,7 @@ pub enum Key {
 
 const META: &str = "META";
 const HEALTH: &str = "HEALTH#";
+const NUMBER: &str = "NUMBER#";
 const MARK: &str = "MARK";
 const PROFILE: &str = "PROFILE";
 const ROLLING: &str = "ROLLING";
@@ -106,7 +109,7 @@ impl Key {
             Self::Contact(contact) | Self::Message { contact, .. } => {
                 format!("CONTACT#{}", contact.as_str())
             }
-            Self::Connection(_) | Self::Health(_) => "CONNECTION".to_owned(),
+            Self::Connection(_) | Self::Health(_) | Self::Number(_) => "CONNECTION".to_owned(),
             Self::Template { .. } => "TEMPLATE".to_owned(),
             Self::ApiKey(_) => "KEY".to_owned(),
             Self::Ledger(portfolio) => format!("LEDGER#{portfolio}"),
@@ -128,6 +131,7 @@ impl Key {
             Self::Message { at, id, .. } => format!("MSG#{at}#{id}"),
             Self::Connection(id) => id.to_string(),
             Self::Health(id) => format!("{HEALTH}{id}"),
+            Self::Number(number) => format!("{NUMBER}{number}"),
             Self::Template { name, language } => format!("{name}#{language}"),
             Self::ApiKey(hash) => hash.clone(),
             Self::Ledger(_) => ROLLING.to_owned(),
@@ -209,9 +213,10 @@ impl Key {
 
     fn parse_singleton(pk: &str, sk: &str) -> Option<Self> {
         match pk {
-            "CONNECTION" => match sk.strip_prefix(HEALTH) {
-                Some(id) => id.parse().ok().map(Self::Health),
-                None => sk.parse().ok().map(Self::Connection),
+            "CONNECTION" => match (sk.strip_prefix(HEALTH), sk.strip_prefix(NUMBER)) {
+                (Some(id), _) => id.parse().ok().map(Self::Health),
+                (None, Some(number)) => Some(Self::Number(number.to_owned())),
+                (None, None) => sk.parse().ok().map(Self::Connection),
             },
             "TEMPLATE" => {
                 let (name, language) = sk.split_once('#')?;
@@ -293,6 +298,7 @@ mod tests {
                 id
             }),
             uuid.prop_map(|uuid| Key::Connection(ConnectionId::from_uuid(uuid))),
+            "[0-9]{1,20}".prop_map(Key::Number),
             ("[a-z0-9_]{1,40}", "[a-z]{2}_[A-Z]{2}")
                 .prop_map(|(name, language)| Key::Template { name, language }),
             "[0-9a-f]{64}".prop_map(Key::ApiKey),

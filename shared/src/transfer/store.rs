@@ -3,9 +3,9 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{Line, Pass, arriving, key_of, moves};
-use crate::connection::{Sealed, Vault, VaultError};
+use crate::connection::{self, Sealed, Vault, VaultError};
 use crate::contact;
-use crate::ids::IdSource;
+use crate::ids::{ConnectionId, IdSource};
 use crate::plan;
 use crate::table::{Items, Key, StoreError, Table, read_item};
 
@@ -18,6 +18,11 @@ pub enum TransferError {
     /// A connection's secrets.
     #[error("the secrets of a connection can't be moved: {0}")]
     Vault(#[from] VaultError),
+    /// A connection whose number is connected here already.
+    #[error(
+        "its number is connected here already, as {0}: import into a table without connections, or without those that are in the file"
+    )]
+    Twin(ConnectionId),
     /// An item that can't be written as a line.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
@@ -60,9 +65,10 @@ pub async fn write(
     }
     let item = match (key_of(&item), reseal) {
         (Some(Key::Connection(id)), Some(reseal)) => {
-            if table.get::<crate::connection::Connection>(&Key::Connection(id)).await?.is_some() {
+            if connection::store::get(table, id).await?.is_some() {
                 return Ok(false);
             }
+            refuse_twin(table, &item).await?;
             sealed_anew(item, id, reseal).await?
         }
         _ => item,
@@ -83,9 +89,19 @@ pub async fn write(
     Ok(added)
 }
 
+/// Two connections of one number would each use its whole throughput.
+async fn refuse_twin(table: &Table, item: &Items) -> Result<(), TransferError> {
+    let number = item.get("phone_number_id").and_then(|number| number.as_s().ok());
+    let here = connection::store::all(table).await?;
+    match here.into_iter().find(|other| Some(&other.phone_number_id) == number) {
+        Some(other) => Err(TransferError::Twin(other.id)),
+        None => Ok(()),
+    }
+}
+
 async fn sealed_anew(
     mut item: Items,
-    id: crate::ids::ConnectionId,
+    id: ConnectionId,
     reseal: &Reseal,
 ) -> Result<Items, TransferError> {
     let text = item.get("secrets").and_then(|sealed| sealed.as_s().ok());

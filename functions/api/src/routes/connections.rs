@@ -5,6 +5,7 @@ use axum::extract::State;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use carillon::channel::whatsapp_cloud::{CloudApiError, NumberInfo};
+use carillon::connection::store::Changes;
 use carillon::connection::{self, Connection, Secrets, VaultError};
 use carillon::delivery::learn;
 use carillon::ids::ConnectionId;
@@ -69,7 +70,10 @@ pub(crate) async fn create(
         let portfolio = &connection.portfolio;
         plan::store::guess_portfolio_limit(&api.table, portfolio, FIRST_LIMIT).await?;
     }
-    connection::store::put(&api.table, &connection).await?;
+    if !connection::store::create(&api.table, &connection).await? {
+        let detail = "Another connection was made with this phone_number_id at this moment.";
+        return Err(Problem::conflict(detail));
+    }
     if number.is_some() {
         learn(&api.table, &connection, number.as_ref(), now).await?;
     }
@@ -113,20 +117,24 @@ pub(crate) async fn change(
     Body(changes): Body<ConnectionChanges>,
 ) -> Answer<Json<ConnectionView>> {
     check_all(changes.problems())?;
-    let mut connection = find(&api, id).await?;
+    let connection = find(&api, id).await?;
     set_limit(&api, &connection, changes.messaging_limit).await?;
-    connection.name = changes.name.map_or(connection.name, |name| name.trim().to_owned());
-    connection.throughput_mps = changes.throughput_mps.unwrap_or(connection.throughput_mps);
     let given = (changes.access_token, changes.app_secret, changes.verify_token);
-    if let Some(secrets) = new_secrets(&api, &connection, given).await? {
-        connection.secrets = seal(&api, id, &secrets).await?;
+    let secrets = match new_secrets(&api, &connection, given).await? {
+        Some(secrets) => Some(seal(&api, id, &secrets).await?),
+        None => None,
+    };
+    let name = changes.name.map(|name| name.trim().to_owned());
+    let changed = Changes { name, throughput_mps: changes.throughput_mps, secrets };
+    if !connection::store::change(&api.table, &connection, &changed).await? {
+        let detail = "Its secrets were changed at this moment. Enter the new ones again.";
+        return Err(Problem::conflict(detail));
     }
-    connection::store::put(&api.table, &connection).await?;
     if let Some(countries) = changes.blocked_countries {
         let countries = countries.into_iter().map(Into::into).collect();
         connection::store::set_blocked_countries(&api.table, id, &countries).await?;
     }
-    Ok(Json(view(&api, connection).await?))
+    Ok(Json(view(&api, find(&api, id).await?).await?))
 }
 
 /// Ask Meta about the number

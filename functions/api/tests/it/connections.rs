@@ -106,3 +106,37 @@ async fn settings_and_secrets_change() {
     stage.patch(&path, json!({"throughput_mps": 5000})).await.is_problem(422, "throughput_mps");
     stage.get("/v1/connections/con_7").await.is_problem(404, "expected an id like con_");
 }
+
+#[tokio::test]
+async fn a_number_has_one_connection_however_many_are_made_at_once() {
+    let stage = Stage::set().await;
+    let make = || stage.post("/v1/connections?check=false", connection("800000000000001"));
+    let answers = futures::future::join_all([make(), make(), make(), make()]).await;
+    let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 409, 409, 409]);
+    assert_eq!(stage.get("/v1/connections").await.ok()["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_new_name_and_a_new_token_at_once_both_stay() {
+    let stage = Stage::set().await;
+    let id = stage.connection().await;
+    let path = format!("/v1/connections/{id}");
+    let mut known = Vec::new();
+    for number in 0..10 {
+        let name = format!("Name {number}");
+        let (renamed, rotated) = futures::join!(
+            stage.patch(&path, json!({ "name": name })),
+            stage.patch(&path, json!({ "access_token": format!("EAAnew{number}") })),
+        );
+        renamed.ok();
+        rotated.ok();
+        let stored = carillon::connection::store::get(&stage.table, id.parse().unwrap()).await;
+        let stored = stored.unwrap().unwrap();
+        assert_eq!(stored.name, name);
+        let secrets = serde_json::to_string(&stored.secrets).unwrap();
+        assert!(!known.contains(&secrets), "the old token is back");
+        known.push(secrets);
+    }
+}

@@ -10,7 +10,7 @@ use super::item::{Items, attribute_value, item_of, key_item, string};
 use super::{Key, ListedAs, Shape};
 
 /// A write, alone or as part of a transaction.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Write {
     /// Puts a whole item.
     Put {
@@ -135,7 +135,7 @@ impl Write {
 
 /// What must hold for a write, and the names and values its expressions use.
 /// Every `#name` in an expression stands for the attribute `name`.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Guard {
     conditions: Vec<String>,
     names: BTreeSet<String>,
@@ -170,7 +170,7 @@ impl Guard {
 }
 
 /// A change of some attributes of one item, under conditions.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Update {
     key: Items,
     sets: Vec<String>,
@@ -278,6 +278,11 @@ impl Update {
     pub fn value(mut self, name: &str, value: impl Serialize) -> Self {
         self.guard.values.insert(format!(":{name}"), attribute_value(value));
         self
+    }
+
+    /// Whether it changes anything.
+    pub fn changes_something(&self) -> bool {
+        !(self.sets.is_empty() && self.adds.is_empty() && self.removes.is_empty())
     }
 
     /// Deletes the item, under the conditions of a change of it.
