@@ -127,8 +127,8 @@ pub async fn link(table: &Table, one: &ContactKey, other: &ContactKey) -> Result
         let mut known = many(table, &[one.clone(), other.clone()]).await?;
         let ours = known.remove(one).unwrap_or_default();
         let theirs = known.remove(other).unwrap_or_default();
-        let bars = Bars::of_both(&ours, &theirs);
         let named = ours.same_as.contains(other) && theirs.same_as.contains(one);
+        let bars = Bars::of_both(&ours, &theirs, named);
         if named && bars == Bars::of(&ours) && bars == Bars::of(&theirs) {
             return Ok(());
         }
@@ -168,14 +168,15 @@ impl Bars {
         }
     }
 
-    /// The bars of one person with two keys: the newer wish, and either's blacklist.
-    fn of_both(one: &Profile, other: &Profile) -> Self {
+    /// The bars of one person with two keys, which may be `linked` already: the newer
+    /// wish, and either's blacklist.
+    fn of_both(one: &Profile, other: &Profile, linked: bool) -> Self {
         let newer = if one.preference_at >= other.preference_at { one } else { other };
-        // Keys that were erased together were barred together: if one was freed since,
-        // the person was.
+        // Keys that were erased together were barred together, and lost sight of each
+        // other: if one was freed since, the person was.
         let erased_together = one.erased_at.is_some() && one.erased_at == other.erased_at;
         let blacklisted = match (one.blacklisted_at, other.blacklisted_at) {
-            (None, _) | (_, None) if erased_together => None,
+            (None, _) | (_, None) if erased_together && !linked => None,
             (ours, theirs) => ours.into_iter().chain(theirs).min(),
         };
         Self { blacklisted, ..Self::of(newer) }
@@ -298,4 +299,37 @@ pub async fn uncount(
 
 async fn change(table: &Table, update: Update) -> Result<Profile, StoreError> {
     read_item(table.update(update).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Option<Timestamp> {
+        Timestamp::from_second(1_800_000_000 + second).ok()
+    }
+
+    #[test]
+    fn the_newer_wish_and_either_blacklist_hold_for_both() {
+        let stopped = Profile { preference_at: at(2), opted_out_at: at(2), ..Profile::default() };
+        let resumed = Profile { preference_at: at(1), ..Profile::default() };
+        let blocked = Profile { blacklisted_at: at(0), ..resumed.clone() };
+        let bars = Bars { blacklisted: at(0), opted_out: at(2), wish: at(2) };
+        assert_eq!(Bars::of_both(&stopped, &blocked, false), bars);
+        assert_eq!(Bars::of_both(&blocked, &stopped, true), bars);
+        let again = Profile { preference_at: at(3), ..Profile::default() };
+        assert_eq!(Bars::of_both(&stopped, &again, true).opted_out, None);
+    }
+
+    #[test]
+    fn who_was_freed_after_being_erased_is_free_until_somebody_blocks_them_again() {
+        let blocked = Profile { erased_at: at(1), blacklisted_at: at(0), ..Profile::default() };
+        let freed = Profile { erased_at: at(1), ..Profile::default() };
+        let elsewhere = Profile { erased_at: at(5), ..Profile::default() };
+        let blacklisted = |one, other, linked| Bars::of_both(one, other, linked).blacklisted;
+        assert_eq!(blacklisted(&blocked, &freed, false), None);
+        assert_eq!(blacklisted(&blocked, &freed, true), at(0), "blocked a moment ago");
+        assert_eq!(blacklisted(&blocked, &elsewhere, false), at(0));
+        assert_eq!(blacklisted(&blocked, &blocked.clone(), false), at(0));
+    }
 }
