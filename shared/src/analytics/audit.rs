@@ -20,8 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::Tally;
 use super::store::{Row, recount_shard};
 use crate::campaign::Campaign;
-use crate::delivery::retry::Decision;
-use crate::recipient::store::{Ending, Place};
+use crate::recipient::store::Place;
 use crate::recipient::{self, Recipient};
 use crate::table::{Key, StoreError, Table, Update, Write, read_item};
 use crate::time::sortable;
@@ -33,9 +32,6 @@ pub const AUDIT_EVERY: SignedDuration = SignedDuration::from_hours(12);
 const STEP: SignedDuration = SignedDuration::from_secs(55);
 /// After how long without being seen a mark is put anew.
 const MARK_PATIENCE: SignedDuration = SignedDuration::from_mins(15);
-
-/// How old a claim is that nobody will settle any more: older than any run.
-const GIVEN_UP_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
 /// A mark beside the recipients of a shard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,30 +122,12 @@ async fn give_up(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let mut any = false;
-    for recipient in sending.iter().filter(|one| is_given_up(one, now)) {
+    for recipient in sending.iter().filter(|one| one.is_given_up(now)) {
         let place = Place::of(campaign.id, &recipient.contact, campaign.shards);
-        settle_given_up(table, &place, recipient, now).await?;
+        recipient::store::settle_lost(table, &place, recipient.attempt, now).await?;
         any = true;
     }
     Ok(any)
-}
-
-/// Whether nobody will settle the claim of one who is being sent any more.
-pub fn is_given_up(sending: &Recipient, now: Timestamp) -> bool {
-    sending.sent_at.is_none_or(|at| at + GIVEN_UP_AFTER <= now)
-}
-
-/// Settles such a claim: whether the message went out is not known.
-pub async fn settle_given_up(
-    table: &Table,
-    place: &Place,
-    sending: &Recipient,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let reason = "the sender stopped before the answer came".to_owned();
-    let decision = Decision::Unconfirmed { reason };
-    let ending = Ending { decision: &decision, code: None, at: now, spent: None };
-    recipient::store::settle_refused(table, place, sending.attempt, ending).await.map(drop)
 }
 
 async fn put(table: &Table, key: &Key, mark: Mark) -> Result<Audit, StoreError> {

@@ -9,7 +9,6 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{ContactKey, Pseudonym, store};
-use crate::analytics::audit;
 use crate::campaign::{self, Campaign};
 use crate::conversation;
 use crate::ids::{CampaignId, IdSource};
@@ -127,12 +126,12 @@ async fn erase_one(
     let mut found = Some(found);
     while let Some(recipient) = found {
         let under_way = recipient.status == Status::Sending;
-        if under_way && !audit::is_given_up(&recipient, now) {
+        if under_way && !recipient.is_given_up(now) {
             erasure.under_way += 1;
             return Ok(());
         }
         if under_way {
-            audit::settle_given_up(table, place, &recipient, now).await?;
+            recipient::store::settle_lost(table, place, recipient.attempt, now).await?;
         } else {
             let pseudonym = Pseudonym::new(ids.bytes());
             if recipient::store::erase(table, place, recipient, pseudonym).await? {

@@ -8,14 +8,13 @@ use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::halt::{Scope, halt};
-use super::retry::Decision;
 use super::{Channels, ChannelsError, Pacer, Pacers, QueueError, Route, SendQueue};
 use crate::campaign::{self, Campaign, Status as CampaignStatus};
 use crate::contact::{self, Profile};
 use crate::ids::{IdSource, RunId};
 use crate::plan::store::Closing;
 use crate::plan::{self, Batch, BatchRef, Cursor, Lease};
-use crate::recipient::store::{Ending, Place};
+use crate::recipient::store::Place;
 use crate::recipient::{self, Recipient, Status};
 use crate::table::{StoreError, Table};
 use crate::telemetry::{Metric, measure};
@@ -283,14 +282,8 @@ impl Sender {
             recipient::store::leave_out_late(&self.table, &place, attempt).await?;
         }
         if claimed_here && recipient.status == Status::Sending {
-            let reason = "the sender stopped before the answer came".to_owned();
-            let ending = Ending {
-                decision: &Decision::Unconfirmed { reason },
-                code: None,
-                at: self.clock.now(),
-                spent: None,
-            };
-            recipient::store::settle_refused(&self.table, &place, attempt, ending).await?;
+            let now = self.clock.now();
+            recipient::store::settle_lost(&self.table, &place, attempt, now).await?;
         }
         Ok(recipient.places_of(batch))
     }

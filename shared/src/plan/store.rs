@@ -366,7 +366,7 @@ async fn unused_places(
             day.planned = day.planned.saturating_sub(unused);
         }
         if closing.cut_short.is_some() {
-            campaign.walk.rewind_to(place_after(table, batch, campaign.shards).await?);
+            campaign.walk.rewind_to(place_after(table, batch).await?);
         }
         writes.push(campaign::store::replacement(&campaign, seen)?);
     }
@@ -375,15 +375,11 @@ async fn unused_places(
 
 /// Where a batch's range starts; the start of the shard when it starts behind someone
 /// who was erased meanwhile.
-async fn place_after(
-    table: &Table,
-    batch: &Batch,
-    shards: u16,
-) -> Result<Option<Cursor>, StoreError> {
+async fn place_after(table: &Table, batch: &Batch) -> Result<Option<Cursor>, StoreError> {
     let Some(after) = &batch.after else { return Ok(None) };
     let Ok(contact) = after.contact.parse::<ContactKey>() else { return Ok(Some(after.clone())) };
     let place = Place { campaign: batch.name.campaign, shard: after.shard, contact };
-    if shards <= after.shard || recipient::store::get(table, &place).await?.is_some() {
+    if recipient::store::get(table, &place).await?.is_some() {
         return Ok(Some(after.clone()));
     }
     Ok(Some(Cursor { shard: after.shard, contact: String::new() }))

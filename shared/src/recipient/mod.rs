@@ -7,7 +7,7 @@ pub mod upload;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -15,6 +15,9 @@ pub use callback::{Callback, CallbackError};
 pub use ladder::{Event, Judgement, Position, Rung, judge};
 
 use crate::contact::{ContactKey, Pseudonym};
+
+/// How old a claim is that nobody will settle any more: older than any run.
+const GIVEN_UP_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
 /// Why someone was skipped who was to be forgotten.
 pub const ERASED: &str = "erased";
@@ -254,6 +257,11 @@ impl Recipient {
     /// What [`Recipient::spent`] says of this attempt, once it has used a place.
     pub fn spends(&self) -> Option<String> {
         self.batch.as_ref().map(|batch| spent(self.attempt, batch))
+    }
+
+    /// Whether nobody will settle the claim of one who is being sent any more.
+    pub fn is_given_up(&self, now: Timestamp) -> bool {
+        self.sent_at.is_none_or(|at| at + GIVEN_UP_AFTER <= now)
     }
 
     /// Whether it may be claimed at `now`.

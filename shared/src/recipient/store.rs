@@ -321,6 +321,19 @@ pub async fn settle_refused(
     passed(table, update).await
 }
 
+/// Settles a claim whose sender is gone: whether the message went out is not known.
+pub async fn settle_lost(
+    table: &Table,
+    place: &Place,
+    attempt: u32,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let reason = "the sender stopped before the answer came".to_owned();
+    let decision = &Decision::Unconfirmed { reason };
+    let ending = Ending { decision, code: None, at: now, spent: None };
+    settle_refused(table, place, attempt, ending).await.map(drop)
+}
+
 fn status(update: Update, status: Status) -> Update {
     update.set("status", status).set("rank", status.rank())
 }

@@ -63,13 +63,16 @@ pub async fn write(
     if pass == Pass::Lists {
         return Ok(table.list_again(&item).await?);
     }
-    let item = match (key_of(&item), reseal) {
-        (Some(Key::Connection(id)), Some(reseal)) => {
+    let item = match key_of(&item) {
+        Some(Key::Connection(id)) => {
             if connection::store::get(table, id).await?.is_some() {
                 return Ok(false);
             }
             refuse_twin(table, &item).await?;
-            sealed_anew(item, id, reseal).await?
+            match reseal {
+                Some(reseal) => sealed_anew(item, id, reseal).await?,
+                None => item,
+            }
         }
         _ => item,
     };

@@ -23,16 +23,13 @@ pub(crate) struct ContactView {
 /// A contact by its key: E.164 with or without the plus, or a BSUID.
 pub(crate) fn parse_key(text: &str) -> Answer<ContactKey> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let parsed = if digits { format!("+{text}").parse() } else { text.trim().parse() };
-    match parsed {
+    let text = if digits { format!("+{text}") } else { text.trim().to_owned() };
+    match text.parse::<ContactKey>() {
         Ok(ContactKey::Erased(_)) => {
             Err(Problem::field("key", "stands for someone who was erased"))
         }
         Ok(key) => Ok(key),
-        Err(error) => {
-            let error: contact::ContactKeyError = error;
-            Err(Problem::field("key", error.to_string()))
-        }
+        Err(error) => Err(Problem::field("key", error.to_string())),
     }
 }
 
@@ -66,8 +63,9 @@ pub(crate) struct ErasureView {
 /// What they wrote and the line of every campaign that names them are deleted; in
 /// the campaign's list a random text stands in their place, so that its numbers stay
 /// true. The number itself stays on the blacklist, with the dates of the bar, of the
-/// erasure and of the last message, so that an old list doesn't bring them back. While a message to them is on its way the answer
-/// is 409: the rest is erased, ask again a minute later.
+/// erasure and of the last message, so that an old list doesn't bring them back. While
+/// a message to them is on its way the answer is 409: the rest is erased, ask again a
+/// minute later.
 #[utoipa::path(delete, path = "/v1/contacts/{key}", operation_id = "eraseContact", tag = "Contacts",
     params(("key" = String, Path, description = "A phone in E.164, or a business-scoped user id.")),
     responses((status = 200, description = "What was erased, and what is left.", body = ErasureView)))]
