@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
-use carillon::analytics::audit::Mark;
+use carillon::analytics::audit::Watermark;
 use carillon::analytics::{self, Change};
 use carillon::campaign;
 use carillon::ids::CampaignId;
@@ -14,7 +14,7 @@ use lambda_runtime::{Error, LambdaEvent};
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 
-/// Counts what the stream tells.
+/// Counts the records of the stream.
 #[derive(Debug)]
 pub struct Aggregator {
     table: Table,
@@ -22,16 +22,16 @@ pub struct Aggregator {
     zones: Mutex<HashMap<CampaignId, TimeZone>>,
 }
 
-/// What the stream tells of one shard.
+/// The stream records of one shard.
 #[derive(Debug, Default)]
-struct News {
+struct ShardRecords {
     /// The changes of its recipients, in stream order.
     changes: Vec<Change>,
-    /// The last mark among them.
-    mark: Option<String>,
+    /// The last watermark among them.
+    watermark: Option<String>,
 }
 
-type Shards = BTreeMap<(CampaignId, u16), News>;
+type Shards = BTreeMap<(CampaignId, u16), ShardRecords>;
 
 impl Aggregator {
     /// An aggregator over `table`.
@@ -39,17 +39,16 @@ impl Aggregator {
         Self { table, zones: Mutex::default() }
     }
 
-    /// Handles a batch of stream records. Each shard's counters move in one
-    /// conditional write that remembers how far they reach, so a batch that
-    /// comes again counts nothing twice.
+    /// Handles a batch of stream records. One conditional write changes the counters of a
+    /// shard and stores how far they reach, so that a redelivered batch counts nothing twice.
     pub async fn handle(&self, event: LambdaEvent<Event>) -> Result<DynamoDbEventResponse, Error> {
-        for ((campaign, shard), news) in shards(event.payload.records) {
+        for ((campaign, shard), records) in shards(event.payload.records) {
             let zone = self.zone(campaign).await?;
-            analytics::store::count(&self.table, campaign, shard, &news.changes, &zone).await?;
-            // Only now: a mark says that everything before it is counted.
-            if let Some(mark) = news.mark {
+            analytics::store::count(&self.table, campaign, shard, &records.changes, &zone).await?;
+            // After counting: a seen watermark means that everything before it is counted.
+            if let Some(watermark) = records.watermark {
                 let counters = Key::Counters { campaign, shard };
-                analytics::audit::seen(&self.table, &counters, &mark).await?;
+                analytics::audit::seen(&self.table, &counters, &watermark).await?;
             }
         }
         Ok(DynamoDbEventResponse::default())
@@ -62,7 +61,7 @@ impl Aggregator {
         }
         let campaign = campaign::store::get(&self.table, id).await?;
         let zone = campaign.as_ref().map_or(TimeZone::UTC, campaign::Campaign::zone);
-        // A draft's may still be changed.
+        // The time zone of a draft may change.
         if campaign.is_some_and(|campaign| campaign.status != campaign::Status::Draft) {
             zones.insert(id, zone.clone());
         }
@@ -78,7 +77,7 @@ fn shards(records: Vec<EventRecord>) -> Shards {
     shards
 }
 
-/// Takes in the change of a recipient, or a mark; other items are not counted.
+/// Adds the change of a recipient, or a watermark; other items are not counted.
 fn take(record: EventRecord, shards: &mut Shards) {
     #[derive(serde::Deserialize)]
     struct Keys {
@@ -96,10 +95,10 @@ fn take(record: EventRecord, shards: &mut Shards) {
             };
             shards.entry((campaign, shard)).or_default().changes.push(change);
         }
-        Some(Key::Mark { campaign, shard }) => {
-            let mark = image::<Mark>(stored.new_image).map(|mark| mark.mark);
-            let news = shards.entry((campaign, shard)).or_default();
-            news.mark = mark.or(news.mark.take());
+        Some(Key::Watermark { campaign, shard }) => {
+            let watermark = image::<Watermark>(stored.new_image).map(|watermark| watermark.id);
+            let records = shards.entry((campaign, shard)).or_default();
+            records.watermark = watermark.or(records.watermark.take());
         }
         Some(_) | None => {}
     }

@@ -7,22 +7,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use carillon::api_key::{self, ApiKey, Scope};
+use carillon::config::Config;
 use carillon::ids::KeyId;
-use carillon::key::{self, ApiKey, Scope};
 use carillon::table::{StoreError, Table};
 use carillon::time::Timestamp;
 use http::{HeaderMap, Method, header};
 use jiff::SignedDuration;
+use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use crate::Api;
-use crate::attempts;
+use crate::auth_throttle;
 use crate::problem::{Kind, Problem};
 
 /// How long a key that was found is believed. A deleted key works that much
 /// longer in the other processes.
-const KEEP: SignedDuration = SignedDuration::from_secs(60);
+const CACHE_TTL: SignedDuration = SignedDuration::from_secs(60);
 
 /// The key that a request came with.
 #[derive(Debug, Clone)]
@@ -31,24 +33,29 @@ pub(crate) struct Caller(pub(crate) Arc<ApiKey>);
 /// The key that the environment sets, with every scope. It is in no table: whoever
 /// sets another one has ended it.
 #[derive(Debug)]
-pub(crate) struct FirstKey {
+pub(crate) struct AdminKey {
     hash: String,
     key: Arc<ApiKey>,
 }
 
-impl FirstKey {
-    /// The key with that hash.
-    pub(crate) fn new(hash: String) -> Self {
+impl AdminKey {
+    /// The admin key of the configuration, if it has one.
+    pub(crate) fn of(config: &Config) -> Option<Self> {
+        let given = config.admin_key().map(|key| api_key::hash(key.expose_secret()));
+        config.admin_key_hash().or(given).map(Self::new)
+    }
+
+    fn new(hash: String) -> Self {
         let key = ApiKey {
             id: KeyId::from_uuid(Uuid::nil()),
-            name: "the first key".to_owned(),
+            name: "the admin key".to_owned(),
             scopes: vec![Scope::Read, Scope::Write, Scope::Admin],
             created_at: Timestamp::UNIX_EPOCH,
         };
         Self { hash, key: Arc::new(key) }
     }
 
-    fn fits(&self, hash: &str) -> bool {
+    fn has(&self, hash: &str) -> bool {
         bool::from(self.hash.as_bytes().ct_eq(hash.as_bytes()))
     }
 }
@@ -65,7 +72,7 @@ impl Keys {
         hash: &str,
         now: Timestamp,
     ) -> Result<Option<Arc<ApiKey>>, StoreError> {
-        let found = key::store::find(table, hash).await?.map(Arc::new);
+        let found = api_key::store::find(table, hash).await?.map(Arc::new);
         if let Some(found) = &found {
             self.lock().insert(hash.to_owned(), (now, found.clone()));
         }
@@ -74,7 +81,7 @@ impl Keys {
 
     fn known(&self, hash: &str, now: Timestamp) -> Option<Arc<ApiKey>> {
         let known = self.lock();
-        known.get(hash).filter(|(then, _)| now < *then + KEEP).map(|(_, key)| key.clone())
+        known.get(hash).filter(|(then, _)| now < *then + CACHE_TTL).map(|(_, key)| key.clone())
     }
 
     /// Forgets a key that was deleted.
@@ -94,14 +101,14 @@ pub(crate) async fn check(
     next: Next,
 ) -> Result<Response, Problem> {
     let now = api.clock.now();
-    let hash = key::hash(bearer(request.headers()).ok_or_else(no_key)?);
-    let known = match &api.first_key {
-        Some(first) if first.fits(&hash) => Some(first.key.clone()),
+    let hash = api_key::hash(bearer(request.headers()).ok_or_else(no_key)?);
+    let known = match &api.admin_key {
+        Some(admin) if admin.has(&hash) => Some(admin.key.clone()),
         _ => api.keys.known(&hash, now),
     };
     let key = match known {
         Some(key) => key,
-        None => look_up(&api, &hash, attempts::source(&request), now).await?,
+        None => look_up(&api, &hash, auth_throttle::source(&request), now).await?,
     };
     let scope = needed(request.method(), request.uri().path());
     if !key.allows(scope) {
@@ -118,12 +125,12 @@ async fn look_up(
     from: Option<IpAddr>,
     now: Timestamp,
 ) -> Result<Arc<ApiKey>, Problem> {
-    if let Some(wait) = from.and_then(|from| api.attempts.wait(from, now)) {
+    if let Some(wait) = from.and_then(|from| api.auth_throttle.wait(from, now)) {
         return Err(too_many(wait));
     }
     let found = api.keys.find(&api.table, hash, now).await?;
     found.ok_or_else(|| {
-        from.inspect(|from| api.attempts.note(*from, now));
+        from.inspect(|from| api.auth_throttle.note(*from, now));
         unknown_key()
     })
 }

@@ -5,25 +5,29 @@
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
-    ContentBuilder, HttpMethod, Info, License, ObjectBuilder, OpenApi, Ref, RefOr, Required,
-    Response, ResponseBuilder, Schema, Type,
+    Components, ContentBuilder, HttpMethod, Info, License, ObjectBuilder, OpenApi, Ref, RefOr,
+    Required, Response, ResponseBuilder, Schema, Type,
 };
 use utoipa::{PartialSchema, ToSchema};
 
+use carillon::channel::Providers;
+
 use crate::idempotent;
 use crate::problem::ProblemDocument;
+use crate::routes::ProviderMember;
 
 const PROBLEM: &str = "application/problem+json";
 const KEY: &str = "api_key";
 
 /// Completes the description that the routes gave.
-pub(crate) fn describe(mut api: OpenApi) -> OpenApi {
+pub(crate) fn describe(mut api: OpenApi, providers: &Providers) -> OpenApi {
     api.info = info();
     let components = api.components.get_or_insert_default();
     let mut schemas = Vec::new();
     ProblemDocument::schemas(&mut schemas);
     components.schemas.extend(schemas);
     components.schemas.insert(ProblemDocument::name().into_owned(), ProblemDocument::schema());
+    add_providers(components, providers);
     let scheme = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .description(Some("An API key. Its scopes say what it allows: read, write, admin."))
@@ -35,6 +39,32 @@ pub(crate) fn describe(mut api: OpenApi) -> OpenApi {
         }
     }
     api
+}
+
+/// Adds the schemas of the providers: their settings as members of a connection, and their
+/// own kinds of content as variants of a message.
+fn add_providers(components: &mut Components, providers: &Providers) {
+    let mut contents = Vec::new();
+    for provider in providers.all() {
+        let schemas = provider.schemas();
+        components.schemas.extend(schemas.schemas);
+        contents.extend(schemas.contents);
+        let member = components.schemas.get_mut(&*ProviderMember::name());
+        if let (Some(settings), Some(RefOr::T(Schema::Object(member)))) = (schemas.settings, member)
+        {
+            let settings = Ref::from_schema_name(settings).into();
+            member.properties.insert(provider.name().to_owned(), settings);
+        }
+    }
+    if let Some(RefOr::T(Schema::OneOf(content))) = components.schemas.get_mut("Content") {
+        content.items.extend(contents.into_iter().map(|(name, schema)| {
+            let object = ObjectBuilder::new()
+                .title(Some(format!("{name} message")))
+                .property(name, Ref::from_schema_name(schema))
+                .required(name);
+            RefOr::T(object.into())
+        }));
+    }
 }
 
 fn info() -> Info {

@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use carillon::idempotency::{REMEMBERED, Remembered, Verdict, digest, store};
+use carillon::idempotency::{ANSWER_TTL, StoredAnswer, Verdict, digest, store};
 use carillon::time::Timestamp;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
@@ -19,9 +19,9 @@ use crate::problem::{Answer, Kind, Problem};
 
 pub(crate) const KEY: &str = "idempotency-key";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-const LONGEST_KEY: usize = 255;
+const MAX_KEY: usize = 255;
 /// An item of the table holds 400 KB.
-const LONGEST_ANSWER: usize = 350 * 1024;
+const MAX_ANSWER: usize = 350 * 1024;
 
 /// Answers a repeated POST as the first one was answered.
 pub(crate) async fn replay(
@@ -50,7 +50,7 @@ pub(crate) async fn replay(
 type Asked = carillon::idempotency::Request;
 
 async fn identify(key: &HeaderValue, request: Request) -> Answer<(Asked, Request)> {
-    if !(1..=LONGEST_KEY).contains(&key.len()) {
+    if !(1..=MAX_KEY).contains(&key.len()) {
         return Err(Problem::field("Idempotency-Key", "must have 1 to 255 characters"));
     }
     let caller = request.extensions().get::<Caller>().map(|caller| caller.0.id.to_string());
@@ -101,14 +101,14 @@ async fn remember(
     let noted = if head.status.is_server_error() {
         store::forget(&api.table, asked).await
     } else {
-        let keep = body.len() <= LONGEST_ANSWER && !(has_secret && head.status.is_success());
-        let answer = Remembered {
+        let keep = body.len() <= MAX_ANSWER && !(has_secret && head.status.is_success());
+        let answer = StoredAnswer {
             fingerprint: asked.fingerprint.clone(),
             status: Some(head.status.as_u16()),
             content_type: content_type(&head.headers),
             body: keep.then(|| String::from_utf8_lossy(&body).into_owned()),
             began_at: now,
-            expires_at: (now + REMEMBERED).as_second(),
+            expires_at: (now + ANSWER_TTL).as_second(),
         };
         store::finish(&api.table, asked, &answer).await
     };
@@ -123,7 +123,7 @@ fn content_type(headers: &HeaderMap) -> Option<String> {
     headers.get(header::CONTENT_TYPE)?.to_str().ok().map(str::to_owned)
 }
 
-fn again(answer: Remembered, path: &str) -> Result<Response, Problem> {
+fn again(answer: StoredAnswer, path: &str) -> Result<Response, Problem> {
     let Some(body) = answer.body else {
         return Err(Problem::conflict(format!(
             "This request was carried out before. Its answer is not kept, because it held a secret or was too long; see GET {path} for what it made."

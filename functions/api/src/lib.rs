@@ -1,8 +1,8 @@
 //! The HTTP API: JSON in, JSON out, described by `GET /openapi.json`. Errors are
 //! `application/problem+json`; every change needs a key with the right scope.
 
-mod attempts;
 mod auth;
+mod auth_throttle;
 mod body;
 mod docs;
 mod headers;
@@ -17,10 +17,12 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
-use carillon::channel::{Timeouts, http_client};
+use carillon::AwsConfig;
+use carillon::channel::Providers;
 use carillon::config::Config;
 use carillon::connection::Vault;
-use carillon::delivery::{Channels, SendQueue};
+use carillon::delivery::{Routes, SendQueue};
+use carillon::http_client::Timeouts;
 use carillon::ids::IdSource;
 use carillon::table::Table;
 use carillon::time::Clock;
@@ -30,8 +32,8 @@ use utoipa::openapi::OpenApi;
 use crate::auth::Keys;
 use crate::problem::{Kind, Problem};
 
-/// How long the API waits for a provider: less than API Gateway waits for it.
-const PROVIDER_TIMEOUTS: Timeouts =
+/// The timeouts for requests to providers: shorter than API Gateway's own.
+pub const PROVIDER_TIMEOUTS: Timeouts =
     Timeouts { connect: Duration::from_secs(5), request: Duration::from_secs(15) };
 
 /// What the handlers work with.
@@ -39,12 +41,12 @@ const PROVIDER_TIMEOUTS: Timeouts =
 pub struct Api {
     table: Table,
     vault: Arc<Vault>,
-    channels: Channels,
+    routes: Routes,
     queue: SendQueue,
     keys: Keys,
-    first_key: Option<auth::FirstKey>,
-    attempts: attempts::Attempts,
-    webhook_url: Option<String>,
+    admin_key: Option<auth::AdminKey>,
+    auth_throttle: auth_throttle::AuthThrottle,
+    webhooks_url: Option<String>,
     clock: Clock,
     ids: IdSource,
 }
@@ -56,28 +58,28 @@ impl Api {
     /// The API as the environment describes it.
     pub fn new(
         config: &Config,
-        aws: &carillon::AwsConfig,
+        aws: &AwsConfig,
         clock: Clock,
         ids: IdSource,
+        providers: Providers,
     ) -> Result<Self, SetUpError> {
         let table = Table::new(aws, &config.table()?);
         let vault = Arc::new(Vault::of(config, aws, &clock)?);
-        let http = http_client(PROVIDER_TIMEOUTS)?;
-        let channels = Channels::new(table.clone(), vault.clone(), http, &config.graph_url());
-        let failures_url = config.sends_failures_url();
-        let queue = SendQueue::new(aws, &config.sends_queue_url()?, failures_url.as_deref());
-        let first_key = config.admin_key_hash().map(auth::FirstKey::new);
-        let webhook_url = config.webhook_url();
-        let (keys, attempts) = (Keys::default(), attempts::Attempts::default());
+        let routes = Routes::new(table.clone(), vault.clone(), providers);
+        let dlq_url = config.sends_dlq_url();
+        let queue = SendQueue::new(aws, &config.sends_queue_url()?, dlq_url.as_deref());
+        let admin_key = auth::AdminKey::of(config);
+        let webhooks_url = config.webhooks_url();
+        let (keys, auth_throttle) = (Keys::default(), auth_throttle::AuthThrottle::default());
         Ok(Self {
             table,
             vault,
-            channels,
+            routes,
             queue,
             keys,
-            first_key,
-            attempts,
-            webhook_url,
+            admin_key,
+            auth_throttle,
+            webhooks_url,
             clock,
             ids,
         })
@@ -99,9 +101,10 @@ pub fn router(api: Arc<Api>) -> Router {
         .with_state(api)
 }
 
-/// The description of the API, made of the same routes.
-pub fn openapi() -> OpenApi {
-    docs::describe(routes::open().merge(routes::guarded()).into_openapi())
+/// The OpenAPI document: the routes, and the schemas of the providers.
+pub fn openapi(providers: &Providers) -> OpenApi {
+    let routes = routes::open().merge(routes::guarded()).into_openapi();
+    docs::describe(routes, providers)
 }
 
 fn unknown_route() -> Problem {

@@ -5,11 +5,11 @@
 use std::error::Error as StdError;
 
 use axum::response::{IntoResponse, Response};
+use carillon::campaign::MissingColumn;
 use carillon::campaign::store::ChangeError;
-use carillon::campaign::{MissingColumn, SettingsProblem};
-use carillon::delivery::ChannelsError;
-use carillon::message::ContentProblem;
-use carillon::recipient::upload::Report;
+use carillon::channel::FieldProblem;
+use carillon::delivery::RouteError;
+use carillon::import::Report;
 use carillon::table::StoreError;
 use http::{HeaderValue, StatusCode, Uri, header};
 use problem_details::ProblemDetails;
@@ -262,41 +262,31 @@ impl From<ChangeError> for Problem {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Unknown => Self::not_found("campaign"),
-            ChangeError::Refused(refused) => Self::conflict(format!("{}.", sentence(&refused))),
+            ChangeError::Illegal(illegal) => Self::conflict(format!("{}.", sentence(&illegal))),
             ChangeError::Store(error) => error.into(),
         }
     }
 }
 
-impl From<ChannelsError> for Problem {
-    fn from(error: ChannelsError) -> Self {
+impl From<RouteError> for Problem {
+    fn from(error: RouteError) -> Self {
         match error {
-            ChannelsError::Unknown => Self::field("connection_id", "names no connection"),
-            ChannelsError::Vault(error) if error.may_pass() => {
-                tracing::error!(error = &error as &dyn StdError, "secrets are not available");
-                Self::new(Kind::Unavailable, "The secrets can't be reached. Try again in a moment.")
+            RouteError::UnknownConnection => Self::field("connection_id", "names no connection"),
+            RouteError::UnknownProvider(_) => Self::conflict(format!("{}.", sentence(&error))),
+            RouteError::Vault(error) if error.is_transient() => {
+                tracing::error!(error = &error as &dyn StdError, "credentials are not available");
+                let detail = "The credentials cannot be reached. Try again in a moment.";
+                Self::new(Kind::Unavailable, detail)
             }
-            ChannelsError::Vault(error) => Self::internal(&error),
-            ChannelsError::Store(error) => error.into(),
+            RouteError::Vault(error) => Self::internal(&error),
+            RouteError::Store(error) => error.into(),
         }
     }
 }
 
-impl From<SettingsProblem> for FieldError {
-    fn from(SettingsProblem { field, reason }: SettingsProblem) -> Self {
+impl From<FieldProblem> for FieldError {
+    fn from(FieldProblem { field, reason }: FieldProblem) -> Self {
         Self { field, reason }
-    }
-}
-
-impl From<ContentProblem> for FieldError {
-    fn from(ContentProblem { field, reason }: ContentProblem) -> Self {
-        Self { field, reason }
-    }
-}
-
-impl From<(&str, &str)> for FieldError {
-    fn from((field, reason): (&str, &str)) -> Self {
-        Self { field: field.to_owned(), reason: reason.to_owned() }
     }
 }
 

@@ -8,47 +8,43 @@ use carillon::telemetry::{Metric, measure};
 use carillon::time::{TimeZone, Timestamp};
 
 use crate::Scheduler;
-use crate::gather::Situation;
+use crate::plan_input::PlanInput;
 
-/// How long after its end a campaign's counters are still audited: statuses come
-/// for days.
-const AFTER_THE_END: Duration = Duration::from_hours(7 * 24);
-/// How many campaigns that are over are looked at.
-const MOST_OVER: u32 = 50;
-/// In which minutes of the hour they are; an audit takes several.
-const MINUTES_FOR_THOSE_OVER: std::ops::Range<i8> = 0..10;
+/// How long after its end a campaign is audited: statuses arrive for days.
+const AUDIT_PERIOD: Duration = Duration::from_hours(7 * 24);
+/// How many finished campaigns a run audits.
+const MAX_FINISHED: u32 = 50;
+/// The minutes of the hour in which they are audited; an audit takes several runs.
+const AUDIT_MINUTES: std::ops::Range<i8> = 0..10;
 
 impl Scheduler {
-    /// Compares counters with a recount, a step of one shard of each campaign a
-    /// run, and mends what differs.
-    pub(crate) async fn audit(
-        &self,
-        situation: &Situation,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        for (id, shard) in &situation.unaudited {
-            // While batches are open, its recipients are never at rest.
-            if let Some(campaign) = situation.campaigns.get(id)
-                && !situation.open.contains_key(id)
+    /// Compares counters with a recount, one step of one shard of each campaign a run, and
+    /// corrects differences.
+    pub(crate) async fn audit(&self, input: &PlanInput, now: Timestamp) -> Result<(), StoreError> {
+        for (id, shard) in &input.unaudited {
+            // While batches are open, the recipients keep changing.
+            if let Some(campaign) = input.campaigns.get(id)
+                && !input.open.contains_key(id)
             {
                 self.audit_shard(campaign, *shard, now).await?;
             }
         }
-        if MINUTES_FOR_THOSE_OVER.contains(&TimeZone::UTC.to_datetime(now).minute()) {
+        if AUDIT_MINUTES.contains(&TimeZone::UTC.to_datetime(now).minute()) {
             for status in [Status::Completed, Status::Cancelled] {
-                self.audit_those_over(status, now).await?;
+                self.audit_finished(status, now).await?;
             }
         }
         Ok(())
     }
 
-    async fn audit_those_over(&self, status: Status, now: Timestamp) -> Result<(), StoreError> {
-        let over = campaign::store::list(&self.table, status, None, MOST_OVER).await?;
-        let lately = |over: &&Campaign| over.finished_at.is_some_and(|at| now < at + AFTER_THE_END);
-        for campaign in over.items.iter().filter(lately) {
+    async fn audit_finished(&self, status: Status, now: Timestamp) -> Result<(), StoreError> {
+        let finished = campaign::store::list(&self.table, status, None, MAX_FINISHED).await?;
+        let recent =
+            |campaign: &&Campaign| campaign.finished_at.is_some_and(|at| now < at + AUDIT_PERIOD);
+        for campaign in finished.items.iter().filter(recent) {
             let (id, shards) = (campaign.id, campaign.shards);
-            let standing = analytics::store::standing(&self.table, id, shards, now).await?;
-            if let Some(shard) = standing.unaudited {
+            let snapshot = analytics::store::snapshot(&self.table, id, shards, now).await?;
+            if let Some(shard) = snapshot.unaudited {
                 self.audit_shard(campaign, shard, now).await?;
             }
         }
@@ -61,8 +57,8 @@ impl Scheduler {
         shard: u16,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        if let Audit::Mended { missing } = audit(&self.table, campaign, shard, now).await? {
-            measure(&[(Metric::CountersMended, 1)], now);
+        if let Audit::Corrected { missing } = audit(&self.table, campaign, shard, now).await? {
+            measure(&[(Metric::CountersCorrected, 1)], now);
             tracing::error!(campaign = %campaign.id, shard, ?missing, "counters differed from a recount");
         }
         Ok(())

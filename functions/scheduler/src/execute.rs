@@ -1,114 +1,107 @@
+use carillon::batch;
 use carillon::campaign::store::ChangeError;
-use carillon::campaign::{self, Campaign, Move, Status};
-use carillon::plan::{self, Batch, Plan};
+use carillon::campaign::{self, Action, Campaign, Status};
+use carillon::delivery::enqueue;
+use carillon::plan::Plan;
 use carillon::table::StoreError;
 use carillon::time::Timestamp;
 
-use crate::gather::Situation;
+use crate::batches::BatchMaker;
+use crate::plan_input::PlanInput;
 use crate::{Released, ScheduleError, Scheduler};
 
 impl Scheduler {
-    /// Scheduled campaigns whose start has come go to work.
+    /// Activates scheduled campaigns whose start has come.
     pub(crate) async fn activate_due(&self, now: Timestamp) -> Result<(), ScheduleError> {
         for campaign in campaign::store::all(&self.table, Status::Scheduled).await? {
             if campaign.settings.scheduled_start.is_none_or(|start| start <= now) {
-                self.change(&campaign, Move::Activate, now).await?;
+                self.change(&campaign, Action::Activate, now).await?;
             }
         }
         Ok(())
     }
 
-    /// Batches that were written but never put on the queue, or whose message is
-    /// lost, or whose sender is gone, are put on the queue again.
-    pub(crate) async fn requeue_forgotten(&self, now: Timestamp) -> Result<(), ScheduleError> {
-        for batch in plan::store::open_batches(&self.table).await? {
-            if batch.is_forgotten(now, plan::store::QUEUE_PATIENCE) {
-                self.enqueue(&batch, now).await?;
+    /// Enqueues open batches again whose message may be lost or whose sender is gone.
+    pub(crate) async fn requeue_batches(&self, now: Timestamp) -> Result<(), ScheduleError> {
+        for batch in batch::store::open(&self.table).await? {
+            if batch.needs_requeue(now) {
+                enqueue(&self.table, &self.queue, &batch, now).await?;
             }
         }
         Ok(())
     }
 
-    /// Cuts off and enqueues what was allotted.
-    pub(crate) async fn carry_out(
+    /// Makes and enqueues the batches of a plan.
+    pub(crate) async fn execute(
         &self,
         plan: &Plan,
-        situation: &Situation,
+        input: &PlanInput,
         now: Timestamp,
     ) -> Result<Released, ScheduleError> {
         let mut released = Released::default();
         for allotment in &plan.allotments {
-            let Some(campaign) = situation.campaigns.get(&allotment.campaign) else { continue };
-            let Some(connection) = situation.connections.get(&campaign.settings.connection_id)
-            else {
+            let Some(campaign) = input.campaigns.get(&allotment.campaign) else { continue };
+            let Some(connection) = input.connections.get(&campaign.settings.connection_id) else {
                 continue;
             };
-            let cut = crate::walk::Cut { table: &self.table, connection, now };
-            for batch in cut.batches(campaign.clone(), allotment.people).await? {
-                released.people += batch.size;
+            let maker = BatchMaker { table: &self.table, connection, now };
+            for batch in maker.make(campaign.clone(), allotment.messages).await? {
+                released.messages += batch.size;
                 released.batches += 1;
-                self.enqueue(&batch, now).await?;
+                enqueue(&self.table, &self.queue, &batch, now).await?;
             }
         }
         Ok(released)
     }
 
-    async fn enqueue(&self, batch: &Batch, now: Timestamp) -> Result<(), ScheduleError> {
-        if let Some(times) = plan::store::note_enqueued(&self.table, &batch.name, now).await? {
-            self.queue.send(batch, times).await?;
-        }
-        Ok(())
-    }
-
-    /// Campaigns whose end has come, or whose recipients all had their turn, are
-    /// completed.
+    /// Completes campaigns whose scheduled end passed or that have no pending recipient.
     pub(crate) async fn finish_ended(
         &self,
-        situation: &Situation,
+        input: &PlanInput,
         now: Timestamp,
     ) -> Result<(), ScheduleError> {
-        for (id, campaign) in &situation.campaigns {
+        for (id, campaign) in &input.campaigns {
             if campaign.settings.scheduled_end.is_some_and(|end| end <= now) {
                 self.end(campaign, now).await?;
-            } else if !situation.open.contains_key(id) {
-                self.finish_if_exhausted(campaign.clone(), situation, now).await?;
+            } else if !input.open.contains_key(id) {
+                self.finish_if_exhausted(campaign.clone(), input, now).await?;
             }
         }
         Ok(())
     }
 
     async fn end(&self, campaign: &Campaign, now: Timestamp) -> Result<(), ScheduleError> {
-        // This run may have walked on in it since it was read.
+        // This run may have changed it since it was read.
         let Some(campaign) = campaign::store::get(&self.table, campaign.id).await? else {
             return Ok(());
         };
-        if campaign.status.after(Move::Complete).is_err() {
+        if campaign.status.after(Action::Complete).is_err() {
             return Ok(());
         }
         match campaign::store::end(&self.table, &campaign, now).await {
-            // Changed meanwhile: the next run looks again.
+            // Changed meanwhile: the next run completes it.
             Ok(()) | Err(StoreError::Cancelled(_)) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// With no batch open, completes a campaign if nobody waits any more. Where
-    /// this run, or another, walked on since the batches were counted, that walk
-    /// has told; otherwise it is looked up.
+    /// Completes a campaign without open batches if it has no pending recipient. Where a run
+    /// has walked on since the batches were counted, its walk shows this; otherwise the walk
+    /// looks ahead.
     async fn finish_if_exhausted(
         &self,
         campaign: Campaign,
-        situation: &Situation,
+        input: &PlanInput,
         now: Timestamp,
     ) -> Result<(), ScheduleError> {
-        let Some(connection) = situation.connections.get(&campaign.settings.connection_id) else {
+        let Some(connection) = input.connections.get(&campaign.settings.connection_id) else {
             return Ok(());
         };
         let found = campaign::store::get(&self.table, campaign.id).await?;
         let campaign = match found {
             Some(found) if found.version == campaign.version => {
-                let cut = crate::walk::Cut { table: &self.table, connection, now };
-                cut.look_ahead(found).await?
+                let maker = BatchMaker { table: &self.table, connection, now };
+                maker.look_ahead(found).await?
             }
             other => other,
         };
@@ -124,15 +117,15 @@ impl Scheduler {
     async fn change(
         &self,
         campaign: &Campaign,
-        wanted: Move,
+        action: Action,
         now: Timestamp,
     ) -> Result<(), ScheduleError> {
-        match campaign::store::change_status(&self.table, campaign.id, wanted, None, now).await {
+        match campaign::store::change_status(&self.table, campaign.id, action, None, now).await {
             Ok(changed) => {
                 tracing::info!(campaign = %changed.id, status = %changed.status, "campaign");
                 Ok(())
             }
-            Err(ChangeError::Refused(_) | ChangeError::Unknown) => Ok(()),
+            Err(ChangeError::Illegal(_) | ChangeError::Unknown) => Ok(()),
             Err(ChangeError::Store(error)) => Err(error.into()),
         }
     }

@@ -1,21 +1,25 @@
-//! The scheduler: looks at the table and does what is due. It takes no input
-//! from its trigger, so one path serves the daily run, the minute run and rescue.
+//! The scheduler: reads the table and does what is due. It takes no input from its trigger,
+//! so that one path serves the daily run, the minute run and recovery.
 
 mod audit;
+mod batches;
 mod execute;
-mod gather;
+mod plan_input;
 mod sweep;
-mod walk;
 
+use carillon::AwsConfig;
+use carillon::batch;
+use carillon::channel::Providers;
 use carillon::config::Config;
-use carillon::delivery::{QueueError, SendQueue};
-use carillon::plan::{self, MinimumShare, Places, Plan};
+use carillon::delivery::{DeliveryError, SendQueue};
+use carillon::plan::{self, MinimumShare, Plan};
+use carillon::quota::QuotaStatus;
 use carillon::table::{StoreError, Table};
 use carillon::telemetry::{Metric, measure};
 use carillon::time::{Clock, Timestamp};
 use lambda_runtime::{Error, LambdaEvent};
 
-use gather::Situation;
+use plan_input::PlanInput;
 
 /// Does what is due.
 #[derive(Debug)]
@@ -26,8 +30,10 @@ pub struct Scheduler {
     pub queue: SendQueue,
     /// The clock.
     pub clock: Clock,
-    /// What every campaign gets whatever its priority.
+    /// The share that every campaign gets regardless of priority.
     pub minimum_share: MinimumShare,
+    /// The providers, for the throughput of their connections.
+    pub providers: Providers,
 }
 
 /// Why a run failed. What it had done stays done, and the next run goes on.
@@ -38,17 +44,23 @@ pub enum ScheduleError {
     Store(#[from] StoreError),
     /// The queue failed.
     #[error(transparent)]
-    Queue(#[from] QueueError),
+    Delivery(#[from] DeliveryError),
 }
 
 impl Scheduler {
     /// Makes a scheduler as the environment describes it.
-    pub fn new(config: &Config, aws: &carillon::AwsConfig, clock: Clock) -> Result<Self, Error> {
+    pub fn new(
+        config: &Config,
+        aws: &AwsConfig,
+        clock: Clock,
+        providers: Providers,
+    ) -> Result<Self, Error> {
         Ok(Self {
             table: Table::new(aws, &config.table()?),
             queue: SendQueue::new(aws, &config.sends_queue_url()?, None),
             minimum_share: config.minimum_share()?,
             clock,
+            providers,
         })
     }
 
@@ -61,35 +73,35 @@ impl Scheduler {
     /// One run: what is due at `now`.
     pub async fn run(&self, now: Timestamp) -> Result<Plan, ScheduleError> {
         self.activate_due(now).await?;
-        self.requeue_forgotten(now).await?;
-        let situation = self.gather(now).await?;
-        let Situation { candidates, lanes, portfolios, .. } = &situation;
-        let plan = plan::plan(candidates, lanes, portfolios, self.minimum_share);
-        let released = self.carry_out(&plan, &situation, now).await?;
-        self.finish_ended(&situation, now).await?;
+        self.requeue_batches(now).await?;
+        let input = self.plan_input(now).await?;
+        let PlanInput { candidates, lanes, quotas, .. } = &input;
+        let plan = plan::plan(candidates, lanes, quotas, self.minimum_share);
+        let released = self.execute(&plan, &input, now).await?;
+        self.finish_ended(&input, now).await?;
         self.sweep().await?;
-        self.audit(&situation, now).await?;
+        self.audit(&input, now).await?;
         report(&plan, &released);
-        let fullest = situation.portfolios.values().filter_map(Places::percent_taken).max();
-        let use_of_it = (Metric::PortfolioUse, fullest.unwrap_or(0));
-        measure(&[(Metric::BatchesPlanned, released.batches), use_of_it], now);
+        let highest = input.quotas.values().filter_map(QuotaStatus::percent_reserved).max();
+        let quota_use = (Metric::QuotaUse, highest.unwrap_or(0));
+        measure(&[(Metric::BatchesPlanned, released.batches), quota_use], now);
         Ok(plan)
     }
 
-    /// To be called when the process starts on one machine, before any queue is
-    /// read: the queues are empty then, and whoever held a lease is gone.
+    /// To be called at the start of a process on one machine, before a queue is read: the
+    /// queues are empty, and the runs with leases are gone.
     pub async fn recover(&self) -> Result<(), ScheduleError> {
-        for batch in plan::store::open_batches(&self.table).await? {
-            plan::store::break_lease(&self.table, &batch.name, None).await?;
+        for batch in batch::store::open(&self.table).await? {
+            batch::store::break_lease(&self.table, &batch.name, None).await?;
         }
-        self.requeue_forgotten(self.clock.now()).await
+        self.requeue_batches(self.clock.now()).await
     }
 }
 
-/// What a run put on the queue.
+/// What a run enqueued.
 #[derive(Debug, Default)]
 struct Released {
-    people: u32,
+    messages: u32,
     batches: u64,
 }
 
@@ -97,7 +109,7 @@ fn report(plan: &Plan, released: &Released) {
     for line in &plan.report {
         tracing::debug!(campaign = %line.campaign, outcome = ?line.outcome, "planned");
     }
-    if released.people > 0 {
-        tracing::info!(people = released.people, batches = released.batches, "released");
+    if released.messages > 0 {
+        tracing::info!(messages = released.messages, batches = released.batches, "released");
     }
 }

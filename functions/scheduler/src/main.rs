@@ -1,7 +1,9 @@
 //! Wires the scheduler to Lambda.
 
 use carillon::AwsConfig;
+use carillon::channel::{ProviderSetup, Providers};
 use carillon::config::Config;
+use carillon::http_client::{Timeouts, http_client};
 use carillon::time::Clock;
 use carillon_scheduler::Scheduler;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -11,7 +13,9 @@ async fn main() -> Result<(), Error> {
     let config = Config::from_env();
     carillon::telemetry::init_json(&config);
     let aws = AwsConfig::from_env().await;
-    let scheduler = Scheduler::new(&config, &aws, Clock::system())?;
+    let http = http_client(Timeouts::default())?;
+    let providers = Providers::standard(&ProviderSetup { http, graph_url: config.graph_url() });
+    let scheduler = Scheduler::new(&config, &aws, Clock::system(), providers)?;
     let scheduler = &scheduler;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<_>| async move {
         scheduler.handle(event).await

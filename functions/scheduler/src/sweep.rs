@@ -1,7 +1,6 @@
-use carillon::campaign;
-use carillon::plan::{self, Sweep};
-use carillon::recipient::store::{Place, leave_out, walk};
-use carillon::recipient::{Recipient, Status};
+use carillon::campaign::{self, Sweep};
+use carillon::recipient::store::{cancel, walk};
+use carillon::recipient::{CursorRange, Recipient, Status};
 use carillon::table::StoreError;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
@@ -9,15 +8,15 @@ use crate::{ScheduleError, Scheduler};
 
 /// How many recipients are read at a time.
 const PAGE: u32 = 500;
-/// How many pages of a sweep one run does.
-const MOST_PAGES: u32 = 40;
+/// How many pages of a sweep one run reads.
+const MAX_PAGES: u32 = 40;
 /// How many recipients are written at once.
 const AT_ONCE: usize = 16;
 
 impl Scheduler {
-    /// Marks those who are left over of cancelled and ended campaigns.
+    /// Cancels the pending recipients of cancelled and ended campaigns.
     pub(crate) async fn sweep(&self) -> Result<(), ScheduleError> {
-        for sweep in plan::store::open_sweeps(&self.table).await? {
+        for sweep in campaign::store::open_sweeps(&self.table).await? {
             self.sweep_on(sweep).await?;
         }
         Ok(())
@@ -25,38 +24,36 @@ impl Scheduler {
 
     async fn sweep_on(&self, mut sweep: Sweep) -> Result<(), StoreError> {
         sweep.began_at.get_or_insert(self.clock.now());
-        for _ in 0..MOST_PAGES {
-            let after = sweep.cursor.as_ref();
-            let (page, next) =
-                walk(&self.table, sweep.campaign, sweep.shards, after, None, PAGE).await?;
+        for _ in 0..MAX_PAGES {
+            let range = CursorRange::after(sweep.cursor.as_ref());
+            let (page, next) = walk(&self.table, sweep.recipients(), range, PAGE).await?;
             if next.is_none() {
                 return self.end_pass(sweep).await;
             }
             self.cancel(&sweep, page).await?;
             sweep.cursor = next;
         }
-        plan::store::advance_sweep(&self.table, &sweep).await
+        campaign::store::advance_sweep(&self.table, &sweep).await
     }
 
-    /// Ends the sweep, unless an upload that was under way may have added people
-    /// behind it: then it starts again.
+    /// Ends the sweep. Where an upload may have added recipients behind it, the sweep starts
+    /// again.
     async fn end_pass(&self, mut sweep: Sweep) -> Result<(), StoreError> {
         let campaign = campaign::store::get(&self.table, sweep.campaign).await?;
         let uploading = campaign.and_then(|campaign| campaign.uploading_until);
         if uploading.is_none_or(|until| sweep.began_at.is_some_and(|began| until <= began)) {
-            return plan::store::end_sweep(&self.table, &sweep).await;
+            return campaign::store::end_sweep(&self.table, &sweep).await;
         }
         (sweep.cursor, sweep.began_at) = (None, None);
-        plan::store::advance_sweep(&self.table, &sweep).await
+        campaign::store::advance_sweep(&self.table, &sweep).await
     }
 
     async fn cancel(&self, sweep: &Sweep, page: Vec<Recipient>) -> Result<(), StoreError> {
         let waiting = page.into_iter().filter(|recipient| recipient.status == Status::Pending);
         stream::iter(waiting)
             .map(|recipient| async move {
-                let place = Place::of(sweep.campaign, &recipient.contact, sweep.shards);
-                let (attempt, reason) = (recipient.attempt, &sweep.reason);
-                leave_out(&self.table, &place, attempt, Status::Cancelled, reason).await
+                let key = sweep.recipients().key(&recipient.contact);
+                cancel(&self.table, &key, recipient.attempt, sweep.reason).await
             })
             .buffer_unordered(AT_ONCE)
             .try_for_each(|_| async { Ok(()) })

@@ -3,33 +3,30 @@
 use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use carillon::channel::{Timeouts, http_client};
+use carillon::AwsConfig;
+use carillon::channel::Providers;
 use carillon::config::Config;
 use carillon::connection::Vault;
-use carillon::delivery::{Channels, DeliveryError, Pacers, SendMessage, SendQueue, Sender};
+use carillon::delivery::{DeliveryError, Pacers, Routes, SendMessage, SendQueue, Sender};
 use carillon::ids::IdSource;
 use carillon::table::Table;
 use carillon::time::{Clock, Timestamp};
 use lambda_runtime::{Error, LambdaEvent};
 use tokio_util::sync::CancellationToken;
 
-/// Makes a sender as the environment describes it.
+/// A sender with the settings of the configuration.
 pub fn sender(
     config: &Config,
-    aws: &carillon::AwsConfig,
+    aws: &AwsConfig,
     clock: Clock,
     ids: IdSource,
+    providers: Providers,
 ) -> Result<Sender, Error> {
     let table = Table::new(aws, &config.table()?);
     let vault = Arc::new(Vault::of(config, aws, &clock)?);
-    let http = http_client(Timeouts::default())?;
     Ok(Sender {
-        queue: SendQueue::new(
-            aws,
-            &config.sends_queue_url()?,
-            config.sends_failures_url().as_deref(),
-        ),
-        channels: Channels::new(table.clone(), vault, http, &config.graph_url()),
+        queue: SendQueue::new(aws, &config.sends_queue_url()?, config.sends_dlq_url().as_deref()),
+        routes: Routes::new(table.clone(), vault, providers),
         pacers: Pacers::default(),
         table,
         clock,
@@ -38,14 +35,14 @@ pub fn sender(
     })
 }
 
-/// After how many deliveries a message is laid aside. The queue's own limit, for
-/// deliveries that end in a crash, is higher.
-const MOST_DELIVERIES: u32 = 5;
+/// After how many receives a message is moved to the dead-letter queue. The queue's own
+/// `maxReceiveCount`, for receives that end in a crash, is higher.
+const MAX_RECEIVES: u32 = 5;
 
-/// Handles a delivery of `sends.fifo`. Batches that failed for a reason of the
-/// infrastructure are named in the answer and come again, a little later each
-/// time; with FIFO queues everything behind the first failure comes again too.
-/// What can't be handled is laid aside with the reason.
+/// Handles messages of `sends.fifo`. A batch that failed because of the infrastructure is
+/// reported as a failure and becomes visible again, later each time; in a FIFO queue so is
+/// everything behind the first failure. A message that cannot be processed is moved to the
+/// dead-letter queue with the reason.
 pub async fn handle(
     sender: &Sender,
     event: LambdaEvent<SqsEvent>,
@@ -55,7 +52,7 @@ pub async fn handle(
     let mut records = event.payload.records.into_iter();
     for record in records.by_ref() {
         if let Err(reason) = send(sender, &record, deadline).await
-            && !lay_aside(sender, &record, &reason).await
+            && !move_to_dlq(sender, &record, &reason).await
         {
             retry_later(sender, &record).await;
             response.add_failure(record.message_id.unwrap_or_default());
@@ -68,11 +65,11 @@ pub async fn handle(
     Ok(response)
 }
 
-/// Why a message could not be handled.
+/// Why a message could not be processed.
 enum Failure {
-    /// It is none of ours: to deliver it again helps nobody.
+    /// This version cannot read it: redelivery cannot help.
     Unreadable(serde_json::Error),
-    /// The batch failed; another time it may not.
+    /// The batch failed: redelivery may help.
     Batch(DeliveryError),
 }
 
@@ -84,29 +81,33 @@ async fn send(sender: &Sender, record: &SqsMessage, deadline: Timestamp) -> Resu
     Ok(())
 }
 
-/// Lays a message aside that has failed for good; `false` when it is to come again.
-async fn lay_aside(sender: &Sender, record: &SqsMessage, failure: &Failure) -> bool {
-    let (reason, for_good) = match failure {
-        Failure::Unreadable(error) => (in_full(error), true),
-        Failure::Batch(error) => (in_full(error), deliveries(record) >= MOST_DELIVERIES),
+/// Moves a message to the dead-letter queue if redelivery cannot help; `false` where it is
+/// redelivered.
+async fn move_to_dlq(sender: &Sender, record: &SqsMessage, failure: &Failure) -> bool {
+    let (reason, is_final) = match failure {
+        Failure::Unreadable(error) => (with_causes(error), true),
+        Failure::Batch(error) => (with_causes(error), receives(record) >= MAX_RECEIVES),
     };
-    tracing::error!(reason, for_good, "the batch failed");
-    if !for_good {
+    tracing::error!(reason, is_final, "the batch failed");
+    if !is_final {
         return false;
     }
     let id = record.message_id.as_deref().unwrap_or("unknown");
     let body = record.body.as_deref().unwrap_or_default();
-    match sender.queue.lay_aside(id, body, &reason).await {
-        Ok(laid_aside) => laid_aside,
+    match sender.queue.send_to_dlq(id, body, &reason).await {
+        Ok(moved) => moved,
         Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "not laid aside");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "not moved to the dead-letter queue"
+            );
             false
         }
     }
 }
 
-/// An error and what caused it, in one line.
-fn in_full(error: &dyn std::error::Error) -> String {
+/// An error with its causes, in one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -116,18 +117,21 @@ fn in_full(error: &dyn std::error::Error) -> String {
     text.chars().take(500).collect()
 }
 
-/// How often a message was delivered, this time included.
-fn deliveries(record: &SqsMessage) -> u32 {
+/// How often a message was received, this time included.
+fn receives(record: &SqsMessage) -> u32 {
     let count = record.attributes.get("ApproximateReceiveCount");
     count.and_then(|count| count.parse().ok()).unwrap_or(1)
 }
 
-/// Has a message come again after 2 seconds, and longer each time. Without that
-/// its lane would wait for the queue's visibility time-out, half an hour.
+/// Makes a message visible again after 2 seconds, and later each time. Otherwise its lane
+/// would wait for the visibility timeout of the queue, half an hour.
 async fn retry_later(sender: &Sender, record: &SqsMessage) {
-    let seconds = 2i32.pow(deliveries(record).min(8));
+    let seconds = 2i32.pow(receives(record).min(8));
     let receipt = record.receipt_handle.as_deref().unwrap_or_default();
-    if let Err(error) = sender.queue.retry_in(receipt, seconds).await {
-        tracing::warn!(error = &error as &dyn std::error::Error, "comes again when it times out");
+    if let Err(error) = sender.queue.retry_after(receipt, seconds).await {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "redelivered after the visibility timeout"
+        );
     }
 }

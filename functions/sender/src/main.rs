@@ -1,7 +1,9 @@
 //! Wires the sender to Lambda.
 
 use carillon::AwsConfig;
+use carillon::channel::{ProviderSetup, Providers};
 use carillon::config::Config;
+use carillon::http_client::{Timeouts, http_client};
 use carillon::ids::IdSource;
 use carillon::time::Clock;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -11,7 +13,10 @@ async fn main() -> Result<(), Error> {
     let config = Config::from_env();
     carillon::telemetry::init_json(&config);
     let aws = AwsConfig::from_env().await;
-    let sender = carillon_sender::sender(&config, &aws, Clock::system(), IdSource::random())?;
+    let http = http_client(Timeouts::default())?;
+    let providers = Providers::standard(&ProviderSetup { http, graph_url: config.graph_url() });
+    let sender =
+        carillon_sender::sender(&config, &aws, Clock::system(), IdSource::random(), providers)?;
     let sender = &sender;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<_>| async move {
         carillon_sender::handle(sender, event).await

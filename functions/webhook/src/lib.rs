@@ -1,132 +1,161 @@
-//! The webhook: WhatsApp's events come in here. It verifies the signature over
-//! the raw bytes and answers 200 only when everything in the request is stored;
-//! on a storage fault it answers 500, and Meta repeats the request.
+//! The webhook: events of the providers arrive here. A request is answered 200 only when
+//! everything in it is stored; on a storage fault it is answered 500, and the provider
+//! repeats it.
 
+mod account;
 mod apply;
-mod connections;
-mod news;
+mod candidates;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
-use carillon::channel::whatsapp_cloud::{self, Update};
+use carillon::AwsConfig;
+use carillon::channel::event::Event;
+use carillon::channel::{Handshake, Providers, WebhookRequest};
 use carillon::config::Config;
 use carillon::connection::Vault;
 use carillon::conversation::Retention;
 use carillon::ids::IdSource;
 use carillon::table::Table;
+use carillon::telemetry::{Metric, measure};
 use carillon::time::Clock;
-use serde::Deserialize;
+use futures::stream::{self, StreamExt, TryStreamExt};
 
-use crate::connections::Connections;
+use crate::apply::ApplyError;
+use crate::candidates::{Candidates, Signers};
 
-/// The largest body Meta sends, with room to spare, in bytes.
-/// Source: Meta, "Webhooks": payloads of up to 3 MB.
+/// The largest body that is accepted, in bytes. Source: Meta, "Webhooks": payloads of up to
+/// 3 MB.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
+/// How many events of a request are stored at the same time.
+const IN_FLIGHT: usize = 16;
 
-/// Takes WhatsApp's events in.
+/// Stores the events of the providers.
 #[derive(Debug)]
 pub struct Webhook {
     table: Table,
-    connections: Connections,
-    kept: Retention,
+    providers: Providers,
+    candidates: Candidates,
+    retention: Retention,
     clock: Clock,
     ids: IdSource,
 }
 
-/// Why a webhook can't be set up.
+/// Why a webhook cannot be set up.
 pub type SetUpError = Box<dyn std::error::Error + Send + Sync>;
 
 impl Webhook {
-    /// A webhook as the environment describes it.
+    /// A webhook with the settings of the configuration.
     pub fn new(
         config: &Config,
-        aws: &carillon::AwsConfig,
+        aws: &AwsConfig,
         clock: Clock,
         ids: IdSource,
+        providers: Providers,
     ) -> Result<Self, SetUpError> {
         let table = Table::new(aws, &config.table()?);
         let vault = Vault::of(config, aws, &clock)?;
-        let kept = config.message_retention()?;
-        Ok(Self { connections: Connections::new(table.clone(), vault), table, kept, clock, ids })
+        let retention = config.message_retention()?;
+        let candidates = Candidates::new(table.clone(), vault);
+        Ok(Self { table, providers, candidates, retention, clock, ids })
     }
 }
 
 /// The webhook's routes.
 pub fn router(webhook: Arc<Webhook>) -> Router {
     Router::new()
-        .route("/webhooks/whatsapp", get(verify).post(receive))
+        .route("/webhooks/{provider}", get(handshake).post(receive))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(webhook)
 }
 
-#[derive(Deserialize)]
-struct Verification {
-    #[serde(rename = "hub.mode")]
-    mode: Option<String>,
-    #[serde(rename = "hub.verify_token")]
-    verify_token: Option<String>,
-    #[serde(rename = "hub.challenge")]
-    challenge: Option<String>,
-}
+type Answer = (StatusCode, String);
 
-/// Meta's handshake: the challenge comes back if the token is one of ours.
-async fn verify(
+/// The provider verifies the address.
+async fn handshake(
     State(webhook): State<Arc<Webhook>>,
-    Query(asked): Query<Verification>,
-) -> (StatusCode, String) {
-    let subscribes = asked.mode.as_deref() == Some("subscribe");
-    let token = asked.verify_token.unwrap_or_default();
-    match webhook.connections.knows_verify_token(&token, webhook.clock.now()).await {
-        Ok(true) if subscribes => (StatusCode::OK, asked.challenge.unwrap_or_default()),
-        Ok(_) => (StatusCode::FORBIDDEN, "the verify token is not known\n".to_owned()),
+    Path(path): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Answer {
+    let Some((provider, receiver)) = webhook.providers.receiver(&path) else {
+        return unknown_provider();
+    };
+    let query = query.unwrap_or_default();
+    let request = WebhookRequest { headers: &headers, query: &query, body: &[] };
+    let answer = webhook
+        .candidates
+        .ask(provider.name(), webhook.clock.now(), |candidates| {
+            match receiver.handshake(&request, candidates) {
+                Handshake::Confirmed(body) => Some(body),
+                Handshake::Refused => None,
+            }
+        })
+        .await;
+    match answer {
+        Ok(Some(body)) => (StatusCode::OK, body),
+        Ok(None) => (StatusCode::FORBIDDEN, "the verify token is not known\n".to_owned()),
         Err(error) => unavailable(&error),
     }
 }
 
 async fn receive(
     State(webhook): State<Arc<Webhook>>,
+    Path(path): Path<String>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Bytes,
-) -> (StatusCode, String) {
+) -> Answer {
     let now = webhook.clock.now();
-    let signature = headers.get("x-hub-signature-256").and_then(|value| value.to_str().ok());
-    match webhook.connections.knows_signature(signature.unwrap_or_default(), &body, now).await {
-        Ok(true) => {}
-        Ok(false) => {
+    let Some((provider, receiver)) = webhook.providers.receiver(&path) else {
+        return unknown_provider();
+    };
+    let query = query.unwrap_or_default();
+    let request = WebhookRequest { headers: &headers, query: &query, body: &body };
+    let signers = webhook.candidates.signers(provider, now, |candidates| {
+        let signers = receiver.authenticate(&request, candidates);
+        (!signers.is_empty()).then_some(signers)
+    });
+    let signers = match signers.await {
+        Ok(Some(signers)) => signers,
+        Ok(None) => {
             return (StatusCode::UNAUTHORIZED, "the signature does not match\n".to_owned());
         }
         Err(error) => return unavailable(&error),
-    }
-    // What isn't JSON but is signed has nothing to store: Meta need not repeat it.
-    let updates = match whatsapp_cloud::parse(&body) {
-        Ok(parsed) => parsed.updates(),
-        Err(error) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "a signed body can't be read");
-            Vec::new()
-        }
     };
-    match webhook.store(updates).await {
+    match webhook.store(receiver.parse(&body), &signers).await {
         Ok(()) => (StatusCode::OK, String::new()),
         Err(error) => unavailable(&error),
     }
 }
 
-fn unavailable(error: &(dyn std::error::Error + 'static)) -> (StatusCode, String) {
+fn unknown_provider() -> Answer {
+    (StatusCode::NOT_FOUND, "there is no such webhook\n".to_owned())
+}
+
+fn unavailable(error: &(dyn std::error::Error + 'static)) -> Answer {
     tracing::error!(error, "the webhook could not store a request");
     (StatusCode::INTERNAL_SERVER_ERROR, "try again\n".to_owned())
 }
 
 impl Webhook {
-    async fn store(&self, updates: Vec<Update>) -> Result<(), apply::ApplyError> {
-        use futures::stream::{self, StreamExt, TryStreamExt};
-        stream::iter(updates)
-            .map(|update| self.apply(update))
-            .buffer_unordered(16)
+    /// Stores the events that concern the signers. One app's secret signs for its own
+    /// senders only: events of others are dropped and counted.
+    async fn store(&self, events: Vec<Event>, signers: &Signers) -> Result<(), ApplyError> {
+        let all = events.len();
+        let own: Vec<Event> = events.into_iter().filter(|event| signers.sign_for(event)).collect();
+        let dropped = all - own.len();
+        if dropped > 0 {
+            tracing::warn!(dropped, "events of a sender whose secret did not sign the request");
+            measure(&[(Metric::EventsDropped, dropped as u64)], self.clock.now());
+        }
+        stream::iter(own)
+            .map(|event| self.apply(event, signers))
+            .buffer_unordered(IN_FLIGHT)
             .try_for_each(|()| async { Ok(()) })
             .await
     }

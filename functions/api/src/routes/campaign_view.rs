@@ -1,11 +1,10 @@
 //! Campaigns as the API shows them, takes them and changes them.
 
-use carillon::campaign::{
-    Campaign, CountryCode, MAX_RETRIES, SendWindow, Settings, Speed, Status, Zone,
-};
+use carillon::campaign::{Campaign, DEFAULT_MAX_RETRIES, SendWindow, Settings, Speed, Status};
+use carillon::channel::Content;
+use carillon::country::Country;
 use carillon::ids::{CampaignId, ConnectionId};
-use carillon::message::Content;
-use carillon::time::Timestamp;
+use carillon::time::{Timestamp, ZoneName};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
@@ -55,10 +54,10 @@ pub(crate) struct NewCampaign {
     /// The IANA time zone in which its days are counted; UTC when left out.
     #[serde(default)]
     #[schema(required = false, value_type = String, example = "America/Bogota")]
-    timezone: Zone,
+    timezone: ZoneName,
     /// The country in which national phone numbers are read.
     #[schema(value_type = Option<String>, example = "CO")]
-    default_country: Option<CountryCode>,
+    default_country: Option<Country>,
     /// A word to find it by.
     tag: Option<String>,
     /// Which stage of a follow-up it is.
@@ -70,7 +69,7 @@ const fn daily_send_limit() -> u32 {
 }
 
 const fn max_retries() -> u8 {
-    MAX_RETRIES
+    DEFAULT_MAX_RETRIES
 }
 
 const fn priority() -> u8 {
@@ -84,6 +83,7 @@ impl From<NewCampaign> for Settings {
             description: new.description,
             connection_id: new.connection_id,
             message: new.message,
+            template: None,
             daily_send_limit: new.daily_send_limit,
             speed: new.speed,
             priority: new.priority,
@@ -116,6 +116,14 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Setting<T> {
 }
 
 impl<T> Setting<T> {
+    /// The given value; none where it was left out.
+    pub(crate) fn given(&self) -> Option<&Option<T>> {
+        match self {
+            Self::Kept => None,
+            Self::Given(value) => Some(value),
+        }
+    }
+
     fn unwrap_or(self, old: Option<T>) -> Option<T> {
         match self {
             Self::Kept => old,
@@ -162,11 +170,11 @@ pub(crate) struct CampaignChanges {
     send_window: Setting<SendWindow>,
     /// The time zone in which its days are counted. Only of a draft.
     #[schema(value_type = Option<String>)]
-    timezone: Option<Zone>,
+    timezone: Option<ZoneName>,
     /// The country in which national phone numbers are read. Only of a draft.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    default_country: Setting<CountryCode>,
+    default_country: Setting<Country>,
     /// A word to find it by.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
@@ -186,6 +194,7 @@ impl CampaignChanges {
             description: self.description.unwrap_or(old.description),
             connection_id: self.connection_id.unwrap_or(old.connection_id),
             message: self.message.unwrap_or(old.message),
+            template: None,
             daily_send_limit: self.daily_send_limit.unwrap_or(old.daily_send_limit),
             speed: self.speed.unwrap_or(old.speed),
             priority: self.priority.unwrap_or(old.priority),
@@ -267,11 +276,11 @@ pub(crate) struct CampaignView {
     send_window: Option<SendWindow>,
     /// The time zone in which its days are counted.
     #[schema(value_type = String)]
-    timezone: Zone,
+    timezone: ZoneName,
     /// The country in which national phone numbers are read.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
-    default_country: Option<CountryCode>,
+    default_country: Option<Country>,
     /// A word to find it by.
     #[serde(skip_serializing_if = "Option::is_none")]
     tag: Option<String>,

@@ -3,9 +3,10 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use carillon::campaign::{self, Campaign, Settings, Status};
+use carillon::channel::{FieldProblem, TemplateRef};
 use carillon::connection;
 use carillon::ids::CampaignId;
-use carillon::recipient;
+use carillon::recipient::{self, CursorRange};
 use carillon::time::Timestamp;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -41,9 +42,9 @@ pub(crate) struct CampaignPage {
     next_cursor: Option<String>,
 }
 
-/// Where a page ended: after a campaign, or before the first of a status.
+/// The start of a page: after a campaign, or before the first one of a status.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-struct Place {
+struct PageStart {
     status: Status,
     after: Option<CampaignId>,
 }
@@ -58,27 +59,48 @@ pub(crate) async fn create(
     Body(new): Body<NewCampaign>,
 ) -> Answer<(StatusCode, Json<CampaignView>)> {
     let now = api.clock.now();
-    let settings = Settings::from(new);
-    check(&api, &settings, now).await?;
+    let mut settings = Settings::from(new);
+    settings.template = check(&api, &settings, now).await?;
     let id = CampaignId::from_uuid(api.ids.uuid(now));
     let campaign = Campaign::draft(id, settings, SHARDS, now);
     campaign::store::create(&api.table, &campaign).await?;
     Ok((StatusCode::CREATED, Json(campaign.into())))
 }
 
-/// Checks what people set, as far as it can be known.
-pub(super) async fn check(api: &Api, settings: &Settings, now: Timestamp) -> Answer<()> {
-    let problems = settings.problems(now);
+/// Checks settings, their message by the rules of the connection's provider. Returns the
+/// template that the message sends, if any.
+pub(super) async fn check(
+    api: &Api,
+    settings: &Settings,
+    now: Timestamp,
+) -> Answer<Option<TemplateRef>> {
+    let connection = connection::store::get(&api.table, settings.connection_id).await?;
+    let name = connection.map(|connection| connection.provider.provider);
+    let provider = name.as_ref().and_then(|name| api.routes.providers().get(name));
+    let mut problems = settings.problems(now);
+    if let Some(provider) = provider {
+        let message = settings.message.check(|content| provider.validate(content));
+        problems.extend(message.err().into_iter().flatten().map(in_message));
+    }
     if !problems.is_empty() {
         return Err(Problem::fields(problems));
     }
-    match connection::store::get(&api.table, settings.connection_id).await? {
-        Some(_) => Ok(()),
+    match provider {
+        Some(provider) => Ok(provider.template_of(&settings.message)),
         None => Err(Problem::field(
             "connection_id",
             "names no connection; GET /v1/connections lists them",
         )),
     }
+}
+
+fn in_message(problem: FieldProblem) -> FieldProblem {
+    FieldProblem { field: format!("message.{}", problem.field), ..problem }
+}
+
+/// Problems of a campaign's message.
+pub(super) fn under_message(problems: Vec<FieldProblem>) -> Problem {
+    Problem::fields(problems.into_iter().map(in_message))
 }
 
 /// List the campaigns
@@ -90,8 +112,8 @@ pub(crate) async fn list(
 ) -> Answer<Json<CampaignPage>> {
     let limit = page_size(asked.limit)? as usize;
     let statuses = asked.status.map_or_else(|| Status::ALL.to_vec(), |status| vec![status]);
-    let from: Option<Place> = cursor::read(asked.cursor.as_deref())?;
-    let from = from.unwrap_or(Place { status: statuses[0], after: None });
+    let from: Option<PageStart> = cursor::read(asked.cursor.as_deref())?;
+    let from = from.unwrap_or(PageStart { status: statuses[0], after: None });
     let start = statuses.iter().position(|status| *status == from.status);
     let statuses = &statuses[start.ok_or_else(cursor::unknown)?..];
     let (items, next) = read_page(&api, statuses, from, limit).await?;
@@ -103,17 +125,17 @@ pub(crate) async fn list(
 async fn read_page(
     api: &Api,
     statuses: &[Status],
-    from: Place,
+    from: PageStart,
     limit: usize,
-) -> Answer<(Vec<Campaign>, Option<Place>)> {
+) -> Answer<(Vec<Campaign>, Option<PageStart>)> {
     let mut found: Vec<Campaign> = Vec::new();
     for status in statuses {
         let begin = from.after.filter(|_| *status == from.status);
-        let mut after = begin.map(|id| campaign::store::place(*status, id));
+        let mut after = begin.map(|id| campaign::store::start_after(*status, id));
         loop {
             if found.len() >= limit {
                 let last = found.last().filter(|last| last.status == *status);
-                let place = Place { status: *status, after: last.map(|last| last.id) };
+                let place = PageStart { status: *status, after: last.map(|last| last.id) };
                 return Ok((found, Some(place)));
             }
             let left = u32::try_from(limit - found.len()).unwrap_or(u32::MAX);
@@ -145,7 +167,7 @@ pub(crate) async fn get(
 /// be changed of a draft. While a campaign is active, its name, description,
 /// tag, limits, priority, speed, window and end can be changed, and take effect
 /// with the next batch.
-#[utoipa::path(patch, path = "/v1/campaigns/{id}", operation_id = "changeCampaign", tag = "Campaigns",
+#[utoipa::path(patch, path = "/v1/campaigns/{id}", operation_id = "updateCampaign", tag = "Campaigns",
     params(("id" = String, Path, description = "The campaign's id.")), request_body = CampaignChanges,
     responses((status = 200, description = "The campaign.", body = CampaignView)))]
 pub(crate) async fn change(
@@ -156,8 +178,8 @@ pub(crate) async fn change(
     let now = api.clock.now();
     loop {
         let campaign = super::campaign(&api, id).await?;
-        let settings = changes.clone().applied_to(&campaign.settings);
-        check_change(&api, &campaign, &settings, now).await?;
+        let mut settings = changes.clone().applied_to(&campaign.settings);
+        settings.template = check_change(&api, &campaign, &settings, now).await?;
         if campaign::store::replace_settings(&api.table, &campaign, settings).await? {
             return Ok(Json(super::campaign(&api, id).await?.into()));
         }
@@ -169,7 +191,7 @@ async fn check_change(
     campaign: &Campaign,
     settings: &Settings,
     now: Timestamp,
-) -> Answer<()> {
+) -> Answer<Option<TemplateRef>> {
     let status = campaign.status;
     if status.is_final() {
         return Err(Problem::conflict(format!("The campaign is {status}: it can't be changed.")));
@@ -209,9 +231,10 @@ pub(crate) async fn delete(
         return Err(Problem::conflict(detail));
     }
     let uploading = campaign.uploading_until.is_some_and(|until| until > now);
-    let (shards, table) = (campaign.shards, &api.table);
+    let table = &api.table;
     // An upload that broke off early has left no note of itself.
-    let (found, _) = recipient::store::walk(table, id, shards, None, None, 1).await?;
+    let (found, _) =
+        recipient::store::walk(table, campaign.recipients(), CursorRange::default(), 1).await?;
     let used = !found.is_empty() || !campaign::store::imports(table, id).await?.is_empty();
     if uploading || used {
         return Err(Problem::conflict(

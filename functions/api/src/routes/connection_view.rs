@@ -1,168 +1,124 @@
-//! Connections as the API shows them, takes them and checks them.
+//! Connections as the API takes and shows them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use carillon::campaign::CountryCode;
-use carillon::channel::whatsapp_cloud::{MessagingLimit, NumberInfo, NumberStatus, SendAbility};
-use carillon::connection::{Kind, Note};
+use carillon::channel::{Capabilities, Credentials, FieldProblem, Probe, ProviderConfig};
+use carillon::connection::{Connection, Health, Note};
+use carillon::country::Country;
 use carillon::ids::ConnectionId;
 use carillon::time::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::problem::{Answer, FieldError, Problem};
+use super::campaign_view::Setting;
+use crate::problem::{Answer, Problem};
 
-/// The fastest that Meta lets a number be. Source: Meta, "Throughput".
-const HIGHEST_THROUGHPUT: u32 = 1000;
-/// A connection to be made.
+/// A connection to be created.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewConnection {
-    /// What people call it, 1 to 200 characters.
+    /// Its name, 1 to 200 characters.
     pub(super) name: String,
-    /// The provider.
-    #[serde(default = "whatsapp_cloud")]
-    #[schema(required = false)]
-    pub(super) kind: Kind,
-    /// Meta's id of the number: digits.
-    pub(super) phone_number_id: String,
-    /// The WhatsApp Business Account that it belongs to: digits.
-    pub(super) waba_id: Option<String>,
-    /// A system user's access token.
-    #[schema(value_type = String, write_only)]
-    pub(super) access_token: SecretString,
-    /// The app's secret, which webhooks are signed with.
-    #[schema(value_type = String, write_only)]
-    pub(super) app_secret: SecretString,
-    /// What Meta says when it verifies the webhook; made up when left out.
-    #[schema(value_type = Option<String>, write_only)]
-    pub(super) verify_token: Option<SecretString>,
-    /// The business portfolio, whose messaging limit all its numbers share; the
-    /// account's or the number's id when left out.
-    pub(super) portfolio: Option<String>,
-    /// Messages a second, 1 to 1,000; what Meta says when left out.
+    /// Its account at the provider.
+    pub(super) provider: ProviderMember,
+    /// Its credentials by name, as the provider's capabilities list them.
+    #[schema(value_type = BTreeMap<String, String>, write_only)]
+    pub(super) credentials: BTreeMap<String, SecretString>,
+    /// The quota group whose limit its senders share; for WhatsApp the business portfolio.
+    /// The account's or the sender's id where it is absent.
+    pub(super) quota_group: Option<String>,
+    /// Its throughput in messages a second; the provider's where it is absent.
     pub(super) throughput_mps: Option<u32>,
-    /// How many different people in 24 hours; what Meta says when left out.
-    pub(super) messaging_limit: Option<Limit>,
+    /// The limit of the quota group in unique contacts; the provider's where it is absent.
+    pub(super) quota_limit: Option<u64>,
 }
 
-const fn whatsapp_cloud() -> Kind {
-    Kind::WhatsappCloud
+/// The account of a connection at its provider: the provider's name, and a member of that
+/// name with its settings.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({"type": "whatsapp_cloud", "whatsapp_cloud": {"phone_number_id": "106540352242922"}}))]
+pub(crate) struct ProviderMember {
+    /// The provider's name, such as `whatsapp_cloud`.
+    pub(super) r#type: String,
+    /// The provider's settings.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    pub(super) members: Map<String, Value>,
 }
 
-/// What is to change of a connection.
+/// Changes of a connection. An absent member stays as it is.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ConnectionChanges {
-    /// What people call it.
+    /// Its name.
     pub(super) name: Option<String>,
-    /// A new access token.
-    #[schema(value_type = Option<String>, write_only)]
-    pub(super) access_token: Option<SecretString>,
-    /// A new app secret.
-    #[schema(value_type = Option<String>, write_only)]
-    pub(super) app_secret: Option<SecretString>,
-    /// A new verification token.
-    #[schema(value_type = Option<String>, write_only)]
-    pub(super) verify_token: Option<SecretString>,
-    /// Messages a second, 1 to 1,000.
-    pub(super) throughput_mps: Option<u32>,
-    /// How many different people in 24 hours at most, for the whole portfolio;
-    /// never more than Meta says. `"unlimited"` leaves it to Meta.
-    pub(super) messaging_limit: Option<Limit>,
-    /// The countries that are left out, by two-letter ISO code; a country is added
-    /// by itself when Meta says that the account may not send there.
-    #[schema(value_type = Option<Vec<String>>)]
-    pub(super) blocked_countries: Option<BTreeSet<CountryCode>>,
+    /// New credentials by name; absent ones stay as they are.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, String>, write_only)]
+    pub(super) credentials: BTreeMap<String, SecretString>,
+    /// Its throughput in messages a second; `null` to use the provider's.
+    #[serde(default)]
+    #[schema(value_type = Option<u32>)]
+    pub(super) throughput_mps: Setting<u32>,
+    /// The limit of the quota group in unique contacts, never more than the provider
+    /// reports; `null` to use the provider's.
+    #[serde(default)]
+    #[schema(value_type = Option<u64>)]
+    pub(super) quota_limit: Setting<u64>,
+    /// The countries whose recipients are skipped. A country is added when the provider
+    /// reports that the account may not send there.
+    pub(super) blocked_countries: Option<BTreeSet<Country>>,
 }
 
-/// A number of people, or `"unlimited"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(untagged, expecting = "expected a number of people, or \"unlimited\"")]
-pub(crate) enum Limit {
-    /// At most so many.
-    People(u64),
-    /// Any number.
-    Any(Unlimited),
-}
-
-/// The word for no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Unlimited {
-    /// Any number.
-    Unlimited,
-}
-
-impl Limit {
-    pub(super) fn people(self) -> Option<u64> {
-        match self {
-            Self::People(people) => Some(people),
-            Self::Any(Unlimited::Unlimited) => None,
-        }
-    }
-}
-
-impl From<Option<u64>> for Limit {
-    fn from(limit: Option<u64>) -> Self {
-        limit.map_or(Self::Any(Unlimited::Unlimited), Self::People)
-    }
-}
-
-/// A connection, without its secrets.
+/// A connection, without its credentials.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ConnectionView {
     /// Its id.
     #[schema(value_type = String)]
     pub(super) id: ConnectionId,
-    /// What people call it.
+    /// Its name.
     pub(super) name: String,
-    /// The provider.
-    pub(super) kind: Kind,
-    /// Meta's id of the number.
-    pub(super) phone_number_id: String,
-    /// The WhatsApp Business Account.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) waba_id: Option<String>,
-    /// The business portfolio.
-    pub(super) portfolio: String,
-    /// Messages a second, replies included.
+    /// Its account at the provider.
+    pub(super) provider: ProviderMember,
+    /// The quota group; `null` where the provider has no quota.
+    pub(super) quota_group: Option<String>,
+    /// The limit of the quota group in unique contacts in 24 hours; `null` for unlimited.
+    pub(super) quota_limit: Option<u64>,
+    /// Its throughput in messages a second.
     pub(super) throughput_mps: u32,
-    /// How many different people the portfolio may write to in 24 hours.
-    pub(super) messaging_limit: Limit,
-    /// How people take the number's messages: `green`, `yellow`, `red`, `unknown`.
+    /// How contacts rate its messages: `green`, `yellow`, `red` or `unknown`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) quality: Option<String>,
-    /// The countries that are left out, by two-letter ISO code.
-    pub(super) blocked_countries: BTreeSet<String>,
-    /// When Meta was asked about the number last.
+    /// The countries whose recipients are skipped.
+    pub(super) blocked_countries: BTreeSet<Country>,
+    /// When the provider was probed last.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub(super) checked_at: Option<Timestamp>,
-    /// The last news of the account.
+    /// The latest event of the account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) note: Option<Note>,
-    /// When it was made.
+    /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     pub(super) created_at: Timestamp,
-    /// The address for Meta's webhook settings, if ours is known.
+    /// The webhook's address for the provider's dashboard, where ours is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) webhook_url: Option<String>,
 }
 
-/// A connection that was just made.
+/// A connection that was just created.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct MadeConnection {
+pub(crate) struct CreatedConnection {
     #[serde(flatten)]
-    pub(super) about: ConnectionView,
-    /// The verification token for Meta's webhook settings, when it was made up
-    /// here. It is shown this once.
+    pub(super) connection: ConnectionView,
+    /// The credentials that were generated. They are shown this once.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) generated_credentials: BTreeMap<String, String>,
+    /// What the provider reports; absent where it was not probed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) verify_token: Option<String>,
-    /// What Meta says of the number; none when it was not asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) number: Option<NumberView>,
+    pub(super) probe: Option<ProbeView>,
 }
 
 /// All connections.
@@ -172,156 +128,172 @@ pub(crate) struct ConnectionList {
     pub(super) items: Vec<ConnectionView>,
 }
 
-/// What Meta says of a number.
+/// What a provider reports of a connection.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct NumberView {
-    /// The number as it is shown to people.
-    display_phone_number: Option<String>,
-    /// The name that contacts see.
-    verified_name: Option<String>,
-    /// How contacts take its messages: `green`, `yellow`, `red` or `unknown`.
-    quality: &'static str,
-    /// Whether it is in use, such as `connected`, `restricted` or `banned`.
-    status: &'static str,
+pub(crate) struct ProbeView {
+    /// How contacts rate its messages: `green`, `yellow`, `red` or `unknown`.
+    quality: Option<&'static str>,
     /// Messages a second.
-    throughput_mps: u32,
-    /// The portfolio's limit, if it is told.
-    messaging_limit: Option<Limit>,
-    /// Whether it can send: `available`, `limited`, `blocked` or `unknown`.
-    can_send: &'static str,
-    /// Meta's codes of what is in the way.
-    obstacles: Vec<Obstacle>,
+    throughput_mps: Option<u32>,
+    /// The limit of its quota group in unique contacts; `null` for unlimited.
+    quota_limit: Option<u32>,
+    /// Why it cannot send; `null` where it can.
+    obstacle: Option<&'static str>,
+    /// The provider's own facts.
+    #[schema(value_type = Object)]
+    details: Map<String, Value>,
 }
 
-/// Something in a number's way.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Obstacle {
-    /// Where it lies, such as `PHONE_NUMBER`, `WABA` or `BUSINESS`.
-    entity: String,
-    /// Meta's code.
-    code: u32,
-}
-
-/// A field and what is wrong with it.
-pub(super) type Wrong = (&'static str, &'static str);
-
-pub(super) fn check_all(problems: Vec<Option<Wrong>>) -> Answer<()> {
-    let problems: Vec<FieldError> = problems.into_iter().flatten().map(Into::into).collect();
-    if problems.is_empty() { Ok(()) } else { Err(Problem::fields(problems)) }
-}
-
-fn wrong(is_right: bool, field: &'static str, reason: &'static str) -> Option<Wrong> {
-    (!is_right).then_some((field, reason))
-}
-
-fn wrong_name(name: &str) -> Option<Wrong> {
-    let length = name.trim().chars().count();
-    wrong((1..=200).contains(&length), "name", "must have 1 to 200 characters")
-}
-
-fn wrong_id(field: &'static str, id: &str) -> Option<Wrong> {
-    let digits = (1..=32).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit());
-    wrong(digits, field, "must be digits only, as Meta's dashboard shows it")
-}
-
-fn wrong_secret(field: &'static str, secret: &SecretString) -> Option<Wrong> {
-    let secret = secret.expose_secret();
-    let right =
-        (1..=4096).contains(&secret.len()) && secret.bytes().all(|byte| byte.is_ascii_graphic());
-    wrong(right, field, "must be a text without spaces, copied as a whole")
-}
-
-fn wrong_portfolio(portfolio: &str) -> Option<Wrong> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-    let right = (1..=64).contains(&portfolio.len()) && portfolio.bytes().all(allowed);
-    wrong(right, "portfolio", "must be 1 to 64 letters, digits, - and _")
-}
-
-fn wrong_throughput(throughput: u32) -> Option<Wrong> {
-    let right = (1..=HIGHEST_THROUGHPUT).contains(&throughput);
-    wrong(right, "throughput_mps", "must be from 1 to 1000 messages a second")
-}
-
-fn wrong_limit(limit: Limit) -> Option<Wrong> {
-    wrong(limit != Limit::People(0), "messaging_limit", "must be at least 1, or \"unlimited\"")
-}
-
-impl NewConnection {
-    pub(super) fn problems(&self) -> Vec<Option<Wrong>> {
-        vec![
-            wrong_name(&self.name),
-            wrong_id("phone_number_id", &self.phone_number_id),
-            self.waba_id.as_deref().and_then(|id| wrong_id("waba_id", id)),
-            wrong_secret("access_token", &self.access_token),
-            wrong_secret("app_secret", &self.app_secret),
-            self.verify_token.as_ref().and_then(|token| wrong_secret("verify_token", token)),
-            self.portfolio.as_deref().and_then(wrong_portfolio),
-            self.throughput_mps.and_then(wrong_throughput),
-            self.messaging_limit.and_then(wrong_limit),
-        ]
-    }
-}
-
-pub(super) fn told_limit(limit: MessagingLimit) -> Limit {
-    limit.people().map(u64::from).into()
-}
-
-impl ConnectionChanges {
-    pub(super) fn problems(&self) -> Vec<Option<Wrong>> {
-        let secret = |field, secret: &Option<SecretString>| {
-            secret.as_ref().and_then(|secret| wrong_secret(field, secret))
-        };
-        vec![
-            self.name.as_deref().and_then(wrong_name),
-            secret("access_token", &self.access_token),
-            secret("app_secret", &self.app_secret),
-            secret("verify_token", &self.verify_token),
-            self.throughput_mps.and_then(wrong_throughput),
-            self.messaging_limit.and_then(wrong_limit),
-        ]
-    }
-}
-
-impl From<NumberInfo> for NumberView {
-    fn from(number: NumberInfo) -> Self {
-        let (can_send, obstacles) = match number.health {
-            Some(health) => (health.can_send, health.obstacles),
-            None => (SendAbility::Unknown, Vec::new()),
-        };
+impl From<Probe> for ProbeView {
+    fn from(probe: Probe) -> Self {
         Self {
-            display_phone_number: number.display_phone_number,
-            verified_name: number.verified_name,
-            quality: number.quality.as_str(),
-            status: status(number.status),
-            throughput_mps: number.throughput.per_second(),
-            messaging_limit: number.limit.map(told_limit),
-            can_send: ability(can_send),
-            obstacles: obstacles
-                .into_iter()
-                .map(|(entity, code)| Obstacle { entity, code })
-                .collect(),
+            quality: probe.quality.map(|quality| quality.as_str()),
+            throughput_mps: probe.throughput_mps,
+            quota_limit: probe.quota.and_then(|quota| quota.contacts()),
+            obstacle: probe.obstacle,
+            details: probe.details,
         }
     }
 }
 
-fn status(status: NumberStatus) -> &'static str {
-    match status {
-        NumberStatus::Connected => "connected",
-        NumberStatus::Pending => "pending",
-        NumberStatus::Flagged => "flagged",
-        NumberStatus::Limited => "limited",
-        NumberStatus::Restricted => "restricted",
-        NumberStatus::Banned => "banned",
-        NumberStatus::Gone => "gone",
-        NumberStatus::Unknown => "unknown",
+impl ProviderMember {
+    /// The settings: the value of the only other member, which has the provider's name.
+    pub(super) fn settings(&self) -> Result<Map<String, Value>, FieldProblem> {
+        let name = &self.r#type;
+        match (self.members.get(name), self.members.len()) {
+            (Some(Value::Object(settings)), 1) => Ok(settings.clone()),
+            _ => Err(problem(
+                "provider",
+                &format!("must have the members type and {name}, an object, and no other"),
+            )),
+        }
     }
 }
 
-fn ability(ability: SendAbility) -> &'static str {
-    match ability {
-        SendAbility::Available => "available",
-        SendAbility::Limited => "limited",
-        SendAbility::Blocked => "blocked",
-        SendAbility::Unknown => "unknown",
+impl From<&ProviderConfig> for ProviderMember {
+    fn from(config: &ProviderConfig) -> Self {
+        let settings = Value::Object(config.settings.clone());
+        Self {
+            r#type: config.provider.clone(),
+            members: Map::from_iter([(config.provider.clone(), settings)]),
+        }
     }
+}
+
+impl ConnectionView {
+    pub(super) fn of(connection: Connection, health: Health, throughput_mps: u32) -> Self {
+        Self {
+            provider: (&connection.provider).into(),
+            id: connection.id,
+            name: connection.name,
+            quota_group: connection.quota_group,
+            quota_limit: None,
+            throughput_mps,
+            quality: health.quality,
+            blocked_countries: health.blocked_countries,
+            checked_at: health.checked_at,
+            note: health.note,
+            created_at: connection.created_at,
+            webhook_url: None,
+        }
+    }
+}
+
+pub(super) fn problem(field: &str, reason: &str) -> FieldProblem {
+    FieldProblem { field: field.to_owned(), reason: reason.to_owned() }
+}
+
+pub(super) fn refuse_all(problems: Vec<Option<FieldProblem>>) -> Answer<()> {
+    let problems: Vec<FieldProblem> = problems.into_iter().flatten().collect();
+    if problems.is_empty() { Ok(()) } else { Err(Problem::fields(problems)) }
+}
+
+impl NewConnection {
+    pub(super) fn problems(&self, capabilities: &Capabilities) -> Vec<Option<FieldProblem>> {
+        let mut problems = vec![
+            check_name(&self.name),
+            self.quota_group.as_deref().and_then(|group| check_group(group, capabilities)),
+            self.throughput_mps.and_then(|mps| check_throughput(mps, capabilities)),
+            self.quota_limit.and_then(|limit| check_limit(limit, capabilities)),
+        ];
+        problems.extend(check_credentials(&self.credentials, capabilities));
+        for field in capabilities.credentials.iter().filter(|field| !field.generated) {
+            let is_missing = !self.credentials.contains_key(field.name);
+            let name = format!("credentials.{}", field.name);
+            problems.push(is_missing.then(|| problem(&name, "is required")));
+        }
+        problems
+    }
+
+    /// The credentials of the request.
+    pub(super) fn credentials(&self) -> Credentials {
+        credentials(&self.credentials)
+    }
+}
+
+impl ConnectionChanges {
+    pub(super) fn problems(&self, capabilities: &Capabilities) -> Vec<Option<FieldProblem>> {
+        let throughput = self.throughput_mps.given().and_then(|mps| *mps);
+        let limit = self.quota_limit.given().and_then(|limit| *limit);
+        let mut problems = vec![
+            self.name.as_deref().and_then(check_name),
+            throughput.and_then(|mps| check_throughput(mps, capabilities)),
+            limit.and_then(|limit| check_limit(limit, capabilities)),
+        ];
+        problems.extend(check_credentials(&self.credentials, capabilities));
+        problems
+    }
+
+    /// The credentials of the request.
+    pub(super) fn credentials(&self) -> Credentials {
+        credentials(&self.credentials)
+    }
+}
+
+fn credentials(given: &BTreeMap<String, SecretString>) -> Credentials {
+    given.iter().map(|(name, secret)| (name.clone(), secret.clone())).collect()
+}
+
+fn check(is_valid: bool, field: &str, reason: &str) -> Option<FieldProblem> {
+    (!is_valid).then(|| problem(field, reason))
+}
+
+fn check_name(name: &str) -> Option<FieldProblem> {
+    let length = name.trim().chars().count();
+    check((1..=200).contains(&length), "name", "must have 1 to 200 characters")
+}
+
+fn check_group(group: &str, capabilities: &Capabilities) -> Option<FieldProblem> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let is_valid = (1..=64).contains(&group.len()) && group.bytes().all(allowed);
+    check(is_valid, "quota_group", "must be 1 to 64 letters, digits, - and _")
+        .or_else(|| check(capabilities.quota.is_some(), "quota_group", NO_QUOTA))
+}
+
+const NO_QUOTA: &str = "is not used: the provider has no quota";
+
+fn check_throughput(mps: u32, capabilities: &Capabilities) -> Option<FieldProblem> {
+    let max = capabilities.throughput.max_mps;
+    let reason = format!("must be from 1 to {max} messages a second");
+    check((1..=max).contains(&mps), "throughput_mps", &reason)
+}
+
+fn check_limit(limit: u64, capabilities: &Capabilities) -> Option<FieldProblem> {
+    check(limit > 0, "quota_limit", "must be at least 1, or null to use the provider's")
+        .or_else(|| check(capabilities.quota.is_some(), "quota_limit", NO_QUOTA))
+}
+
+fn check_credentials<'a>(
+    given: &'a BTreeMap<String, SecretString>,
+    capabilities: &'a Capabilities,
+) -> impl Iterator<Item = Option<FieldProblem>> + use<'a> {
+    given.iter().map(|(name, secret)| {
+        let field = format!("credentials.{name}");
+        let known = capabilities.credentials.iter().any(|field| field.name == name);
+        let text = secret.expose_secret();
+        let is_valid =
+            (1..=4096).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        check(known, &field, "is not a credential of the provider")
+            .or_else(|| check(is_valid, &field, "must be a text without spaces, copied as a whole"))
+    })
 }

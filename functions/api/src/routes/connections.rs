@@ -1,85 +1,75 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use carillon::channel::whatsapp_cloud::{CloudApiError, NumberInfo};
+use carillon::campaign::{self, Status};
+use carillon::channel::{Credentials, FieldProblem, Probe, ProbeError, Provider, ProviderConfig};
 use carillon::connection::store::Changes;
-use carillon::connection::{self, Connection, Secrets, VaultError};
-use carillon::delivery::learn;
+use carillon::connection::{self, Connection, Health, VaultError};
+use carillon::delivery::record_probe;
 use carillon::ids::ConnectionId;
-use carillon::plan;
+use carillon::quota;
 use carillon::time::Timestamp;
 use http::StatusCode;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::campaign_view::Setting;
 use super::connection_view::{
-    ConnectionChanges, ConnectionList, ConnectionView, Limit, MadeConnection, NewConnection,
-    NumberView, check_all,
+    ConnectionChanges, ConnectionList, ConnectionView, CreatedConnection, NewConnection, ProbeView,
+    problem, refuse_all,
 };
 use crate::Api;
 use crate::body::{Asked, Body, Id};
 use crate::problem::{Answer, Problem};
 
-/// What a number can do when Meta is not asked. Source: Meta, "Throughput".
-const STANDARD_THROUGHPUT: u32 = 80;
-/// What a new portfolio may do. Source: Meta, "Messaging limits".
-const FIRST_LIMIT: u64 = 250;
-
-/// Whether Meta is asked about a new number.
+/// Whether the provider is probed.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct CheckAsked {
-    /// `false` makes the connection without asking Meta about the number.
+    /// `false` creates the connection without probing the provider.
     check: Option<bool>,
 }
 
-/// Make a connection
+/// Create a connection
 ///
-/// Meta is asked about the number first; when it can't be reached or refuses the
-/// token, nothing is made. The answer may show a secret and is therefore not
-/// kept for a repetition with the same `Idempotency-Key`, which is answered with
-/// 409.
+/// The provider is probed first. Where it cannot be reached or refuses the credentials,
+/// nothing is created. The answer may show a secret, so it is not kept for a repetition with
+/// the same `Idempotency-Key`, which is answered with 409.
 #[utoipa::path(post, path = "/v1/connections", operation_id = "createConnection", tag = "Connections",
     params(CheckAsked), request_body = NewConnection,
-    responses((status = 201, description = "The connection.", body = MadeConnection)))]
+    responses((status = 201, description = "The connection.", body = CreatedConnection)))]
 pub(crate) async fn create(
     State(api): State<Arc<Api>>,
     Asked(asked): Asked<CheckAsked>,
     Body(new): Body<NewConnection>,
-) -> Answer<(StatusCode, Json<MadeConnection>)> {
+) -> Answer<(StatusCode, Json<CreatedConnection>)> {
     let now = api.clock.now();
-    check_all(new.problems())?;
+    let provider = provider(&api, &new.provider.r#type)?;
+    let config = configure(provider.as_ref(), &new)?;
     let others = connection::store::all(&api.table).await?;
-    refuse_twin(&others, &new.phone_number_id)?;
-    let made_up =
-        new.verify_token.is_none().then(|| BASE64_URL_SAFE_NO_PAD.encode(api.ids.bytes::<24>()));
-    let mut connection = new.connection(&api, made_up.as_deref(), now).await?;
-    let number = match asked.check {
+    refuse_twin(&others, &config)?;
+    let (credentials, generated_credentials) = generate(&api, provider.as_ref(), &new);
+    let connection = build(&api, &new, config, &credentials, now).await?;
+    let probe = match asked.check {
         Some(false) => None,
-        None | Some(true) => Some(ask_meta(&api, &connection).await?),
+        None | Some(true) => Some(probe(&api, &connection).await?),
     };
-    let told = number.as_ref().map(|number| number.throughput.per_second());
-    connection.throughput_mps = new.throughput_mps.or(told).unwrap_or(STANDARD_THROUGHPUT);
-    let shared = others.iter().any(|other| other.portfolio == connection.portfolio);
-    set_limit(&api, &connection, new.messaging_limit).await?;
-    if new.messaging_limit.is_none() && !shared {
-        let portfolio = &connection.portfolio;
-        plan::store::guess_portfolio_limit(&api.table, portfolio, FIRST_LIMIT).await?;
-    }
+    init_quota(&api, provider.as_ref(), &connection, &others, new.quota_limit).await?;
     if !connection::store::create(&api.table, &connection).await? {
-        let detail = "Another connection was made with this phone_number_id at this moment.";
+        let detail = "Another connection with this sender was created at this moment.";
         return Err(Problem::conflict(detail));
     }
-    if number.is_some() {
-        learn(&api.table, &connection, number.as_ref(), now).await?;
+    if probe.is_some() {
+        record_probe(&api.table, &connection, probe.as_ref(), now).await?;
     }
-    let about = view(&api, connection).await?;
-    let number = number.map(Into::into);
-    Ok((StatusCode::CREATED, Json(MadeConnection { about, verify_token: made_up, number })))
+    let connection = view(&api, connection).await?;
+    let probe = probe.map(Into::into);
+    Ok((StatusCode::CREATED, Json(CreatedConnection { connection, generated_credentials, probe })))
 }
 
 /// List the connections
@@ -107,8 +97,8 @@ pub(crate) async fn get(
 
 /// Change a connection
 ///
-/// New secrets are taken up within a minute.
-#[utoipa::path(patch, path = "/v1/connections/{id}", operation_id = "changeConnection", tag = "Connections",
+/// New credentials take effect within a minute.
+#[utoipa::path(patch, path = "/v1/connections/{id}", operation_id = "updateConnection", tag = "Connections",
     params(("id" = String, Path, description = "The connection's id.")), request_body = ConnectionChanges,
     responses((status = 200, description = "The connection.", body = ConnectionView)))]
 pub(crate) async fn change(
@@ -116,74 +106,194 @@ pub(crate) async fn change(
     Id(id): Id<ConnectionId>,
     Body(changes): Body<ConnectionChanges>,
 ) -> Answer<Json<ConnectionView>> {
-    check_all(changes.problems())?;
     let connection = find(&api, id).await?;
-    set_limit(&api, &connection, changes.messaging_limit).await?;
-    let given = (changes.access_token, changes.app_secret, changes.verify_token);
-    let secrets = match new_secrets(&api, &connection, given).await? {
-        Some(secrets) => Some(seal(&api, id, &secrets).await?),
-        None => None,
+    let provider = provider(&api, &connection.provider.provider)?;
+    refuse_all(changes.problems(provider.capabilities()))?;
+    if let (Setting::Given(limit), Some(group)) = (&changes.quota_limit, &connection.quota_group) {
+        quota::store::set_limit(&api.table, group, *limit).await?;
+    }
+    let credentials = changes.credentials();
+    let credentials = match credentials.is_empty() {
+        true => None,
+        false => {
+            let merged = merge(&api, provider.as_ref(), &connection, credentials).await?;
+            Some(seal(&api, id, &merged).await?)
+        }
     };
     let name = changes.name.map(|name| name.trim().to_owned());
-    let changed = Changes { name, throughput_mps: changes.throughput_mps, secrets };
+    let throughput_mps = changes.throughput_mps.given().copied();
+    let changed = Changes { name, throughput_mps, credentials };
     if !connection::store::change(&api.table, &connection, &changed).await? {
-        let detail = "Its secrets were changed at this moment. Enter the new ones again.";
+        let detail = "Its credentials were changed at this moment. Enter the new ones again.";
         return Err(Problem::conflict(detail));
     }
     if let Some(countries) = changes.blocked_countries {
-        let countries = countries.into_iter().map(Into::into).collect();
         connection::store::set_blocked_countries(&api.table, id, &countries).await?;
     }
     Ok(Json(view(&api, find(&api, id).await?).await?))
 }
 
-/// Ask Meta about the number
+/// Delete a connection
 ///
-/// Its quality, limit and throughput, and whether it can send. What Meta says holds
-/// from then on. By itself this is done every six hours while the number sends.
+/// Its credentials are deleted with it. A connection with campaigns that may still send is
+/// not deleted.
+#[utoipa::path(delete, path = "/v1/connections/{id}", operation_id = "deleteConnection", tag = "Connections",
+    params(("id" = String, Path, description = "The connection's id.")),
+    responses((status = 204, description = "It is deleted.")))]
+pub(crate) async fn delete(
+    State(api): State<Arc<Api>>,
+    Id(id): Id<ConnectionId>,
+) -> Answer<StatusCode> {
+    let connection = find(&api, id).await?;
+    for status in [Status::Active, Status::Scheduled, Status::Paused, Status::Halted] {
+        let campaigns = campaign::store::all(&api.table, status).await?;
+        if let Some(campaign) = campaigns.iter().find(|one| one.settings.connection_id == id) {
+            let detail = format!(
+                "The campaign {} of this connection is {status}: cancel it first.",
+                campaign.id
+            );
+            return Err(Problem::conflict(detail));
+        }
+    }
+    connection::store::delete(&api.table, &connection).await?;
+    let forgotten = api.vault.forget(id).await;
+    forgotten.map_err(|error| Problem::internal(&error))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Probe a connection
+///
+/// Its quality, its limits, and whether it can send. What the provider reports takes effect.
+/// While the connection sends, it is probed every six hours.
 #[utoipa::path(post, path = "/v1/connections/{id}/check", operation_id = "checkConnection", tag = "Connections",
     params(("id" = String, Path, description = "The connection's id.")),
-    responses((status = 200, description = "What Meta says.", body = NumberView)))]
+    responses((status = 200, description = "What the provider reports.", body = ProbeView)))]
 pub(crate) async fn check(
     State(api): State<Arc<Api>>,
     Id(id): Id<ConnectionId>,
-) -> Answer<Json<NumberView>> {
+) -> Answer<Json<ProbeView>> {
     let connection = find(&api, id).await?;
-    let number = ask_meta(&api, &connection).await?;
-    learn(&api.table, &connection, Some(&number), api.clock.now()).await?;
-    Ok(Json(number.into()))
+    let probe = probe(&api, &connection).await?;
+    record_probe(&api.table, &connection, Some(&probe), api.clock.now()).await?;
+    Ok(Json(probe.into()))
 }
 
-type Given = (Option<SecretString>, Option<SecretString>, Option<SecretString>);
+fn provider(api: &Api, name: &str) -> Answer<Arc<dyn Provider>> {
+    let providers = api.routes.providers();
+    providers.get(name).cloned().ok_or_else(|| {
+        let known: Vec<_> = providers.all().map(|provider| provider.name()).collect();
+        Problem::field("provider.type", format!("must be one of {}", known.join(", ")))
+    })
+}
 
-/// The secrets as changed, if any is. With all three given the old ones need not be
-/// readable: they may have been sealed elsewhere.
-async fn new_secrets(api: &Api, connection: &Connection, given: Given) -> Answer<Option<Secrets>> {
-    let secrets = match given {
-        (None, None, None) => return Ok(None),
-        (Some(access_token), Some(app_secret), Some(verify_token)) => {
-            Secrets { access_token, app_secret, verify_token }
+fn configure(provider: &dyn Provider, new: &NewConnection) -> Answer<ProviderConfig> {
+    let mut problems = new.problems(provider.capabilities());
+    let config = new
+        .provider
+        .settings()
+        .map_err(|problem| vec![problem])
+        .and_then(|settings| provider.configure(settings).map_err(under_provider));
+    match config {
+        Ok(config) => refuse_all(problems).map(|()| config),
+        Err(more) => {
+            problems.extend(more.into_iter().map(Some));
+            refuse_all(problems)?;
+            Err(Problem::failed())
         }
-        (access_token, app_secret, verify_token) => {
-            let known = api.vault.open(connection.id, &connection.secrets).await;
-            let known = known.map_err(|error| unreadable(&error))?;
-            Secrets {
-                access_token: access_token.unwrap_or(known.access_token),
-                app_secret: app_secret.unwrap_or(known.app_secret),
-                verify_token: verify_token.unwrap_or(known.verify_token),
-            }
+    }
+}
+
+fn under_provider(problems: Vec<FieldProblem>) -> Vec<FieldProblem> {
+    let under = |one: FieldProblem| problem(&format!("provider.{}", one.field), &one.reason);
+    problems.into_iter().map(under).collect()
+}
+
+/// The credentials of a new connection, and those among them that were generated.
+fn generate(
+    api: &Api,
+    provider: &dyn Provider,
+    new: &NewConnection,
+) -> (Credentials, BTreeMap<String, String>) {
+    let mut credentials = new.credentials();
+    let mut generated = BTreeMap::new();
+    for field in provider.capabilities().credentials.iter().filter(|field| field.generated) {
+        if credentials.get(field.name).is_none() {
+            let secret = BASE64_URL_SAFE_NO_PAD.encode(api.ids.bytes::<24>());
+            credentials.set(field.name, SecretString::from(secret.as_str()));
+            generated.insert(field.name.to_owned(), secret);
         }
+    }
+    (credentials, generated)
+}
+
+async fn build(
+    api: &Api,
+    new: &NewConnection,
+    config: ProviderConfig,
+    credentials: &Credentials,
+    now: Timestamp,
+) -> Answer<Connection> {
+    let id = ConnectionId::from_uuid(api.ids.uuid(now));
+    let has_quota = provider(api, &config.provider)?.capabilities().quota.is_some();
+    let group = new.quota_group.clone().or_else(|| config.account_id.clone());
+    let group = group.unwrap_or_else(|| config.sender_id.clone());
+    Ok(Connection {
+        id,
+        name: new.name.trim().to_owned(),
+        provider: config,
+        quota_group: has_quota.then_some(group),
+        throughput_mps: new.throughput_mps,
+        credentials: seal(api, id, credentials).await?,
+        created_at: now,
+    })
+}
+
+/// Sets the limit of the quota group, or assumes the provider's initial one for a new group.
+async fn init_quota(
+    api: &Api,
+    provider: &dyn Provider,
+    connection: &Connection,
+    others: &[Connection],
+    limit: Option<u64>,
+) -> Answer<()> {
+    let (Some(group), Some(rule)) = (&connection.quota_group, provider.capabilities().quota) else {
+        return Ok(());
     };
-    Ok(Some(secrets))
+    let is_shared = others.iter().any(|other| other.quota_group.as_ref() == Some(group));
+    match limit {
+        Some(limit) => quota::store::set_limit(&api.table, group, Some(limit)).await?,
+        None if !is_shared => {
+            quota::store::assume_limit(&api.table, group, rule.initial_limit).await?;
+        }
+        None => {}
+    }
+    Ok(())
+}
+
+/// The credentials of a connection after changes. Where all are given, the old ones need not
+/// be readable: they may have been sealed with another key.
+async fn merge(
+    api: &Api,
+    provider: &dyn Provider,
+    connection: &Connection,
+    changes: Credentials,
+) -> Answer<Credentials> {
+    let fields = provider.capabilities().credentials;
+    if fields.iter().all(|field| changes.get(field.name).is_some()) {
+        return Ok(changes);
+    }
+    let opened = api.vault.open(connection.id, &connection.credentials).await;
+    Ok(opened.map_err(|error| unreadable(&error))?.merged(changes))
 }
 
 fn unreadable(error: &VaultError) -> Problem {
-    if error.may_pass() {
+    if error.is_transient() {
         return Problem::internal(error);
     }
-    tracing::error!(error = error as &dyn std::error::Error, "secrets can't be opened");
-    let rule = "The connection's secrets can't be opened here. Give access_token, app_secret and verify_token together to enter them anew.";
-    Problem::conflict(rule)
+    tracing::error!(error = error as &dyn std::error::Error, "credentials cannot be opened");
+    Problem::conflict(
+        "The connection's credentials cannot be opened here. Give all of them together to enter them anew.",
+    )
 }
 
 async fn find(api: &Api, id: ConnectionId) -> Answer<Connection> {
@@ -191,91 +301,53 @@ async fn find(api: &Api, id: ConnectionId) -> Answer<Connection> {
     found.ok_or_else(|| Problem::not_found("connection"))
 }
 
-fn refuse_twin(others: &[Connection], phone_number_id: &str) -> Answer<()> {
-    match others.iter().find(|other| other.phone_number_id == phone_number_id) {
+fn refuse_twin(others: &[Connection], config: &ProviderConfig) -> Answer<()> {
+    let same = |other: &&Connection| {
+        other.provider.provider == config.provider && other.provider.sender_id == config.sender_id
+    };
+    match others.iter().find(same) {
         None => Ok(()),
         Some(other) => {
-            let detail = format!("The connection {} has this phone_number_id already.", other.id);
+            let detail = format!("The connection {} has this sender already.", other.id);
             Err(Problem::conflict(detail))
         }
     }
 }
 
-/// Sets the limit of the connection's portfolio, where there is one to be set.
-async fn set_limit(api: &Api, connection: &Connection, limit: Option<Limit>) -> Answer<()> {
-    if let Some(limit) = limit {
-        let portfolio = &connection.portfolio;
-        plan::store::set_portfolio_limit(&api.table, portfolio, limit.people()).await?;
-    }
-    Ok(())
-}
-
 async fn view(api: &Api, connection: Connection) -> Answer<ConnectionView> {
-    let ledger = plan::store::ledger(&api.table, &connection.portfolio).await?;
     let health = connection::store::health(&api.table, connection.id).await?;
-    Ok(ConnectionView {
-        id: connection.id,
-        name: connection.name,
-        kind: connection.kind,
-        phone_number_id: connection.phone_number_id,
-        waba_id: connection.waba_id,
-        portfolio: connection.portfolio,
-        throughput_mps: health.throughput(connection.throughput_mps),
-        messaging_limit: ledger.people().into(),
-        quality: health.quality,
-        blocked_countries: health.blocked_countries,
-        checked_at: health.checked_at,
-        note: health.note,
-        created_at: connection.created_at,
-        webhook_url: api.webhook_url.clone(),
-    })
+    let provider = api.routes.providers().get(&connection.provider.provider);
+    let default_mps = provider.map_or(1, |one| one.capabilities().throughput.default_mps);
+    let throughput = connection.throughput(&health, default_mps);
+    let path = provider.and_then(|one| one.receiver()).map(|receiver| receiver.path());
+    let mut view = ConnectionView::of(connection, health, throughput);
+    if let Some(group) = &view.quota_group {
+        view.quota_limit = quota::store::get(&api.table, group).await?.effective_limit();
+    }
+    view.webhook_url =
+        api.webhooks_url.as_ref().zip(path).map(|(base, path)| format!("{base}/{path}"));
+    Ok(view)
 }
 
-async fn ask_meta(api: &Api, connection: &Connection) -> Answer<NumberInfo> {
-    let cloud =
-        api.channels.cloud_api(connection).await.map_err(|error| Problem::internal(&error))?;
-    cloud.number_info().await.map_err(|error| {
+async fn probe(api: &Api, connection: &Connection) -> Answer<Probe> {
+    let route = api.routes.open(connection.clone(), Health::default()).await?;
+    route.probe().await.map_err(|error| {
         let reason = match &error {
-            CloudApiError::Refused(refusal) => format!("is refused by Meta: {refusal}"),
-            CloudApiError::Unreachable(_) | CloudApiError::Unreadable => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "number not checked");
-                format!("can't be checked: {error}; check=false makes the connection without")
+            ProbeError::Refused(refusal) => format!("is refused by the provider: {refusal}"),
+            ProbeError::Unreachable(_) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "not probed");
+                format!("cannot be checked: {error}; check=false creates the connection without")
             }
         };
-        Problem::field("phone_number_id", reason)
+        Problem::field("provider", reason)
     })
 }
 
-async fn seal(api: &Api, id: ConnectionId, secrets: &Secrets) -> Answer<connection::Sealed> {
-    let sealed = api.vault.seal(id, secrets, &api.ids).await;
+async fn seal(
+    api: &Api,
+    id: ConnectionId,
+    credentials: &Credentials,
+) -> Answer<connection::Sealed> {
+    let sealed = api.vault.seal(id, credentials, &api.ids).await;
     sealed.map_err(|error| Problem::internal(&error))
-}
-
-impl NewConnection {
-    async fn connection(
-        &self,
-        api: &Api,
-        made_up: Option<&str>,
-        now: Timestamp,
-    ) -> Answer<Connection> {
-        let id = ConnectionId::from_uuid(api.ids.uuid(now));
-        let given = self.verify_token.as_ref().map(ExposeSecret::expose_secret);
-        let secrets = Secrets {
-            access_token: self.access_token.clone(),
-            app_secret: self.app_secret.clone(),
-            verify_token: given.or(made_up).unwrap_or_default().into(),
-        };
-        let portfolio = self.portfolio.as_ref().or(self.waba_id.as_ref());
-        Ok(Connection {
-            id,
-            name: self.name.trim().to_owned(),
-            kind: self.kind,
-            phone_number_id: self.phone_number_id.clone(),
-            waba_id: self.waba_id.clone(),
-            portfolio: portfolio.unwrap_or(&self.phone_number_id).clone(),
-            throughput_mps: STANDARD_THROUGHPUT,
-            secrets: seal(api, id, &secrets).await?,
-            created_at: now,
-        })
-    }
 }

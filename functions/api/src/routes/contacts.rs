@@ -2,7 +2,9 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use carillon::contact::{self, ContactKey, Erasure, Profile};
+use carillon::address::Address;
+use carillon::contact::{self, Profile};
+use carillon::privacy::{Erasure, erase as erase_person};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -15,19 +17,17 @@ use crate::problem::{Answer, Kind, Problem};
 pub(crate) struct ContactView {
     /// How it is known: a phone in E.164, or a business-scoped user id.
     #[schema(value_type = String, example = "+573001234567")]
-    key: ContactKey,
+    key: Address,
     #[serde(flatten)]
     profile: Profile,
 }
 
 /// A contact by its key: E.164 with or without the plus, or a BSUID.
-pub(crate) fn parse_key(text: &str) -> Answer<ContactKey> {
+pub(crate) fn parse_address(text: &str) -> Answer<Address> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let text = if digits { format!("+{text}") } else { text.trim().to_owned() };
-    match text.parse::<ContactKey>() {
-        Ok(ContactKey::Erased(_)) => {
-            Err(Problem::field("key", "stands for someone who was erased"))
-        }
+    match text.parse::<Address>() {
+        Ok(Address::Erased(_)) => Err(Problem::field("key", "stands for someone who was erased")),
         Ok(key) => Ok(key),
         Err(error) => Err(Problem::field("key", error.to_string())),
     }
@@ -41,7 +41,7 @@ pub(crate) async fn get(
     State(api): State<Arc<Api>>,
     Named(key): Named,
 ) -> Answer<Json<ContactView>> {
-    let key = parse_key(&key)?;
+    let key = parse_address(&key)?;
     let profile = contact::store::get(&api.table, &key).await?;
     let profile = profile.ok_or_else(|| Problem::not_found("contact"))?;
     Ok(Json(ContactView { key, profile }))
@@ -73,13 +73,13 @@ pub(crate) async fn erase(
     State(api): State<Arc<Api>>,
     Named(key): Named,
 ) -> Answer<Json<ErasureView>> {
-    let key = parse_key(&key)?;
+    let key = parse_address(&key)?;
     if contact::store::get(&api.table, &key).await?.is_none() {
         return Err(Problem::not_found("contact"));
     }
     let now = api.clock.now();
     let Erasure { messages, campaigns, under_way } =
-        contact::erase(&api.table, &key, &api.ids, now).await?;
+        erase_person(&api.table, &key, &api.ids, now).await?;
     if under_way > 0 {
         let detail = "A message to them is on its way at this moment. They are on the blacklist \
                       and the rest is erased; ask again in a minute.";
@@ -102,7 +102,7 @@ pub(crate) async fn blacklist(
     Named(key): Named,
 ) -> Answer<Json<ContactView>> {
     let now = api.clock.now();
-    let key = parse_key(&key)?;
+    let key = parse_address(&key)?;
     let profile = contact::store::blacklist(&api.table, &key, now).await?;
     Ok(Json(ContactView { key, profile }))
 }
@@ -117,7 +117,7 @@ pub(crate) async fn unblacklist(
     State(api): State<Arc<Api>>,
     Named(key): Named,
 ) -> Answer<Json<ContactView>> {
-    let key = parse_key(&key)?;
+    let key = parse_address(&key)?;
     if contact::store::get(&api.table, &key).await?.is_none() {
         return Err(Problem::not_found("contact"));
     }

@@ -7,8 +7,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use carillon::campaign::{self, Campaign};
 use carillon::ids::CampaignId;
-use carillon::plan::Cursor;
-use carillon::recipient::{self, Recipient};
+use carillon::recipient::{self, Cursor, CursorRange, Recipient, SkipReason};
 use carillon::table::{StoreError, Table};
 use carillon::time::Timestamp;
 use futures::stream;
@@ -22,7 +21,7 @@ use crate::problem::Answer;
 const PAGE: u32 = 500;
 
 /// The columns of every export; a campaign's own come after them.
-const COLUMNS: [&str; 12] = [
+const COLUMNS: [&str; 13] = [
     "contact",
     "status",
     "attempt",
@@ -34,6 +33,7 @@ const COLUMNS: [&str; 12] = [
     "closed_at",
     "failed_at",
     "code",
+    "skip_reason",
     "reason",
 ];
 
@@ -100,20 +100,13 @@ impl Export {
             if let Some(bytes) = self.ready.pop_front() {
                 return Ok(Some((bytes, self)));
             }
-            let Ahead::After(place) = std::mem::replace(&mut self.ahead, Ahead::Nothing) else {
+            let Ahead::After(after) = std::mem::replace(&mut self.ahead, Ahead::Nothing) else {
                 return Ok(None);
             };
             let (table, campaign) = (&self.table, &self.campaign);
-            let (page, next) = recipient::store::walk(
-                table,
-                campaign.id,
-                campaign.shards,
-                place.as_ref(),
-                None,
-                PAGE,
-            )
-            .await
-            .inspect_err(|error| {
+            let range = CursorRange::after(after.as_ref());
+            let page = recipient::store::walk(table, campaign.recipients(), range, PAGE).await;
+            let (page, next) = page.inspect_err(|error| {
                 tracing::error!(error = error as &dyn std::error::Error, "an export broke off");
             })?;
             if next.is_some() {
@@ -140,6 +133,7 @@ impl Export {
             time(recipient.closed_at),
             time(recipient.failed_at),
             code,
+            cell(recipient.skip_reason.map_or("", SkipReason::as_str)),
             cell(recipient.reason.as_deref().unwrap_or_default()),
         ];
         let own = self.columns.iter().map(|name| value(&recipient.columns, name));

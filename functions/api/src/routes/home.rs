@@ -1,8 +1,13 @@
+use std::sync::Arc;
+
 use axum::Json;
+use axum::extract::State;
 use axum::response::Html;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::OpenApi;
+
+use crate::Api;
 
 /// How the API is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -23,8 +28,8 @@ pub(crate) async fn health() -> Json<Health> {
 /// This description
 #[utoipa::path(get, path = "/openapi.json", operation_id = "describe", tag = "About",
     responses((status = 200, description = "The API as an OpenAPI 3.1 document.", content_type = "application/json", body = Object)))]
-pub(crate) async fn description() -> Json<OpenApi> {
-    Json(crate::openapi())
+pub(crate) async fn description(State(api): State<Arc<Api>>) -> Json<OpenApi> {
+    Json(crate::openapi(api.routes.providers()))
 }
 
 /// A page for people

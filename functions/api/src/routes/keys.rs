@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use carillon::api_key::{self, ApiKey, Scope};
 use carillon::ids::KeyId;
-use carillon::key::{self, ApiKey, Scope};
 use carillon::time::Timestamp;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -85,8 +85,8 @@ pub(crate) async fn create(
         scopes: new.scopes.into_iter().collect(),
         created_at: now,
     };
-    let key = key::generate(&api.ids);
-    key::store::put(&api.table, &key, &stored).await?;
+    let key = api_key::generate(&api.ids);
+    api_key::store::put(&api.table, &key, &stored).await?;
     Ok((StatusCode::CREATED, Json(MadeKey { about: stored.into(), key })))
 }
 
@@ -94,7 +94,7 @@ pub(crate) async fn create(
 #[utoipa::path(get, path = "/v1/keys", operation_id = "listKeys", tag = "Keys",
     responses((status = 200, description = "All keys.", body = KeyList)))]
 pub(crate) async fn list(State(api): State<Arc<Api>>) -> Answer<Json<KeyList>> {
-    let keys = key::store::all(&api.table).await?;
+    let keys = api_key::store::all(&api.table).await?;
     Ok(Json(KeyList { items: keys.into_iter().map(Into::into).collect() }))
 }
 
@@ -105,7 +105,7 @@ pub(crate) async fn list(State(api): State<Arc<Api>>) -> Answer<Json<KeyList>> {
     params(("id" = String, Path, description = "The key's id.")),
     responses((status = 204, description = "It is gone.")))]
 pub(crate) async fn delete(State(api): State<Arc<Api>>, Id(id): Id<KeyId>) -> Answer<StatusCode> {
-    let found = key::store::delete(&api.table, id).await?;
+    let found = api_key::store::delete(&api.table, id).await?;
     api.keys.forget(id);
     if found { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found("key")) }
 }

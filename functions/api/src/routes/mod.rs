@@ -3,21 +3,25 @@
 
 mod campaign_view;
 mod campaigns;
+mod channels;
 mod connection_view;
 mod connections;
 mod contacts;
 mod export;
+mod funnel;
 mod home;
 mod keys;
-mod moves;
-mod outlook;
+mod plan;
 mod queues;
 mod recipients;
 mod reports;
 mod templates;
-mod trial;
+mod test_send;
+mod transitions;
 
 use std::sync::Arc;
+
+pub(crate) use connection_view::ProviderMember;
 
 use carillon::campaign::{self, Campaign};
 use carillon::ids::CampaignId;
@@ -41,8 +45,9 @@ pub(crate) fn guarded() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(keys::create, keys::list))
         .routes(routes!(keys::delete))
         .routes(routes!(connections::create, connections::list))
-        .routes(routes!(connections::get, connections::change))
+        .routes(routes!(connections::get, connections::change, connections::delete))
         .routes(routes!(connections::check))
+        .routes(routes!(channels::list))
         .routes(routes!(templates::create, templates::list))
         .routes(routes!(templates::get, templates::delete))
         .routes(routes!(templates::preview))
@@ -57,15 +62,15 @@ fn of_campaigns() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new()
         .routes(routes!(campaigns::create, campaigns::list))
         .routes(routes!(campaigns::get, campaigns::change, campaigns::delete))
-        .routes(routes!(moves::start))
-        .routes(routes!(moves::pause))
-        .routes(routes!(moves::resume))
-        .routes(routes!(moves::cancel))
-        .routes(routes!(trial::send))
+        .routes(routes!(transitions::start))
+        .routes(routes!(transitions::pause))
+        .routes(routes!(transitions::resume))
+        .routes(routes!(transitions::cancel))
+        .routes(routes!(test_send::send))
         .routes(routes!(recipients::upload, recipients::list))
         .routes(routes!(recipients::change))
         .routes(routes!(export::recipients))
-        .routes(routes!(outlook::plan))
+        .routes(routes!(plan::plan))
         .routes(routes!(reports::report))
         .routes(routes!(reports::days))
         .routes(routes!(reports::batches))

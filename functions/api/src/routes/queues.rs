@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use carillon::delivery::{Depth, Redriven, redrive};
+use carillon::delivery::{QueueDepth, Redriven, redrive};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -23,46 +23,44 @@ pub(crate) struct QueueView {
     #[schema(example = "sends")]
     name: &'static str,
     #[serde(flatten)]
-    depth: Depth,
-    /// Why those of `failed` that come first could not be handled, at most 10.
-    failures: Vec<FailureView>,
+    depth: QueueDepth,
+    /// The first messages of the dead-letter queue, at most 10.
+    first_dead_letters: Vec<DeadLetterView>,
 }
 
-/// A message that could not be handled.
+/// A message of the dead-letter queue.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct FailureView {
-    /// The message.
+pub(crate) struct DeadLetterView {
+    /// Its body.
     message: String,
-    /// Why, where that was noted; otherwise the function that had it crashed or
-    /// ran out of time.
+    /// Why it could not be processed; absent where the function crashed or timed out.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
 
 /// List the queues
 ///
-/// How full they are, and what could not be handled. Queues are only triggers:
-/// what is missing from them is found in the table and put back.
+/// Their depths and dead letters. Queues are only triggers: the scheduler finds in the table
+/// what is missing from them, and enqueues it again.
 #[utoipa::path(get, path = "/v1/queues", operation_id = "listQueues", tag = "Queues",
     responses((status = 200, description = "The queues.", body = Queues)))]
 pub(crate) async fn list(State(api): State<Arc<Api>>) -> Answer<Json<Queues>> {
     let unavailable = |error| Problem::internal(&error);
     let depth = api.queue.depth().await.map_err(unavailable)?;
-    let failed = match depth.failed {
+    let letters = match depth.dead_letters {
         0 => Vec::new(),
-        _ => api.queue.failures(0).await.map_err(unavailable)?,
+        _ => api.queue.dead_letters(0).await.map_err(unavailable)?,
     };
-    let failures = failed
+    let first = letters
         .into_iter()
-        .map(|failed| FailureView { message: failed.body, reason: failed.reason });
-    let sends = QueueView { name: "sends", depth, failures: failures.collect() };
+        .map(|letter| DeadLetterView { message: letter.body, reason: letter.reason });
+    let sends = QueueView { name: "sends", depth, first_dead_letters: first.collect() };
     Ok(Json(Queues { items: vec![sends] }))
 }
 
-/// Bring back what could not be handled
+/// Redrive the dead-letter queue
 ///
-/// Batches whose messages were laid aside are put on the queue again. Nobody is
-/// sent to twice by that, however often it is done.
+/// Enqueues the batches of all dead letters again. Idempotent: no recipient is sent to twice.
 #[utoipa::path(post, path = "/v1/queues/sends/redrive", operation_id = "redriveSends", tag = "Queues",
     responses((status = 200, description = "What became of them.", body = Redriven)))]
 pub(crate) async fn redrive_sends(State(api): State<Arc<Api>>) -> Answer<Json<Redriven>> {

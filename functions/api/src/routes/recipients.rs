@@ -3,20 +3,22 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use carillon::campaign::{self, Campaign, CountryCode, Import, Move};
-use carillon::contact::ContactKey;
+use carillon::address::Address;
+use carillon::campaign::{self, Action as CampaignAction, Campaign, Import};
+use carillon::country::Country;
 use carillon::ids::{CampaignId, ImportId};
-use carillon::plan::Cursor;
-use carillon::recipient::store::{Place, record, retry_unconfirmed};
-use carillon::recipient::upload::{Finished, Format, Report, Upload, UploadError};
-use carillon::recipient::{self, Event, Recipient, Rung, Status};
+use carillon::import::{Finished, Format, Report, Upload, UploadError};
+use carillon::recipient::store::{record, retry_unconfirmed};
+use carillon::recipient::{
+    self, Cursor, CursorRange, DeliveryStatus, Event, Recipient, RecipientKey, SkipReason, Status,
+};
 use carillon::time::Timestamp;
 use http::HeaderMap;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::contacts::parse_key;
+use super::contacts::parse_address;
 use crate::Api;
 use crate::body::{Asked, Body, Id, Within, cursor, media_type, page_size};
 use crate::problem::{Answer, Kind, Problem, sentence};
@@ -24,7 +26,7 @@ use crate::problem::{Answer, Kind, Problem, sentence};
 /// How many recipients are read at a time.
 const PAGE: u32 = 250;
 /// How many reads one request may take before it answers with what it has.
-const MOST_READS: u32 = 20;
+const MAX_READS: u32 = 20;
 /// A recipient that is given back keeps the campaign from being completed so long.
 const RETRY_ANNOUNCED_FOR: SignedDuration = SignedDuration::from_mins(2);
 
@@ -35,7 +37,7 @@ pub(crate) struct UploadAsked {
     /// The country in which national phone numbers are read, such as `CO`; the
     /// campaign's own when left out.
     #[param(value_type = Option<String>)]
-    default_country: Option<CountryCode>,
+    default_country: Option<Country>,
 }
 
 /// Which page of the recipients.
@@ -66,7 +68,7 @@ pub(crate) struct RecipientPage {
 pub(crate) struct RecipientView {
     /// A phone in E.164, or a business-scoped user id.
     #[schema(value_type = String, example = "+573001234567")]
-    contact: ContactKey,
+    contact: Address,
     /// Where it stands.
     status: Status,
     /// The attempt it is at, from 1.
@@ -106,7 +108,10 @@ pub(crate) struct RecipientView {
     /// The provider's code of the last refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<u32>,
-    /// Why it failed, was skipped, or waits.
+    /// Why it was skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skip_reason: Option<SkipReason>,
+    /// Why it failed, was skipped or waits, in plain words.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     /// A retry waits until then.
@@ -131,6 +136,7 @@ impl From<Recipient> for RecipientView {
             closed_at: recipient.closed_at,
             failed_at: recipient.failed_at,
             code: recipient.code,
+            skip_reason: recipient.skip_reason,
             reason: recipient.reason,
             not_before: recipient.not_before,
         }
@@ -177,8 +183,7 @@ pub(crate) async fn upload(
     let now = api.clock.now();
     let format = format(&headers)?;
     let campaign = super::campaign(&api, id).await?;
-    let country = asked.default_country.or(campaign.settings.default_country.clone());
-    let country = country.as_ref().and_then(CountryCode::country);
+    let country = asked.default_country.or(campaign.settings.default_country);
     let import = Import::new(ImportId::from_uuid(api.ids.uuid(now)), now);
     // A task of its own, so that what was added is noted even when the client
     // goes away in the middle.
@@ -239,18 +244,22 @@ pub(crate) async fn list(
 ) -> Answer<Json<RecipientPage>> {
     let limit = page_size(asked.limit)? as usize;
     let campaign = super::campaign(&api, id).await?;
-    let mut place: Option<Cursor> = cursor::read(asked.cursor.as_deref())?;
-    if place.as_ref().is_some_and(|place| !lies_in(place, &campaign)) {
+    let mut after: Option<Cursor> = cursor::read(asked.cursor.as_deref())?;
+    if after.as_ref().is_some_and(|after| !is_in(after, &campaign)) {
         return Err(cursor::unknown());
     }
     let mut items = Vec::new();
-    for _ in 0..MOST_READS {
-        let (page, next) =
-            recipient::store::walk(&api.table, id, campaign.shards, place.as_ref(), None, PAGE)
-                .await?;
-        place = next;
+    for _ in 0..MAX_READS {
+        let (page, next) = recipient::store::walk(
+            &api.table,
+            campaign.recipients(),
+            CursorRange::after(after.as_ref()),
+            PAGE,
+        )
+        .await?;
+        after = next;
         // A page lies in one shard; who was erased keeps theirs.
-        let shard = place.as_ref().map_or(0, |place| place.shard);
+        let shard = after.as_ref().map_or(0, |after| after.shard);
         for recipient in page {
             if asked.status.is_none_or(|status| status == recipient.status) {
                 let contact = recipient.contact.as_str().to_owned();
@@ -261,15 +270,15 @@ pub(crate) async fn list(
                 }
             }
         }
-        if place.is_none() {
+        if after.is_none() {
             break;
         }
     }
-    Ok(Json(RecipientPage { items, next_cursor: place.and_then(|place| cursor::write(&place)) }))
+    Ok(Json(RecipientPage { items, next_cursor: after.and_then(|after| cursor::write(&after)) }))
 }
 
-fn lies_in(place: &Cursor, campaign: &Campaign) -> bool {
-    place.shard < campaign.shards && place.contact.parse::<ContactKey>().is_ok()
+fn is_in(after: &Cursor, campaign: &Campaign) -> bool {
+    after.shard < campaign.shards && after.contact.parse::<Address>().is_ok()
 }
 
 /// Close a lead, or retry an unconfirmed recipient
@@ -284,22 +293,22 @@ pub(crate) async fn change(
 ) -> Answer<Json<RecipientView>> {
     let now = api.clock.now();
     let campaign = super::campaign(&api, id).await?;
-    let contact = parse_key(&contact)?;
-    let place = Place::of(id, &contact, campaign.shards);
-    let found = find(&api, &place).await?;
+    let contact = parse_address(&contact)?;
+    let key = campaign.recipients().key(&contact);
+    let found = find(&api, &key).await?;
     match change.action {
-        Action::Close => close(&api, &place, &found, now).await?,
-        Action::Retry => retry(&api, &campaign, &place, &found, now).await?,
+        Action::Close => close(&api, &key, &found, now).await?,
+        Action::Retry => retry(&api, &campaign, &key, &found, now).await?,
     }
-    Ok(Json(find(&api, &place).await?.into()))
+    Ok(Json(find(&api, &key).await?.into()))
 }
 
-async fn find(api: &Api, place: &Place) -> Answer<Recipient> {
-    let found = recipient::store::get(&api.table, place).await?;
+async fn find(api: &Api, key: &RecipientKey) -> Answer<Recipient> {
+    let found = recipient::store::get(&api.table, key).await?;
     found.ok_or_else(|| Problem::not_found("recipient in this campaign"))
 }
 
-async fn close(api: &Api, place: &Place, found: &Recipient, now: Timestamp) -> Answer<()> {
+async fn close(api: &Api, key: &RecipientKey, found: &Recipient, now: Timestamp) -> Answer<()> {
     match found.status {
         Status::Sent | Status::Delivered | Status::Read | Status::Replied | Status::Closed => {}
         Status::Pending
@@ -311,15 +320,15 @@ async fn close(api: &Api, place: &Place, found: &Recipient, now: Timestamp) -> A
             return Err(stands(found.status, "only who was sent to can be closed"));
         }
     }
-    let event = Event { attempt: found.attempt, rung: Rung::Closed };
-    record(&api.table, place, event, now, None).await?;
+    let event = Event { attempt: found.attempt, status: DeliveryStatus::Closed };
+    record(&api.table, key, event, now, None).await?;
     Ok(())
 }
 
 async fn retry(
     api: &Api,
     campaign: &Campaign,
-    place: &Place,
+    key: &RecipientKey,
     found: &Recipient,
     now: Timestamp,
 ) -> Answer<()> {
@@ -330,7 +339,7 @@ async fn retry(
         reopen(api, campaign, now).await?;
     }
     campaign::store::announce_upload(&api.table, campaign.id, now + RETRY_ANNOUNCED_FOR).await?;
-    if retry_unconfirmed(&api.table, place, found).await? {
+    if retry_unconfirmed(&api.table, key, found).await? {
         return Ok(());
     }
     Err(Problem::conflict("The recipient was settled at this moment. Look at it again."))
@@ -343,9 +352,9 @@ async fn reopen(api: &Api, campaign: &Campaign, now: Timestamp) -> Answer<()> {
         let rule = "The campaign's scheduled_end has come: nobody is sent to any more.";
         return Err(Problem::conflict(rule));
     }
-    match change_status(&api.table, campaign.id, Move::Reopen, None, now).await {
+    match change_status(&api.table, campaign.id, CampaignAction::Reopen, None, now).await {
         // Someone else has reopened it at this moment.
-        Ok(_) | Err(ChangeError::Refused(_)) => Ok(()),
+        Ok(_) | Err(ChangeError::Illegal(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }

@@ -3,14 +3,16 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use carillon::analytics::{self, DayCounts, Report};
-use carillon::campaign::{self, Campaign, Lane, Status};
+use carillon::batch::{self, Batch, BatchStatus, CloseReason};
+use carillon::campaign::{Campaign, Status};
+use carillon::connection::Lane;
 use carillon::ids::CampaignId;
-use carillon::plan::{Batch, BatchStatus};
 use carillon::time::{Date, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::outlook::{self, Waiting};
+use super::funnel::funnel;
+use super::plan::{self, Waiting};
 use crate::Api;
 use crate::body::Id;
 use crate::problem::Answer;
@@ -75,9 +77,9 @@ pub(crate) struct BatchView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     done_at: Option<Timestamp>,
-    /// Why it was closed before its end.
+    /// Why it was closed before the end of its range.
     #[serde(skip_serializing_if = "Option::is_none")]
-    closed_for: Option<String>,
+    close_reason: Option<CloseReason>,
 }
 
 impl From<Batch> for BatchView {
@@ -92,7 +94,7 @@ impl From<Batch> for BatchView {
             created_at: batch.created_at,
             enqueued_at: batch.enqueued_at,
             done_at: batch.done_at,
-            closed_for: batch.closed_for,
+            close_reason: batch.close_reason,
         }
     }
 }
@@ -112,31 +114,27 @@ pub(crate) async fn report(
     let campaign = super::campaign(&api, id).await?;
     let funnel = funnel(&api, &campaign).await?;
     let next_step = next_step(campaign.status, &funnel);
-    let waits = outlook::waiting_for(&api, &campaign, api.clock.now()).await?;
+    let now = api.clock.now();
+    let resources = plan::resources(&api, &campaign, now).await?;
+    let waits = plan::waiting_for(&api, &campaign, &resources, now).await?;
     let Campaign { status, halted_for, .. } = campaign;
     Ok(Json(CampaignReport { status, halted_for, next_step, waits, funnel }))
 }
 
-/// The funnel as the counters give it.
-pub(super) async fn funnel(api: &Api, campaign: &Campaign) -> Answer<Report> {
-    let tally = analytics::store::read(&api.table, campaign.id, campaign.shards).await?;
-    Ok(Report::of(&tally))
-}
-
 fn next_step(status: Status, funnel: &Report) -> &'static str {
     match status {
-        Status::Draft if funnel.recipients == 0 => "Add recipients, then start it.",
-        Status::Draft => "Start it.",
-        Status::Scheduled => "It starts by itself at its scheduled start.",
+        Status::Draft if funnel.recipients == 0 => "Add recipients, then start the campaign.",
+        Status::Draft => "Start the campaign.",
+        Status::Scheduled => "The campaign starts at its scheduled start.",
         Status::Active => {
-            "It sends by itself as its limits allow; the plan says how many on which day."
+            "The campaign sends within its limits; the plan shows how many messages on which day."
         }
-        Status::Paused => "Resume it when it is to go on.",
-        Status::Halted => "Remove the reason it was halted for, then resume it.",
+        Status::Paused => "Resume the campaign to go on.",
+        Status::Halted => "Fix the reason of the halt, then resume the campaign.",
         Status::Completed if funnel.unconfirmed > 0 => {
-            "It is over. Some messages are unconfirmed: a person may retry them."
+            "The campaign is over. Some recipients are unconfirmed: a person may retry them."
         }
-        Status::Completed | Status::Cancelled => "It is over.",
+        Status::Completed | Status::Cancelled => "The campaign is over.",
     }
 }
 
@@ -162,6 +160,6 @@ pub(crate) async fn batches(
     Id(id): Id<CampaignId>,
 ) -> Answer<Json<Batches>> {
     super::campaign(&api, id).await?;
-    let batches = campaign::store::batches(&api.table, id, None).await?;
+    let batches = batch::store::of_campaign(&api.table, id, None).await?;
     Ok(Json(Batches { items: batches.into_iter().map(Into::into).collect() }))
 }

@@ -3,11 +3,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use carillon::message::{Component, Content, Parameter, TemplateContent};
-use carillon::recipient::upload::column_name;
-use carillon::template::{self, HeaderSlot, ParameterFormat, Preview, TemplateDefinition};
+use carillon::channel::{Preview, PreviewRequest, TemplateRef, Templates};
+use carillon::import::column_name;
+use carillon::template::{self, Template};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::Api;
@@ -36,7 +37,8 @@ pub(crate) struct LanguageAsked {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TemplatePage {
     /// The templates, by name and language.
-    items: Vec<TemplateDefinition>,
+    #[schema(value_type = Vec<Object>)]
+    items: Vec<Value>,
     /// Where the next page begins; none at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
@@ -51,30 +53,36 @@ pub(crate) struct PreviewAsked {
     /// What fills the template's variables; may have placeholders such as
     /// `{first_name}`. Left out, `variables` fill the template's by their names.
     #[serde(default)]
-    components: Vec<Component>,
+    #[schema(value_type = Vec<Object>)]
+    components: Vec<Value>,
     /// What fills the placeholders: a recipient's columns.
     #[serde(default)]
     variables: BTreeMap<String, String>,
 }
 
-/// Where a page ended.
-#[derive(Debug, Serialize, Deserialize)]
-struct Place(String, String);
-
 /// Make a local template
 ///
 /// In the shape of Meta's creation request, checked against Meta's rules.
-#[utoipa::path(post, path = "/v1/templates", operation_id = "createTemplate", tag = "Templates", request_body = TemplateDefinition,
-    responses((status = 201, description = "The template.", body = TemplateDefinition)))]
+#[utoipa::path(post, path = "/v1/templates", operation_id = "createTemplate", tag = "Templates", request_body(content = ref("#/components/schemas/TemplateDefinition"), content_type = "application/json"),
+    responses((status = 201, description = "The template.", body = ref("#/components/schemas/TemplateDefinition"))))]
 pub(crate) async fn create(
     State(api): State<Arc<Api>>,
-    Body(new): Body<TemplateDefinition>,
-) -> Answer<(StatusCode, Json<TemplateDefinition>)> {
-    new.validate().map_err(Problem::fields)?;
-    if template::store::create(&api.table, &new).await? {
-        return Ok((StatusCode::CREATED, Json(new)));
+    Body(definition): Body<Value>,
+) -> Answer<(StatusCode, Json<Value>)> {
+    let Some((provider, rules)) = api.routes.providers().templates() else {
+        return Err(Problem::conflict("No provider of this version keeps templates."));
+    };
+    let summary = rules.validate(&definition).map_err(Problem::fields)?;
+    let template = Template {
+        provider: provider.name().to_owned(),
+        category: summary.category,
+        template: summary.template,
+        definition,
+    };
+    if template::store::create(&api.table, &template).await? {
+        return Ok((StatusCode::CREATED, Json(template.definition)));
     }
-    let (name, language) = (&new.name, &new.language);
+    let TemplateRef { name, language } = template.template;
     Err(Problem::conflict(format!("There is a template {name} in {language} already.")))
 }
 
@@ -86,25 +94,26 @@ pub(crate) async fn list(
     Asked(asked): Asked<PageAsked>,
 ) -> Answer<Json<TemplatePage>> {
     let limit = page_size(asked.limit)?;
-    let after: Option<Place> = cursor::read(asked.cursor.as_deref())?;
-    let after = after.map(|Place(name, language)| template::store::place(&name, &language));
+    let after: Option<TemplateRef> = cursor::read(asked.cursor.as_deref())?;
+    let after = after.as_ref().map(template::store::start_after);
     let page = template::store::list(&api.table, after, limit).await?;
     let last = page.items.last().filter(|_| page.next.is_some());
-    let place = last.map(|last| Place(last.name.clone(), last.language.clone()));
-    let next_cursor = place.and_then(|place| cursor::write(&place));
-    Ok(Json(TemplatePage { items: page.items, next_cursor }))
+    let next_cursor = last.and_then(|last| cursor::write(&last.template));
+    let items = page.items.into_iter().map(|template| template.definition).collect();
+    Ok(Json(TemplatePage { items, next_cursor }))
 }
 
 /// Show a local template
 #[utoipa::path(get, path = "/v1/templates/{name}", operation_id = "getTemplate", tag = "Templates",
     params(("name" = String, Path, description = "The template's name."), LanguageAsked),
-    responses((status = 200, description = "The template.", body = TemplateDefinition)))]
+    responses((status = 200, description = "The template.", body = ref("#/components/schemas/TemplateDefinition"))))]
 pub(crate) async fn get(
     State(api): State<Arc<Api>>,
     Named(name): Named,
     Asked(asked): Asked<LanguageAsked>,
-) -> Answer<Json<TemplateDefinition>> {
-    Ok(Json(find(&api, &name, &asked.language).await?))
+) -> Answer<Json<Value>> {
+    let template = TemplateRef { name, language: asked.language };
+    Ok(Json(find(&api, &template).await?.definition))
 }
 
 /// Delete a local template
@@ -118,8 +127,9 @@ pub(crate) async fn delete(
     Named(name): Named,
     Asked(asked): Asked<LanguageAsked>,
 ) -> Answer<StatusCode> {
-    find(&api, &name, &asked.language).await?;
-    template::store::delete(&api.table, &name, &asked.language).await?;
+    let template = TemplateRef { name, language: asked.language };
+    find(&api, &template).await?;
+    template::store::delete(&api.table, &template).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -132,38 +142,21 @@ pub(crate) async fn preview(
     Named(name): Named,
     Body(asked): Body<PreviewAsked>,
 ) -> Answer<Json<Preview>> {
-    let template = find(&api, &name, &asked.language).await?;
+    let language = asked.language;
+    let template = find(&api, &TemplateRef { name, language }).await?;
     let given = asked.variables.into_iter().map(|(name, value)| (column_name(&name), value));
-    let variables: BTreeMap<String, String> = given.collect();
-    if asked.components.is_empty() {
-        return Ok(Json(template.preview(&by_name(&template, &variables))));
-    }
-    let content = TemplateContent { name, language: asked.language, components: asked.components };
-    let rendered = Content::Template(content)
-        .render(&variables)
-        .map_err(|missing| Problem::field("variables", missing.to_string()))?;
-    match rendered {
-        Content::Template(filled) => Ok(Json(template.preview(&filled.components))),
-        Content::Text(_) | Content::Media(_) | Content::Interactive(_) => Err(Problem::failed()),
-    }
+    let request = PreviewRequest { components: asked.components, variables: given.collect() };
+    let rules = rules(&api, &template.provider)?;
+    rules.preview(&template.definition, &request).map(Json).map_err(Problem::fields)
 }
 
-/// Values for the header's and the body's variables, by their names.
-fn by_name(template: &TemplateDefinition, variables: &BTreeMap<String, String>) -> Vec<Component> {
-    let is_named = template.parameter_format == ParameterFormat::Named;
-    let text = |name: &String| Parameter::Text {
-        parameter_name: is_named.then(|| name.clone()),
-        text: variables.get(name).cloned().unwrap_or_else(|| format!("{{{{{name}}}}}")),
-    };
-    let slots = template.slots();
-    let mut values = vec![Component::Body { parameters: slots.body.iter().map(text).collect() }];
-    if let HeaderSlot::Text(names) = &slots.header {
-        values.push(Component::Header { parameters: names.iter().map(text).collect() });
-    }
-    values
+fn rules<'a>(api: &'a Api, provider: &str) -> Answer<&'a dyn Templates> {
+    let provider = api.routes.providers().get(provider);
+    let rules = provider.and_then(|provider| provider.templates());
+    rules.ok_or_else(|| Problem::conflict("The template's provider is not part of this version."))
 }
 
-async fn find(api: &Api, name: &str, language: &str) -> Answer<TemplateDefinition> {
-    let found = template::store::get(&api.table, name, language).await?;
+async fn find(api: &Api, template: &TemplateRef) -> Answer<Template> {
+    let found = template::store::get(&api.table, template).await?;
     found.ok_or_else(|| Problem::not_found("template"))
 }

@@ -1,0 +1,38 @@
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use carillon::channel::Capabilities;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::Api;
+
+/// All channels.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ChannelList {
+    /// The channels.
+    items: Vec<ChannelView>,
+}
+
+/// A provider and what it can do.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ChannelView {
+    /// The provider's name, as in `provider.type` of a connection.
+    name: &'static str,
+    /// What it can do.
+    capabilities: Capabilities,
+}
+
+/// List the channels
+///
+/// The providers that a connection may have, and what each can do.
+#[utoipa::path(get, path = "/v1/channels", operation_id = "listChannels", tag = "Connections",
+    responses((status = 200, description = "The channels.", body = ChannelList)))]
+pub(crate) async fn list(State(api): State<Arc<Api>>) -> Json<ChannelList> {
+    let view = |provider: &Arc<dyn carillon::channel::Provider>| ChannelView {
+        name: provider.name(),
+        capabilities: provider.capabilities().clone(),
+    };
+    Json(ChannelList { items: api.routes.providers().all().map(view).collect() })
+}

@@ -1,0 +1,139 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use carillon::address::Address;
+use carillon::campaign::Campaign;
+use carillon::channel::{Outbound, Outcome};
+use carillon::contact::{self, store::Reservation};
+use carillon::delivery::{
+    Charged, Claim, ContactClaim, RefusalSource, Refused, Route, claim_for_test, claim_interval,
+    settle,
+};
+use carillon::ids::CampaignId;
+use carillon::import::column_name;
+use carillon::phone::Phone;
+use carillon::quota::{self, QuotaCharge, bucket_at};
+use carillon::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::contacts;
+use crate::Api;
+use crate::body::{Body, Id};
+use crate::problem::{Answer, Problem};
+
+/// The callback of a test send: its statuses belong to no recipient.
+const CALLBACK: &str = "test";
+
+/// A test send.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TestSend {
+    /// A phone number, or a business-scoped user id.
+    to: String,
+    /// The values of the message's placeholders.
+    #[serde(default)]
+    variables: BTreeMap<String, String>,
+}
+
+/// A message that the provider accepted.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TestSent {
+    /// The provider's id of the message.
+    message_id: String,
+}
+
+/// Send the message to one address now
+///
+/// Whatever the campaign's status; it does not count on the report. Suppressions, the quota
+/// and the pair interval hold as always.
+#[utoipa::path(post, path = "/v1/campaigns/{id}/test", operation_id = "testCampaign", tag = "Campaigns",
+    params(("id" = String, Path, description = "The campaign's id.")), request_body = TestSend,
+    responses((status = 200, description = "The provider accepted the message.", body = TestSent)))]
+pub(crate) async fn send(
+    State(api): State<Arc<Api>>,
+    Id(id): Id<CampaignId>,
+    Body(test): Body<TestSend>,
+) -> Answer<Json<TestSent>> {
+    let now = api.clock.now();
+    let campaign = super::campaign(&api, id).await?;
+    let route = api.routes.route(campaign.settings.connection_id, now).await?;
+    let outbound = outbound(&campaign, &route, test)?;
+    let charged = claim(&api, &route, &outbound.to, now).await?;
+    let refusal = match route.send(&outbound).await {
+        Outcome::Accepted(accepted) => {
+            return Ok(Json(TestSent { message_id: accepted.message_id }));
+        }
+        Outcome::Refused(refusal) => refusal,
+    };
+    let refused = Refused {
+        refusal: &refusal,
+        to: &outbound.to,
+        campaign: Some(&campaign),
+        connection: Some(&route.connection),
+        at: now,
+    };
+    let source = RefusalSource::TestSend { charged, bucket: bucket_at(now) };
+    settle(&api.table, &api.ids, &refused, source, now).await?;
+    Err(Problem::field("to", format!("was not sent to: {refusal}")))
+}
+
+fn outbound(campaign: &Campaign, route: &Route, test: TestSend) -> Answer<Outbound> {
+    let columns = test.variables.into_iter().map(|(name, value)| (column_name(&name), value));
+    let content = campaign
+        .settings
+        .message
+        .render(&columns.collect())
+        .map_err(|missing| Problem::field("variables", missing.to_string()))?;
+    route.provider.validate(&content).map_err(Problem::fields)?;
+    let to = parse_to(campaign, &test.to)?;
+    Ok(Outbound { to, content, callback: CALLBACK.to_owned(), reply_to: None })
+}
+
+fn parse_to(campaign: &Campaign, text: &str) -> Answer<Address> {
+    match Phone::parse(text, campaign.settings.default_country) {
+        Ok(phone) => Ok(phone.into()),
+        Err(error) => contacts::parse_address(text)
+            .ok()
+            .filter(|address| address.phone().is_none())
+            .ok_or_else(|| Problem::field("to", error.to_string())),
+    }
+}
+
+/// Claims the contact, as a campaign does, and reserves one contact of the quota.
+async fn claim(api: &Api, route: &Route, to: &Address, now: Timestamp) -> Answer<Charged> {
+    let profile = contact::store::get(&api.table, to).await?.unwrap_or_default();
+    let (rule, bucket) = (route.charge_rule(), bucket_at(now));
+    // An earlier reservation of the contact stays: one too many is better than one too few.
+    let charge = match profile.charge(rule, now) {
+        QuotaCharge::Exempt => QuotaCharge::Exempt,
+        QuotaCharge::New | QuotaCharge::Renew { .. } => QuotaCharge::New,
+    };
+    let request = ContactClaim {
+        now,
+        interval: claim_interval(route.capabilities()),
+        charge,
+        reservation: Reservation { quota_group: rule.quota_group, bucket },
+    };
+    match claim_for_test(&api.table, to, &request).await? {
+        Claim::Won => {}
+        Claim::Suppressed(reason) => {
+            let reason = format!("may not be sent to: {}", reason.as_str());
+            return Err(Problem::field("to", reason));
+        }
+        Claim::TooSoon | Claim::Busy | Claim::Lost => {
+            return Err(Problem::field("to", "may not be sent to: was written to a moment ago"));
+        }
+    }
+    let charged = Charged { charge, at: now };
+    let Some(group) = rule.quota_group.filter(|_| charge == QuotaCharge::New) else {
+        return Ok(charged);
+    };
+    if quota::store::reserve_one(&api.table, group, now).await? {
+        return Ok(charged);
+    }
+    contact::store::undo_charge(&api.table, to, charge, now).await?;
+    Err(Problem::conflict("The limit of contacts in 24 hours is reached."))
+}

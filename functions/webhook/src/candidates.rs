@@ -1,0 +1,145 @@
+//! The connections whose secrets may have signed a request.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use carillon::channel::event::Event;
+use carillon::channel::{Candidate, Provider};
+use carillon::connection::{self, Connection, Vault, VaultError};
+use carillon::ids::ConnectionId;
+use carillon::table::{StoreError, Table};
+use carillon::time::Timestamp;
+use jiff::SignedDuration;
+use tokio::sync::Mutex;
+
+/// How long the connections are cached.
+const CACHE_TTL: SignedDuration = SignedDuration::from_secs(60);
+/// After a mismatch they are read again, but not more often than this.
+const MIN_REREAD_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
+
+/// Why the candidates are not known. A later attempt may succeed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CandidatesError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+/// The connections of one provider, with their credentials opened.
+#[derive(Debug, Default)]
+pub(crate) struct Opened {
+    candidates: Vec<Candidate>,
+    connections: Vec<Connection>,
+}
+
+type Cache = HashMap<String, (Timestamp, Arc<Opened>)>;
+
+/// The connections by provider, cached.
+#[derive(Debug)]
+pub(crate) struct Candidates {
+    table: Table,
+    vault: Vault,
+    cache: Mutex<Cache>,
+}
+
+/// The connections whose secret signed a request.
+#[derive(Debug)]
+pub(crate) struct Signers {
+    pub(crate) provider: Arc<dyn Provider>,
+    pub(crate) connections: Vec<Connection>,
+}
+
+impl Signers {
+    /// Whether an event concerns one of them. An event that names no sender and no account
+    /// concerns them.
+    pub(crate) fn sign_for(&self, event: &Event) -> bool {
+        match (&event.sender_id, &event.account_id) {
+            (Some(sender), _) => {
+                self.connections.iter().any(|one| one.provider.sender_id == *sender)
+            }
+            (None, Some(account)) => self.of_account(account).next().is_some(),
+            (None, None) => true,
+        }
+    }
+
+    /// Those of an account. A connection whose account is not known may belong to any.
+    pub(crate) fn of_account<'a>(
+        &'a self,
+        account: &'a str,
+    ) -> impl Iterator<Item = &'a Connection> {
+        let same = move |id: &String| id == account;
+        self.connections.iter().filter(move |one| one.provider.account_id.as_ref().is_none_or(same))
+    }
+}
+
+impl Candidates {
+    pub(crate) fn new(table: Table, vault: Vault) -> Self {
+        Self { table, vault, cache: Mutex::default() }
+    }
+
+    /// The answer to a question about a provider's candidates. Where there is none the
+    /// connections are read again: a new one may give it.
+    pub(crate) async fn ask<T>(
+        &self,
+        provider: &str,
+        now: Timestamp,
+        question: impl Fn(&[Candidate]) -> Option<T>,
+    ) -> Result<Option<T>, CandidatesError> {
+        let found = question(&self.opened(provider, now, CACHE_TTL).await?.candidates);
+        if found.is_some() {
+            return Ok(found);
+        }
+        Ok(question(&self.opened(provider, now, MIN_REREAD_INTERVAL).await?.candidates))
+    }
+
+    /// The connections of a provider with these ids, if `question` names any.
+    pub(crate) async fn signers(
+        &self,
+        provider: &Arc<dyn Provider>,
+        now: Timestamp,
+        question: impl Fn(&[Candidate]) -> Option<Vec<ConnectionId>>,
+    ) -> Result<Option<Signers>, CandidatesError> {
+        let Some(ids) = self.ask(provider.name(), now, question).await? else { return Ok(None) };
+        let opened = self.opened(provider.name(), now, CACHE_TTL).await?;
+        let signed = |one: &&Connection| ids.contains(&one.id);
+        let connections = opened.connections.iter().filter(signed).cloned().collect();
+        Ok(Some(Signers { provider: provider.clone(), connections }))
+    }
+
+    async fn opened(
+        &self,
+        provider: &str,
+        now: Timestamp,
+        max_age: SignedDuration,
+    ) -> Result<Arc<Opened>, CandidatesError> {
+        let mut cache = self.cache.lock().await;
+        if let Some((then, opened)) = cache.get(provider)
+            && now < *then + max_age
+        {
+            return Ok(opened.clone());
+        }
+        let opened = Arc::new(self.open(provider).await?);
+        cache.insert(provider.to_owned(), (now, opened.clone()));
+        Ok(opened)
+    }
+
+    async fn open(&self, provider: &str) -> Result<Opened, CandidatesError> {
+        let mut opened = Opened::default();
+        let all = connection::store::all(&self.table).await?.into_iter();
+        for connection in all.filter(|one| one.provider.provider == provider) {
+            match self.vault.open(connection.id, &connection.credentials).await {
+                Ok(credentials) => {
+                    opened.candidates.push(Candidate { connection: connection.id, credentials });
+                    opened.connections.push(connection);
+                }
+                Err(error) if error.is_transient() => return Err(error.into()),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(connection = %connection.id, error, "credentials");
+                }
+            }
+        }
+        Ok(opened)
+    }
+}

@@ -1,0 +1,15 @@
+//! Carillon sends WhatsApp campaigns for a business, from its own AWS account or from one
+//! machine. This crate gives the layers of the product one name; it knows neither Lambda
+//! nor the console. `ARCHITECTURE.md` is the map of the rooms.
+
+pub use carillon_channel as channel;
+pub use carillon_drivers::{analytics, delivery, import, plan, privacy, transfer};
+pub use carillon_foundations::aws::AwsConfig;
+pub use carillon_foundations::{
+    address, aws, config, country, http_client, ids, parameter, phone, telemetry, time,
+};
+pub use carillon_nouns::{
+    api_key, batch, campaign, connection, contact, conversation, idempotency, quota, recipient,
+    template,
+};
+pub use carillon_table as table;

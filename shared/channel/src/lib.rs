@@ -1,0 +1,31 @@
+//! Channels: how messages reach people and how their events come back.
+//!
+//! Each provider has a folder behind two ports, [`Provider`] (outbound) and
+//! [`Receiver`] (inbound). The ports speak of neutral content, outcomes and events;
+//! a provider's shapes, codes, limits and prices stay in its folder. The registry,
+//! [`Providers`], is the one place that names the providers.
+
+pub mod capabilities;
+pub mod content;
+pub mod cost;
+mod credentials;
+pub mod event;
+mod outcome;
+mod probe;
+mod provider;
+mod receiver;
+mod registry;
+mod templates;
+pub mod whatsapp_cloud;
+
+pub use capabilities::{Capabilities, Correlation};
+pub use content::{Content, FieldProblem};
+pub use credentials::Credentials;
+pub use outcome::{Acceptance, Accepted, Outcome, Refusal, Verdict};
+pub use probe::{Probe, Quality, QuotaLimit};
+pub use provider::{
+    EstimateRequest, Outbound, ProbeError, Provider, ProviderConfig, ProviderSchemas, SenderAccess,
+};
+pub use receiver::{Candidate, Handshake, Receiver, WebhookRequest};
+pub use registry::{ProviderSetup, Providers};
+pub use templates::{Preview, PreviewRequest, TemplateRef, TemplateSummary, Templates};

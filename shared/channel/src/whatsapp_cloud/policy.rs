@@ -1,0 +1,144 @@
+//! From Meta's errors to what we do about them: one table for both ways in which
+//! an error arrives, in the answer to a request or in a webhook days later.
+
+use std::time::Duration;
+
+use super::codes::{self, Entry, Treatment};
+use super::hint;
+use crate::{Refusal, Verdict};
+
+/// An error as Meta reported it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Report<'a> {
+    /// How it arrived.
+    pub reported_by: ReportedBy,
+    /// Meta's code, if the report could be read.
+    pub code: Option<u32>,
+    /// Meta's subcode; deprecated, but 33 still tells an unknown object.
+    pub subcode: Option<u32>,
+    /// Meta's own words (`error_data.details`).
+    pub details: Option<&'a str>,
+    /// Meta's `is_transient`.
+    pub is_transient: bool,
+    /// How long the answer's headers ask to wait.
+    pub retry_after: Option<Duration>,
+}
+
+/// How an error arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportedBy {
+    /// In the answer to the request, with this HTTP status.
+    Answer {
+        /// The HTTP status. Meta's differ between its pages, so it only decides
+        /// where no known code does.
+        status: u16,
+    },
+    /// In a `failed` status: the message surely did not arrive.
+    Webhook,
+}
+
+/// The wait when an unknown limit was hit.
+const SOME_TIME: Duration = Duration::from_secs(5);
+/// The longest wait that is believed.
+const LONGEST: Duration = Duration::from_hours(24);
+/// Subcode of code 100: the object in the path is unknown to this token.
+const UNKNOWN_OBJECT: u32 = 33;
+
+impl Report<'_> {
+    /// A report of which nothing is known but how it arrived.
+    pub const fn blank(reported_by: ReportedBy) -> Self {
+        Self {
+            reported_by,
+            code: None,
+            subcode: None,
+            details: None,
+            is_transient: false,
+            retry_after: None,
+        }
+    }
+}
+
+/// What to do about a report.
+pub fn refusal(report: &Report<'_>) -> Refusal {
+    match report.code.and_then(codes::entry) {
+        Some(entry) => by_entry(entry, report),
+        None => by_status(report),
+    }
+}
+
+fn by_entry(entry: &Entry, report: &Report<'_>) -> Refusal {
+    if entry.code == 100 && report.subcode == Some(UNKNOWN_OBJECT) {
+        let reason = "WhatsApp does not know the number or template, or this token may not use it";
+        return refuse(Verdict::ConnectionBroken, report, reason.to_owned());
+    }
+    let reason = match report.details.and_then(hint::known_words) {
+        Some(words) => format!("{} (Meta: {words})", entry.reason),
+        None => entry.reason.to_owned(),
+    };
+    refuse(by_treatment(entry.treatment, report), report, reason)
+}
+
+fn by_treatment(treatment: Treatment, report: &Report<'_>) -> Verdict {
+    match treatment {
+        Treatment::Throttled(seconds) => throttled(report, Duration::from_secs(seconds.into())),
+        Treatment::Pair => Verdict::PairThrottled,
+        Treatment::Unclear => unclear(report.reported_by),
+        Treatment::Later(seconds, times) => {
+            Verdict::RetryLater { after: Duration::from_secs(seconds.into()), times }
+        }
+        Treatment::Recipient => Verdict::RecipientRejected,
+        Treatment::OptOut => Verdict::OptedOut,
+        Treatment::Message => Verdict::MessageRejected,
+        Treatment::Request => Verdict::RequestRejected,
+        Treatment::Template => Verdict::TemplateBroken,
+        Treatment::Connection => Verdict::ConnectionBroken,
+        Treatment::Account => Verdict::AccountBroken,
+        Treatment::Country => Verdict::CountryBlocked,
+    }
+}
+
+fn throttled(report: &Report<'_>, usual: Duration) -> Verdict {
+    Verdict::Throttled { retry_after: report.retry_after.unwrap_or(usual).min(LONGEST) }
+}
+
+fn unclear(reported_by: ReportedBy) -> Verdict {
+    match reported_by {
+        ReportedBy::Answer { .. } => Verdict::Ambiguous,
+        ReportedBy::Webhook => Verdict::Transient,
+    }
+}
+
+/// For reports without a code that we know.
+fn by_status(report: &Report<'_>) -> Refusal {
+    let unknown = |verdict, reason: &str| Refusal {
+        known: false,
+        ..refuse(verdict, report, reason.to_owned())
+    };
+    if report.is_transient {
+        return unknown(
+            unclear(report.reported_by),
+            "WhatsApp had a passing fault of an unknown kind",
+        );
+    }
+    let ReportedBy::Answer { status } = report.reported_by else {
+        return unknown(Verdict::MessageRejected, "WhatsApp reported a failure of an unknown kind");
+    };
+    let coded = report.code.is_some();
+    match status {
+        429 => unknown(throttled(report, SOME_TIME), "too many requests"),
+        408 | 500.. => unknown(Verdict::Ambiguous, "the answer was a server fault"),
+        200..300 => unknown(Verdict::Ambiguous, "the answer was a success without a message id"),
+        401 | 403 if !coded => unknown(Verdict::AccountBroken, "the access token was not accepted"),
+        300..=399 | 404 | 405 | 410 if !coded => {
+            unknown(Verdict::ConnectionBroken, "the address does not answer as the Cloud API")
+        }
+        _ => unknown(
+            Verdict::MessageRejected,
+            "WhatsApp refused it with a code that is not in the policy table",
+        ),
+    }
+}
+
+fn refuse(verdict: Verdict, report: &Report<'_>, reason: String) -> Refusal {
+    Refusal { verdict, code: report.code, reason, known: true }
+}

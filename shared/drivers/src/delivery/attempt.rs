@@ -1,0 +1,361 @@
+//! One attempt at one recipient, in stages: due, prepared, claimed, sent, settled.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use carillon_channel::{Acceptance, Accepted, Correlation, Outbound, Outcome, Refusal};
+use carillon_foundations::country::Country;
+use carillon_nouns::batch::CloseReason;
+use carillon_nouns::campaign;
+use carillon_nouns::contact::{self, Profile, store::Reservation as ContactReservation};
+use carillon_nouns::quota::QuotaCharge;
+use carillon_nouns::recipient::{self, Callback, Decision, Recipient, RecipientKey, SkipReason};
+use carillon_table::StoreError;
+
+use super::claim::{Claim, ClaimRequest, ContactClaim, claim};
+use super::claim_interval;
+use super::correlation::{MessageRef, store_pointer};
+use super::halt::{Scope, halt};
+use super::policy::StopAction;
+use super::run::{Run, RunStop};
+use super::sender::{DeliveryError, Sender};
+use super::settle::{Charged, RefusalSource, Refused, settle};
+use super::status::record_for;
+
+/// After how many invalid requests in a row the campaign halts.
+const MAX_INVALID_IN_A_ROW: u32 = 5;
+/// Retries of a claim that came too soon after another one.
+const MAX_TOO_SOON: u32 = 2;
+/// Retries of a claim that met another write.
+const MAX_BUSY: u32 = 5;
+/// Retries of the write that settles an attempt.
+const MAX_SETTLE_RETRIES: u32 = 5;
+
+/// A recipient that may be sent to now.
+pub(super) struct Due {
+    pub(super) key: RecipientKey,
+    pub(super) recipient: Recipient,
+    pub(super) profile: Profile,
+}
+
+/// A due recipient with its message.
+struct Prepared {
+    due: Due,
+    attempt: Callback,
+    outbound: Outbound,
+}
+
+/// A recipient that this run has claimed, and must send to.
+struct Claimed {
+    prepared: Prepared,
+    charged: Charged,
+}
+
+/// An attempt with the provider's answer.
+struct Sent {
+    claimed: Claimed,
+    outcome: Outcome,
+}
+
+/// What an attempt did with its reservation of the batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reservation {
+    /// It used it.
+    Used,
+    /// It did not.
+    Unused,
+}
+
+impl Run<'_> {
+    /// Delivers to one recipient.
+    pub(super) async fn deliver(&self, due: Due) -> Result<Reservation, DeliveryError> {
+        if !self.wait_for_turn().await || !self.may_go_on().await? {
+            return Ok(Reservation::Unused);
+        }
+        let Some(prepared) = self.prepare(due).await? else { return Ok(Reservation::Unused) };
+        let Some(claimed) = self.claim(prepared).await? else { return Ok(Reservation::Unused) };
+        let sent = self.send(claimed).await;
+        self.settle(sent).await
+    }
+
+    /// Waits for the lane's next turn; `false` where it is too late for this run, or where
+    /// the process ends.
+    async fn wait_for_turn(&self) -> bool {
+        let Sender { clock, closing, .. } = self.sender;
+        let now = clock.now();
+        let wait = self.pacer.claim_turn(now);
+        if now + wait >= self.until {
+            self.stop(RunStop::Closed(CloseReason::Throttled));
+            return false;
+        }
+        tokio::select! {
+            () = clock.sleep(wait) => true,
+            () = closing.cancelled() => {
+                self.stop(RunStop::OutOfTime);
+                false
+            }
+        }
+    }
+
+    /// Reads the campaign before each message, so that a pause, a cancellation or the end of
+    /// the day takes effect within the messages in flight.
+    async fn may_go_on(&self) -> Result<bool, DeliveryError> {
+        let now = self.sender.clock.now();
+        if self.is_stopped() {
+            return Ok(false);
+        }
+        if now >= self.until || self.sender.closing.is_cancelled() {
+            self.stop(RunStop::OutOfTime);
+            return Ok(false);
+        }
+        let campaign = campaign::store::get(&self.sender.table, self.leased.campaign.id).await?;
+        let reason = match campaign {
+            Some(campaign) => self.leased.batch.close_reason_at(&campaign, now),
+            None => Some(CloseReason::CampaignMissing),
+        };
+        if let Some(reason) = reason {
+            self.stop(RunStop::Closed(reason));
+        }
+        Ok(reason.is_none())
+    }
+
+    /// Renders the message. A recipient that cannot get it is skipped.
+    async fn prepare(&self, due: Due) -> Result<Option<Prepared>, StoreError> {
+        let address = &due.key.contact;
+        if self.is_blocked(address.country()) {
+            self.skip(&due, SkipReason::CountryBlocked, None).await?;
+            return Ok(None);
+        }
+        let reachable = &self.route.capabilities().addresses;
+        if !address.scheme().is_some_and(|scheme| reachable.contains(&scheme)) {
+            self.skip(&due, SkipReason::UnsupportedAddress, None).await?;
+            return Ok(None);
+        }
+        let content = match self.leased.campaign.settings.message.render(&due.recipient.columns) {
+            Ok(content) => content,
+            Err(missing) => {
+                let detail = missing.to_string();
+                self.skip(&due, SkipReason::MissingVariable, Some(&detail)).await?;
+                return Ok(None);
+            }
+        };
+        let attempt = Callback { recipient: due.key.clone(), attempt: due.recipient.attempt };
+        let (to, callback) = (address.clone(), attempt.to_string());
+        let outbound = Outbound { to, content, callback, reply_to: None };
+        Ok(Some(Prepared { due, attempt, outbound }))
+    }
+
+    /// Claims the recipient; `None` where it may not be sent to, or not now.
+    async fn claim(&self, prepared: Prepared) -> Result<Option<Claimed>, DeliveryError> {
+        let Sender { table, clock, .. } = self.sender;
+        let (batch, due) = (&self.leased.batch, &prepared.due);
+        let interval = claim_interval(self.route.capabilities());
+        let mut charge = due.profile.charge(self.route.charge_rule(), clock.now());
+        let reservation =
+            ContactReservation { quota_group: batch.quota_group.as_deref(), bucket: batch.bucket };
+        let mut tries = 0;
+        loop {
+            let now = clock.now();
+            let request = ClaimRequest {
+                attempt: due.recipient.attempt,
+                batch: batch.name.batch_number(),
+                contact: ContactClaim { now, interval, charge, reservation },
+            };
+            match claim(table, &due.key, &request).await? {
+                Claim::Won => {
+                    return Ok(Some(Claimed { prepared, charged: Charged { charge, at: now } }));
+                }
+                Claim::Suppressed(reason) => {
+                    self.skip(due, reason.into(), None).await?;
+                    return Ok(None);
+                }
+                Claim::TooSoon if tries < MAX_TOO_SOON => {
+                    clock.sleep(interval.unsigned_abs()).await;
+                }
+                Claim::Busy if tries < MAX_BUSY => {
+                    clock.sleep(Duration::from_millis(20 << tries)).await;
+                }
+                // A recipient that another run did not claim stays pending: the next pass of
+                // the walk meets it.
+                Claim::Lost | Claim::TooSoon | Claim::Busy => return Ok(None),
+            }
+            // Another run sent to the contact: its reservation may have changed.
+            if charge != QuotaCharge::Exempt || batch.quota_group.is_some() {
+                charge = QuotaCharge::New;
+            }
+            tries += 1;
+        }
+    }
+
+    async fn send(&self, claimed: Claimed) -> Sent {
+        let clock = &self.sender.clock;
+        clock.sleep(self.pacer.send_turn(clock.now())).await;
+        let outcome = self.route.send(&claimed.prepared.outbound).await;
+        Sent { claimed, outcome }
+    }
+
+    async fn settle(&self, sent: Sent) -> Result<Reservation, DeliveryError> {
+        let Sent { claimed, outcome } = sent;
+        match outcome {
+            Outcome::Accepted(accepted) => {
+                self.invalid_in_a_row.store(0, Ordering::Relaxed);
+                self.counts.sent.fetch_add(1, Ordering::Relaxed);
+                self.link_aliases(&claimed.prepared.due, &accepted).await;
+                self.settle_accepted(&claimed.prepared.attempt, &accepted).await?;
+                self.refund_renewed(&claimed);
+                Ok(Reservation::Used)
+            }
+            Outcome::Refused(refusal) => self.settle_refused(&claimed, &refusal).await,
+        }
+    }
+
+    async fn settle_accepted(
+        &self,
+        attempt: &Callback,
+        accepted: &Accepted,
+    ) -> Result<(), DeliveryError> {
+        let Sender { table, ids, clock, .. } = self.sender;
+        let early = match self.route.capabilities().correlation {
+            Correlation::Callback => Vec::new(),
+            Correlation::MessageId => {
+                let message = MessageRef {
+                    provider: self.route.provider.name(),
+                    message_id: &accepted.message_id,
+                };
+                self.with_retries(|| store_pointer(table, message, attempt, clock.now())).await?
+            }
+        };
+        let note = match accepted.state {
+            Acceptance::Accepted => None,
+            Acceptance::Held => Some("held_for_quality_assessment"),
+            Acceptance::Paused => Some("paused"),
+        };
+        let (key, id) = (&attempt.recipient, &accepted.message_id);
+        let settle = || recipient::store::settle_accepted(table, key, attempt.attempt, id, note);
+        self.with_retries(settle).await?;
+        for event in early {
+            record_for(table, ids, attempt, &event, clock.now()).await?;
+        }
+        Ok(())
+    }
+
+    async fn settle_refused(
+        &self,
+        claimed: &Claimed,
+        refusal: &Refusal,
+    ) -> Result<Reservation, DeliveryError> {
+        let Sender { table, ids, clock, .. } = self.sender;
+        let now = clock.now();
+        let refused = Refused {
+            refusal,
+            to: &claimed.prepared.due.key.contact,
+            campaign: Some(&self.leased.campaign),
+            connection: Some(&self.route.connection),
+            at: now,
+        };
+        let source = RefusalSource::Answer {
+            attempt: &claimed.prepared.attempt,
+            batch: self.leased.batch.name.batch_number(),
+            charged: claimed.charged,
+        };
+        let settled = self.with_retries(|| settle(table, ids, &refused, source, now)).await?;
+        let count = match settled.decision {
+            Decision::Unconfirmed { .. } => &self.counts.unconfirmed,
+            Decision::Retry { .. } | Decision::Fail { .. } | Decision::Skip { .. } => {
+                &self.counts.refused
+            }
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        self.stop_for(settled.stop, claimed, refusal).await?;
+        if settled.used_reservation {
+            self.refund_renewed(claimed);
+            return Ok(Reservation::Used);
+        }
+        Ok(Reservation::Unused)
+    }
+
+    /// Stops what a refusal stops in this run.
+    async fn stop_for(
+        &self,
+        stop: StopAction,
+        claimed: &Claimed,
+        refusal: &Refusal,
+    ) -> Result<(), StoreError> {
+        let Sender { table, clock, .. } = self.sender;
+        match stop {
+            StopAction::Nothing => {}
+            StopAction::Pause(pause) => self.pacer.pause(pause, clock.now()),
+            StopAction::Country => {
+                let country = claimed.prepared.due.key.contact.country();
+                if country != Country::UNKNOWN {
+                    self.block(country);
+                }
+            }
+            StopAction::CampaignIfRepeated => {
+                let invalid = self.invalid_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
+                if invalid >= MAX_INVALID_IN_A_ROW {
+                    self.stop(RunStop::Closed(CloseReason::Halted));
+                    let scope = Scope::Campaign(self.leased.campaign.id);
+                    halt(table, &scope, &refusal.to_string(), clock.now()).await?;
+                }
+            }
+            StopAction::Template | StopAction::Connection | StopAction::Account => {
+                self.stop(RunStop::Closed(CloseReason::Halted));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refunds the reservation of the batch where the contact had one already, or needs none.
+    fn refund_renewed(&self, claimed: &Claimed) {
+        match claimed.charged.charge {
+            QuotaCharge::New => {}
+            QuotaCharge::Renew { bucket, .. } => self.refund(bucket),
+            QuotaCharge::Exempt => self.refund(self.leased.batch.bucket),
+        }
+    }
+
+    /// Links the addresses that the answer names. A failure is logged and does not affect the
+    /// message: its webhooks name them again.
+    async fn link_aliases(&self, due: &Due, accepted: &Accepted) {
+        let contact = &due.key.contact;
+        let new = accepted
+            .aliases
+            .iter()
+            .filter(|alias| *alias != contact && !due.profile.aliases.contains(*alias));
+        for alias in new {
+            let linked = contact::store::link(&self.sender.table, contact, alias).await;
+            if let Err(error) = linked {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "two addresses of a contact were not linked");
+            }
+        }
+    }
+
+    async fn skip(
+        &self,
+        due: &Due,
+        reason: SkipReason,
+        detail: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let (table, attempt) = (&self.sender.table, due.recipient.attempt);
+        recipient::store::skip(table, &due.key, attempt, reason, detail).await.map(drop)
+    }
+
+    /// Retries a write that records an answer: the answer is the only copy.
+    async fn with_retries<T, F>(&self, write: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let mut tries = 0;
+        loop {
+            match write().await {
+                Err(StoreError::Unavailable { .. }) if tries < MAX_SETTLE_RETRIES => {
+                    self.sender.clock.sleep(Duration::from_millis(100 << tries)).await;
+                }
+                outcome => return outcome,
+            }
+            tries += 1;
+        }
+    }
+}

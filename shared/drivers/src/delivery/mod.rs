@@ -1,0 +1,42 @@
+//! Delivery: from a batch on the queue to messages at the provider, and back to statuses.
+//! Each attempt is claimed, sent and settled. No recipient is sent to twice, and none is
+//! lost.
+
+mod attempt;
+mod claim;
+mod correlation;
+pub mod halt;
+mod pacer;
+pub mod policy;
+mod queue;
+mod redrive;
+mod routes;
+mod run;
+mod sender;
+mod settle;
+mod status;
+mod store;
+
+use carillon_channel::Capabilities;
+use jiff::SignedDuration;
+
+pub use claim::{Claim, ContactClaim, claim_for_test};
+pub use pacer::{Pacer, Pacers};
+pub use queue::{DeadLetter, QueueDepth, QueueError, SendMessage, SendQueue, enqueue};
+pub use redrive::{Redriven, redrive};
+pub use routes::{CheckedRoute, Route, RouteError, Routes, record_probe};
+pub use sender::{DeliveryError, RunEnd, Sender};
+pub use settle::{Charged, RefusalSource, Refused, Settled, settle};
+pub use status::record_status;
+
+/// The minimum time between two messages of campaigns to one person, whatever the
+/// provider allows.
+const CAMPAIGN_PAIR_INTERVAL: SignedDuration = SignedDuration::from_secs(6);
+/// The longest time between a claim and its send.
+const SEND_TURN: SignedDuration = SignedDuration::from_secs(2);
+
+/// The minimum time between two claims of one person.
+pub fn claim_interval(capabilities: &Capabilities) -> SignedDuration {
+    let provider = capabilities.pair_interval.and_then(|pair| SignedDuration::try_from(pair).ok());
+    CAMPAIGN_PAIR_INTERVAL.max(provider.unwrap_or_default()) + SEND_TURN
+}

@@ -1,0 +1,258 @@
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use carillon_foundations::ids::ConnectionId;
+use carillon_nouns::connection::Lane;
+use jiff::{SignedDuration, Timestamp};
+
+/// How far a pacer that is late may catch up. The timer has a resolution of a millisecond;
+/// without this a fast lane would lose time at each message.
+const CATCH_UP: SignedDuration = SignedDuration::from_millis(20);
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
+/// The lowest share of its rate that a throttled connection keeps.
+const MIN_SHARE: f64 = 1.0 / 16.0;
+/// The share of its rate that a throttled connection recovers each second.
+const RECOVERY: f64 = 0.01;
+
+/// Gives turns at a steady rate, without bursts: a pause is not made up for later. There
+/// are two gates: one before the claim, so that few recipients are claimed ahead, and one
+/// before the send, so that claims that took long are not sent in a burst.
+#[derive(Debug)]
+pub struct Pacer {
+    interval: SignedDuration,
+    throttle: Arc<Throttle>,
+    claims: Mutex<Gate>,
+    sends: Mutex<Gate>,
+}
+
+/// One sequence of turns.
+#[derive(Debug)]
+struct Gate {
+    next: Timestamp,
+    /// The turns of the last second.
+    latest: VecDeque<Timestamp>,
+    max_per_second: usize,
+}
+
+impl Gate {
+    fn new(rate: f64, now: Timestamp) -> Self {
+        Self { next: now, latest: VecDeque::new(), max_per_second: rate.floor().max(1.0) as usize }
+    }
+
+    /// The next turn: not before `earliest`, and never more than the maximum in any second.
+    fn take(&mut self, earliest: Timestamp, interval: SignedDuration) -> Timestamp {
+        let mut turn = self.next.max(earliest);
+        if self.latest.len() == self.max_per_second
+            && let Some(oldest) = self.latest.pop_front()
+        {
+            turn = turn.max(oldest + SECOND.max(interval));
+        }
+        self.latest.push_back(turn);
+        self.next = turn + interval;
+        turn
+    }
+}
+
+/// The throttle that all lanes of a connection share: when the provider throttles the
+/// connection, it pauses, goes on at half its rate, and recovers within two minutes.
+#[derive(Debug, Default)]
+struct Throttle(Mutex<Option<Throttling>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Throttling {
+    /// The end of the pause.
+    until: Timestamp,
+    /// The share of the full rate at `until`.
+    share: f64,
+}
+
+impl Throttling {
+    fn share_at(self, now: Timestamp) -> f64 {
+        let seconds = now.duration_since(self.until).as_secs_f64().max(0.0);
+        (self.share + seconds * RECOVERY).min(1.0)
+    }
+}
+
+impl Throttle {
+    fn throttling(&self) -> MutexGuard<'_, Option<Throttling>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The end of the pause, and the share of the full rate.
+    fn at(&self, now: Timestamp) -> (Timestamp, f64) {
+        match *self.throttling() {
+            Some(throttling) => (throttling.until, throttling.share_at(now)),
+            None => (Timestamp::MIN, 1.0),
+        }
+    }
+
+    /// Messages that were sent together are throttled together: during a pause another
+    /// refusal extends the pause but does not lower the rate.
+    fn apply(&self, pause: Duration, now: Timestamp) {
+        let mut throttling = self.throttling();
+        let until = now + pause;
+        *throttling = Some(match *throttling {
+            Some(held) if now < held.until + SECOND => {
+                Throttling { until: held.until.max(until), ..held }
+            }
+            Some(held) => Throttling { until, share: (held.share_at(now) / 2.0).max(MIN_SHARE) },
+            None => Throttling { until, share: 0.5 },
+        });
+    }
+}
+
+impl Pacer {
+    /// A pacer of `rate` turns a second.
+    pub fn new(rate: f64, now: Timestamp) -> Self {
+        Self::throttled_by(rate, Arc::default(), now)
+    }
+
+    fn throttled_by(rate: f64, throttle: Arc<Throttle>, now: Timestamp) -> Self {
+        let rate = rate.max(0.001);
+        let gate = || Mutex::new(Gate::new(rate, now));
+        let interval = SignedDuration::from_secs_f64(1.0 / rate);
+        Self { interval, throttle, claims: gate(), sends: gate() }
+    }
+
+    /// Takes the next turn for a claim and returns the wait until it.
+    pub fn claim_turn(&self, now: Timestamp) -> Duration {
+        let (held_until, share) = self.throttle.at(now);
+        self.reserve(&self.claims, held_until, share, now)
+    }
+
+    /// Takes the next turn for a send and returns the wait until it. A recipient that was
+    /// claimed before the connection was throttled is not delayed for it.
+    pub fn send_turn(&self, now: Timestamp) -> Duration {
+        self.reserve(&self.sends, Timestamp::MIN, 1.0, now)
+    }
+
+    fn reserve(
+        &self,
+        gate: &Mutex<Gate>,
+        held_until: Timestamp,
+        share: f64,
+        now: Timestamp,
+    ) -> Duration {
+        let mut gate = gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let interval = SignedDuration::from_secs_f64(self.interval.as_secs_f64() / share);
+        let turn = gate.take(held_until.max(now - CATCH_UP), interval);
+        Duration::try_from(turn.duration_since(now)).unwrap_or(Duration::ZERO)
+    }
+
+    /// Pauses the claims of every lane of the connection, and lowers their rate for a while
+    /// after that.
+    pub fn pause(&self, pause: Duration, now: Timestamp) {
+        self.throttle.apply(pause, now);
+    }
+}
+
+/// The pacers of this process, one for each lane.
+#[derive(Debug, Default)]
+pub struct Pacers(Mutex<Lanes>);
+
+#[derive(Debug, Default)]
+struct Lanes {
+    lanes: HashMap<(ConnectionId, Lane, u32), Arc<Pacer>>,
+    throttles: HashMap<ConnectionId, Arc<Throttle>>,
+}
+
+impl Pacers {
+    /// The pacer of a lane on a connection of `throughput` messages a second.
+    pub fn of(
+        &self,
+        connection: ConnectionId,
+        lane: Lane,
+        throughput: u32,
+        now: Timestamp,
+    ) -> Arc<Pacer> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Lanes { lanes, throttles } = &mut *known;
+        let throttle = throttles.entry(connection).or_default();
+        let make = || Arc::new(Pacer::throttled_by(lane.rate(throughput), throttle.clone(), now));
+        lanes.entry((connection, lane, throughput)).or_insert_with(make).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_second_has_more_turns_than_the_rate() {
+        let start = Timestamp::UNIX_EPOCH;
+        let pacer = Pacer::new(80.0, start);
+        // Someone who asks all the time, in steps of a millisecond.
+        let mut turns = Vec::new();
+        let mut now = start;
+        while turns.len() < 500 {
+            let turn = now + pacer.send_turn(now);
+            turns.push(turn);
+            now = turn.max(now + SignedDuration::from_millis(1));
+        }
+        for first in &turns {
+            let end = *first + SignedDuration::from_secs(1);
+            let within = turns.iter().filter(|turn| *first <= **turn && **turn < end).count();
+            assert!(within <= 80, "{within} turns in a second");
+        }
+    }
+
+    #[test]
+    fn delayed_messages_are_not_sent_in_a_burst() {
+        let start = Timestamp::UNIX_EPOCH;
+        let pacer = Pacer::new(66.0, start);
+        let late = start + SignedDuration::from_secs(10);
+        let waits: Vec<Duration> = (0..64).map(|_| pacer.send_turn(late)).collect();
+        assert!(waits[63] > Duration::from_millis(900), "{:?}", waits[63]);
+    }
+
+    #[test]
+    fn a_slow_lane_keeps_its_beat() {
+        let start = Timestamp::UNIX_EPOCH;
+        let pacer = Pacer::new(0.5, start);
+        let waits: Vec<Duration> = (0..3).map(|_| pacer.send_turn(start)).collect();
+        assert_eq!(waits, [0, 2, 4].map(Duration::from_secs));
+    }
+
+    #[test]
+    fn a_paused_pacer_waits() {
+        let start = Timestamp::UNIX_EPOCH;
+        let pacer = Pacer::new(80.0, start);
+        pacer.pause(Duration::from_mins(1), start);
+        assert!(pacer.claim_turn(start) >= Duration::from_mins(1));
+        assert!(pacer.send_turn(start) < Duration::from_secs(1));
+    }
+
+    /// How many claims a lane gets in the second after `from`.
+    fn claims_in_a_second(pacer: &Pacer, from: Timestamp) -> usize {
+        let end = from + SECOND;
+        let mut now = from;
+        let mut claims = 0;
+        while now < end {
+            now += pacer.claim_turn(now);
+            claims += usize::from(now < end);
+        }
+        claims
+    }
+
+    #[test]
+    fn a_throttled_connection_is_slow_in_all_lanes_and_recovers() {
+        let start = Timestamp::UNIX_EPOCH;
+        let after = |seconds| start + SignedDuration::from_secs(seconds);
+        let connection = ConnectionId::from_uuid(
+            carillon_foundations::ids::IdSource::seeded(1).uuid(Timestamp::UNIX_EPOCH),
+        );
+        let pacers = Pacers::default();
+        let fast = pacers.of(connection, Lane::Fast, 80, start);
+        let normal = pacers.of(connection, Lane::Normal, 80, start);
+        // Three that were on their way together.
+        for _ in 0..3 {
+            fast.pause(Duration::from_secs(5), start);
+        }
+        assert!(normal.claim_turn(start) >= Duration::from_secs(5));
+        let soon = claims_in_a_second(&fast, after(6));
+        assert!((30..40).contains(&soon), "{soon} claims");
+        let later = claims_in_a_second(&fast, after(60));
+        assert!(later >= 65, "{later} claims");
+    }
+}

@@ -1,0 +1,200 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use carillon_channel::{
+    Capabilities, Outbound, Outcome, Probe, ProbeError, Provider, Providers, SenderAccess,
+};
+use carillon_foundations::ids::ConnectionId;
+use carillon_nouns::connection::{self, Connection, Health, Lane, Vault, VaultError};
+use carillon_nouns::quota::{self, ChargeRule};
+use carillon_table::{StoreError, Table};
+use jiff::{SignedDuration, Timestamp};
+
+/// How long a route is cached, so that a rotated token is used without a new deployment.
+const CACHE_TTL: SignedDuration = SignedDuration::from_secs(60);
+
+/// A connection and the way to its provider.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// The connection.
+    pub connection: Arc<Connection>,
+    /// What the provider reported of it.
+    pub health: Arc<Health>,
+    /// The provider.
+    pub provider: Arc<dyn Provider>,
+    access: Arc<SenderAccess>,
+}
+
+/// A route whose provider was probed lately.
+#[derive(Debug, Clone)]
+pub struct CheckedRoute {
+    /// The route.
+    pub route: Route,
+    /// Why the connection cannot send, if the provider says so.
+    pub obstacle: Option<&'static str>,
+}
+
+/// The routes of all connections, cached for a minute.
+pub struct Routes {
+    table: Table,
+    vault: Arc<Vault>,
+    providers: Providers,
+    known: Mutex<HashMap<ConnectionId, (Timestamp, Route)>>,
+}
+
+/// Why there is no route to a provider.
+#[derive(Debug, thiserror::Error)]
+pub enum RouteError {
+    /// There is no such connection.
+    #[error("no such connection")]
+    UnknownConnection,
+    /// This version does not have the connection's provider.
+    #[error("the provider {0} is not part of this version")]
+    UnknownProvider(String),
+    /// The credentials cannot be opened.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The table failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl RouteError {
+    /// Whether a later attempt may succeed without a change of configuration.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::UnknownConnection | Self::UnknownProvider(_) => false,
+            Self::Vault(error) => error.is_transient(),
+            Self::Store(_) => true,
+        }
+    }
+}
+
+impl Route {
+    /// Its throughput in messages a second.
+    pub fn throughput(&self) -> u32 {
+        let default = self.capabilities().throughput.default_mps;
+        self.connection.throughput(&self.health, default)
+    }
+
+    /// The rate of a lane in messages a second.
+    pub fn rate(&self, lane: Lane) -> f64 {
+        lane.rate(self.throughput())
+    }
+
+    /// What its provider can do.
+    pub fn capabilities(&self) -> &Capabilities {
+        self.provider.capabilities()
+    }
+
+    /// How its messages are charged to the quota.
+    pub fn charge_rule(&self) -> ChargeRule<'_> {
+        ChargeRule {
+            quota_group: self.connection.quota_group.as_deref(),
+            service_window: self.capabilities().service_window,
+        }
+    }
+
+    /// Hands one message to the provider. One call is one attempt.
+    pub async fn send(&self, message: &Outbound) -> Outcome {
+        self.provider.send(&self.access, message).await
+    }
+
+    /// Asks the provider for the health and the limits of the connection.
+    pub async fn probe(&self) -> Result<Probe, ProbeError> {
+        self.provider.probe(&self.access).await
+    }
+}
+
+impl Routes {
+    /// The routes to `providers`, for the connections of `table`.
+    pub fn new(table: Table, vault: Arc<Vault>, providers: Providers) -> Self {
+        Self { table, vault, providers, known: Mutex::default() }
+    }
+
+    /// The providers.
+    pub fn providers(&self) -> &Providers {
+        &self.providers
+    }
+
+    /// The route of a connection.
+    pub async fn route(&self, id: ConnectionId, now: Timestamp) -> Result<Route, RouteError> {
+        if let Some(route) = self.cached(id, now) {
+            return Ok(route);
+        }
+        let connection = connection::store::get(&self.table, id).await?;
+        let health = connection::store::health(&self.table, id).await?;
+        let route = self.open(connection.ok_or(RouteError::UnknownConnection)?, health).await?;
+        self.known().insert(id, (now, route.clone()));
+        Ok(route)
+    }
+
+    /// The route of a connection. Where the last probe is hours old, the provider is probed
+    /// now; if it does not answer, the earlier result stays.
+    pub async fn checked_route(
+        &self,
+        id: ConnectionId,
+        now: Timestamp,
+    ) -> Result<CheckedRoute, RouteError> {
+        let route = self.route(id, now).await?;
+        if !route.health.is_stale(now) {
+            return Ok(CheckedRoute { route, obstacle: None });
+        }
+        let probe = route.probe().await.inspect_err(|error| {
+            let error = error as &dyn std::error::Error;
+            tracing::warn!(connection = %id, error, "the connection was not probed");
+        });
+        let probe = probe.ok();
+        record_probe(&self.table, &route.connection, probe.as_ref(), now).await?;
+        self.known().remove(&id);
+        let obstacle = probe.and_then(|probe| probe.obstacle);
+        Ok(CheckedRoute { route: self.route(id, now).await?, obstacle })
+    }
+
+    /// The route of a connection as it was read.
+    pub async fn open(&self, connection: Connection, health: Health) -> Result<Route, RouteError> {
+        let name = &connection.provider.provider;
+        let provider = self.providers.get(name).cloned();
+        let provider = provider.ok_or_else(|| RouteError::UnknownProvider(name.clone()))?;
+        let credentials = self.vault.open(connection.id, &connection.credentials).await?;
+        let access = SenderAccess { config: connection.provider.clone(), credentials };
+        Ok(Route {
+            connection: Arc::new(connection),
+            health: Arc::new(health),
+            provider,
+            access: Arc::new(access),
+        })
+    }
+
+    fn cached(&self, id: ConnectionId, now: Timestamp) -> Option<Route> {
+        let known = self.known();
+        known.get(&id).filter(|(then, _)| now < *then + CACHE_TTL).map(|(_, route)| route.clone())
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<ConnectionId, (Timestamp, Route)>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Records the result of a probe: the health of the connection and the limit of its quota
+/// group.
+pub async fn record_probe(
+    table: &Table,
+    connection: &Connection,
+    probe: Option<&Probe>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    connection::store::record_probe(table, connection.id, probe, now).await?;
+    let limit = probe.and_then(|probe| probe.quota);
+    if let (Some(limit), Some(group)) = (limit, &connection.quota_group) {
+        let contacts = limit.contacts().map(u64::from);
+        quota::store::record_limit(table, group, contacts, now).await?;
+    }
+    Ok(())
+}
+
+impl std::fmt::Debug for Routes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Routes").finish_non_exhaustive()
+    }
+}

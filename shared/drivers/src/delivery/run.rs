@@ -1,0 +1,239 @@
+//! One run over one batch.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use carillon_foundations::country::Country;
+use carillon_foundations::telemetry::{Metric, measure};
+use carillon_nouns::batch::{self, BatchRef, CloseReason};
+use carillon_nouns::contact;
+use carillon_nouns::quota;
+use carillon_nouns::recipient::{self, Cursor, CursorRange, Recipient};
+use carillon_table::StoreError;
+use futures::FutureExt;
+use futures::stream::{self, FuturesUnordered, Stream, StreamExt, TryStreamExt};
+use jiff::{SignedDuration, Timestamp};
+
+use super::attempt::{Due, Reservation};
+use super::sender::{DeliveryError, Leased, PAGE, RunEnd, Sender};
+use super::store::BatchEnd;
+use super::{Pacer, Route, enqueue};
+
+/// How long before its deadline a run hands the rest back: longer than the longest request to
+/// a provider.
+const WIND_DOWN: SignedDuration = SignedDuration::from_secs(35);
+/// The maximum number of messages in flight in one lane.
+const MAX_IN_FLIGHT: f64 = 64.0;
+
+/// One run over one batch.
+pub(super) struct Run<'a> {
+    pub(super) sender: &'a Sender,
+    pub(super) leased: Leased,
+    pub(super) route: Route,
+    pub(super) pacer: Arc<Pacer>,
+    pub(super) until: Timestamp,
+    /// How many reservations are left.
+    budget: AtomicU32,
+    /// How many requests in a row were invalid.
+    pub(super) invalid_in_a_row: AtomicU32,
+    /// Reservations to refund, by bucket: of contacts that had one already, or need none.
+    refunds: Mutex<BTreeMap<i64, u32>>,
+    /// The blocked countries.
+    blocked: Mutex<BTreeSet<Country>>,
+    pub(super) counts: Counts,
+    /// Why the run stops; set once.
+    stop: OnceLock<RunStop>,
+}
+
+/// The outcomes of a run's messages.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) sent: AtomicU64,
+    pub(super) refused: AtomicU64,
+    pub(super) unconfirmed: AtomicU64,
+}
+
+impl Counts {
+    /// Writes them to the log and the metrics.
+    fn report(&self, batch: &BatchRef, now: Timestamp) {
+        let [sent, refused, unconfirmed] = [&self.sent, &self.refused, &self.unconfirmed]
+            .map(|count| count.load(Ordering::Relaxed));
+        tracing::info!(%batch, sent, refused, unconfirmed, "messages of a batch");
+        let values = [
+            (Metric::MessagesSent, sent),
+            (Metric::MessagesRefused, refused),
+            (Metric::MessagesUnconfirmed, unconfirmed),
+        ];
+        measure(&values, now);
+    }
+}
+
+/// Why a run stops before the end of its range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RunStop {
+    /// The deadline is near, or the process ends: another run goes on.
+    OutOfTime,
+    /// The batch must not go on: the planner decides about the rest.
+    Closed(CloseReason),
+}
+
+impl<'a> Run<'a> {
+    /// A run over a leased batch, of which earlier runs `used` some reservations.
+    pub(super) fn new(sender: &'a Sender, leased: Leased, route: Route, used: u32) -> Self {
+        let batch = &leased.batch;
+        let throughput = route.throughput();
+        Self {
+            pacer: sender.pacers.of(batch.connection, batch.lane, throughput, sender.clock.now()),
+            until: leased.lease.until - WIND_DOWN,
+            budget: AtomicU32::new(batch.size - used),
+            invalid_in_a_row: AtomicU32::new(0),
+            refunds: Mutex::default(),
+            blocked: Mutex::new(route.health.blocked_countries.clone()),
+            counts: Counts::default(),
+            stop: OnceLock::new(),
+            sender,
+            leased,
+            route,
+        }
+    }
+
+    pub(super) async fn run(self) -> Result<RunEnd, DeliveryError> {
+        let sent = self.send_all().await;
+        self.counts.report(&self.leased.batch.name, self.sender.clock.now());
+        sent?;
+        self.finish().await
+    }
+
+    /// Sends to the due recipients of the range at the rate of the lane. The next ones are
+    /// read while messages are in flight.
+    async fn send_all(&self) -> Result<(), DeliveryError> {
+        let rate = self.route.rate(self.leased.batch.lane);
+        let max_in_flight = rate.ceil().clamp(1.0, MAX_IN_FLIGHT) as usize;
+        let mut due = self.due().boxed().fuse();
+        let mut in_flight = FuturesUnordered::new();
+        // After an error no more are started, but those in flight are awaited: dropping them
+        // would lose their answers.
+        let mut failed = Ok(());
+        loop {
+            if self.is_stopped() {
+                // Nor is the page needed that is being read.
+                due = stream::empty().boxed().fuse();
+            }
+            let starts = in_flight.len() < max_in_flight && self.budget.load(Ordering::Relaxed) > 0;
+            tokio::select! {
+                // In this order, so that a simulation can be repeated.
+                biased;
+                Some(next) = due.next(), if starts && !due.is_done() => match next {
+                    Ok(due) => {
+                        self.budget.fetch_sub(1, Ordering::Relaxed);
+                        in_flight.push(self.deliver(due).boxed());
+                    }
+                    Err(error) => failed = self.fail(error.into()),
+                },
+                Some(outcome) = in_flight.next(), if !in_flight.is_empty() => match outcome {
+                    Ok(Reservation::Used) => {}
+                    Ok(Reservation::Unused) => drop(self.budget.fetch_add(1, Ordering::Relaxed)),
+                    Err(error) => failed = self.fail(error),
+                },
+                else => return failed,
+            }
+        }
+    }
+
+    /// Starts no more; the run ends with this error.
+    fn fail(&self, error: DeliveryError) -> Result<(), DeliveryError> {
+        self.stop(RunStop::OutOfTime);
+        Err(error)
+    }
+
+    /// The due recipients of the range with their profiles.
+    fn due(&self) -> impl Stream<Item = Result<Due, StoreError>> {
+        let start = Some(self.leased.batch.after.clone());
+        let pages = stream::try_unfold(start, async |after| {
+            let Some(after) = after else { return Ok(None) };
+            let (page, next) = self.page(after.as_ref()).await?;
+            let due = self.with_profiles(page).await?;
+            Ok(Some((stream::iter(due).map(Ok), next.map(Some))))
+        });
+        pages.try_flatten()
+    }
+
+    async fn page(
+        &self,
+        after: Option<&Cursor>,
+    ) -> Result<(Vec<Recipient>, Option<Cursor>), StoreError> {
+        let range = CursorRange { after, until: Some(&self.leased.batch.until) };
+        let recipients = self.leased.campaign.recipients();
+        recipient::store::walk(&self.sender.table, recipients, range, PAGE).await
+    }
+
+    /// The due recipients of a page with their profiles.
+    async fn with_profiles(&self, page: Vec<Recipient>) -> Result<Vec<Due>, StoreError> {
+        let now = self.sender.clock.now();
+        let due: Vec<_> = page.into_iter().filter(|one| one.is_due(now)).collect();
+        let mut profiles = HashMap::with_capacity(due.len());
+        for some in due.chunks(100) {
+            let contacts: Vec<_> = some.iter().map(|one| one.contact.clone()).collect();
+            profiles.extend(contact::store::many(&self.sender.table, &contacts).await?);
+        }
+        let with_profile = |recipient: Recipient| Due {
+            key: self.leased.campaign.recipients().key(&recipient.contact),
+            profile: profiles.remove(&recipient.contact).unwrap_or_default(),
+            recipient,
+        };
+        Ok(due.into_iter().map(with_profile).collect())
+    }
+
+    async fn finish(self) -> Result<RunEnd, DeliveryError> {
+        let refunds = std::mem::take(&mut *lock(&self.refunds));
+        let Leased { lease, batch, .. } = &self.leased;
+        if let Some(group) = &batch.quota_group {
+            quota::store::refund(&self.sender.table, group, lease.run, &refunds).await?;
+        }
+        let early = match self.stop.get() {
+            None => None,
+            Some(RunStop::Closed(reason)) => Some(*reason),
+            Some(RunStop::OutOfTime) => return self.hand_back().await,
+        };
+        let used = batch.size - self.budget.load(Ordering::Relaxed).min(batch.size);
+        // An earlier run that was thought dead may have gone on beside this one.
+        let found = self.sender.reservations_used(&self.leased).await?;
+        let end = BatchEnd { used: used.max(found).min(batch.size), early };
+        self.sender.close(batch, lease.run, &end).await
+    }
+
+    async fn hand_back(&self) -> Result<RunEnd, DeliveryError> {
+        let Sender { table, queue, clock, .. } = self.sender;
+        let Leased { lease, batch, .. } = &self.leased;
+        batch::store::break_lease(table, &batch.name, Some(lease.run)).await?;
+        enqueue(table, queue, batch, clock.now()).await?;
+        Ok(RunEnd::HandedBack)
+    }
+
+    /// Refunds one reservation of a bucket when the run ends.
+    pub(super) fn refund(&self, bucket: i64) {
+        *lock(&self.refunds).entry(bucket).or_default() += 1;
+    }
+
+    pub(super) fn is_blocked(&self, country: Country) -> bool {
+        lock(&self.blocked).contains(&country)
+    }
+
+    pub(super) fn block(&self, country: Country) {
+        lock(&self.blocked).insert(country);
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.get().is_some()
+    }
+
+    pub(super) fn stop(&self, reason: RunStop) {
+        // The first reason stands.
+        let _ = self.stop.set(reason);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,253 @@
+//! What follows from a refusal, wherever it was reported: one rule for the answer to a send,
+//! a webhook and a test send.
+
+use carillon_channel::Refusal;
+use carillon_channel::event::Choice;
+use carillon_foundations::address::Address;
+use carillon_foundations::country::Country;
+use carillon_foundations::ids::IdSource;
+use carillon_nouns::campaign::{self, Campaign};
+use carillon_nouns::connection::{self, Connection};
+use carillon_nouns::contact;
+use carillon_nouns::quota::{self, QuotaCharge};
+use carillon_nouns::recipient::{
+    self, BatchNumber, Callback, CancelReason, Decision, RecipientKey, Settlement, SpentReservation,
+};
+use carillon_table::{StoreError, Table};
+use jiff::Timestamp;
+
+use super::halt::{Scope, halt};
+use super::policy::{StopAction, decide};
+
+/// A refused message.
+#[derive(Debug, Clone, Copy)]
+pub struct Refused<'a> {
+    /// The refusal.
+    pub refusal: &'a Refusal,
+    /// The address that it was sent to.
+    pub to: &'a Address,
+    /// The campaign; none where it does not exist any more.
+    pub campaign: Option<&'a Campaign>,
+    /// The connection; none where it does not exist any more.
+    pub connection: Option<&'a Connection>,
+    /// When it was refused.
+    pub at: Timestamp,
+}
+
+/// Where a refusal was reported.
+#[derive(Debug, Clone, Copy)]
+pub enum RefusalSource<'a> {
+    /// In the answer to the send of a claimed attempt.
+    Answer {
+        /// The attempt.
+        attempt: &'a Callback,
+        /// The batch of the attempt.
+        batch: BatchNumber,
+        /// How it was charged.
+        charged: Charged,
+    },
+    /// In a webhook, after the provider had accepted the attempt.
+    Webhook {
+        /// The attempt.
+        attempt: &'a Callback,
+    },
+    /// In the answer to a test send, which has no recipient.
+    TestSend {
+        /// How it was charged.
+        charged: Charged,
+        /// The bucket of its reservation.
+        bucket: i64,
+    },
+}
+
+/// The charge of a claimed attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Charged {
+    /// The charge.
+    pub charge: QuotaCharge,
+    /// When the attempt was claimed.
+    pub at: Timestamp,
+}
+
+/// The result of a settlement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// What became of the message.
+    pub decision: Decision,
+    /// Whether the attempt used its reservation all the same.
+    pub used_reservation: bool,
+    /// What stops beyond the message: already done, except [`StopAction::Pause`] and
+    /// [`StopAction::CampaignIfRepeated`], which are the sender's.
+    pub stop: StopAction,
+}
+
+/// Settles a refused message: undoes its charge, settles its recipient, records an opt-out,
+/// and stops what must stop. Idempotent.
+pub async fn settle(
+    table: &Table,
+    ids: &IdSource,
+    refused: &Refused<'_>,
+    source: RefusalSource<'_>,
+    now: Timestamp,
+) -> Result<Settled, StoreError> {
+    let jitter = f64::from(ids.bytes::<1>()[0]) / 255.0;
+    let max_retries = refused.campaign.map_or(0, |campaign| campaign.settings.max_retries);
+    let attempt = source.attempt().map_or(1, |attempt| attempt.attempt);
+    let (decision, stop) = decide(refused.refusal, attempt, max_retries, now, jitter);
+    let used_reservation = is_unknown(&decision) || !undo_charge(table, refused, source).await?;
+    let mut is_new = true;
+    if let Some(attempt) = source.attempt() {
+        let spent = spent(table, source, &decision, used_reservation).await?;
+        let settlement = Settlement {
+            decision: decision.clone(),
+            code: refused.refusal.code,
+            at: refused.at,
+            spent,
+        };
+        let (key, number) = (&attempt.recipient, attempt.attempt);
+        is_new = recipient::store::settle(table, key, number, &settlement).await?;
+    }
+    follow_up(table, refused, source, &decision, now).await?;
+    if is_new {
+        stop_beyond(table, refused, source, stop, now).await?;
+    }
+    Ok(Settled { decision, used_reservation, stop })
+}
+
+impl<'a> RefusalSource<'a> {
+    fn attempt(self) -> Option<&'a Callback> {
+        match self {
+            Self::Answer { attempt, .. } | Self::Webhook { attempt } => Some(attempt),
+            Self::TestSend { .. } => None,
+        }
+    }
+}
+
+fn is_unknown(decision: &Decision) -> bool {
+    matches!(decision, Decision::Unconfirmed { .. })
+}
+
+/// Undoes the charge of a message that was not sent. `false` where its reservation stays
+/// used: one too many is better than one too few.
+async fn undo_charge(
+    table: &Table,
+    refused: &Refused<'_>,
+    source: RefusalSource<'_>,
+) -> Result<bool, StoreError> {
+    match source {
+        RefusalSource::Answer { charged, .. } => {
+            let undone = contact::store::undo_charge(table, refused.to, charged.charge, charged.at);
+            Ok(undone.await.unwrap_or(false))
+        }
+        // The provider had accepted the message: it counts.
+        RefusalSource::Webhook { .. } => Ok(false),
+        RefusalSource::TestSend { charged, bucket } => {
+            let undone = contact::store::undo_charge(table, refused.to, charged.charge, charged.at);
+            if !undone.await? {
+                return Ok(false);
+            }
+            let group = refused.connection.and_then(|connection| connection.quota_group.as_ref());
+            if let (Some(group), QuotaCharge::New) = (group, charged.charge) {
+                quota::store::refund_one(table, group, bucket).await?;
+            }
+            Ok(true)
+        }
+    }
+}
+
+/// The reservation that the attempt used although it ends here.
+async fn spent(
+    table: &Table,
+    source: RefusalSource<'_>,
+    decision: &Decision,
+    used_reservation: bool,
+) -> Result<Option<SpentReservation>, StoreError> {
+    match source {
+        RefusalSource::Answer { attempt, batch, .. } => {
+            // An unconfirmed attempt keeps its reservation by its status.
+            let spends = used_reservation && !is_unknown(decision);
+            Ok(spends.then_some(SpentReservation { attempt: attempt.attempt, batch }))
+        }
+        RefusalSource::Webhook { attempt } => {
+            let found = recipient::store::get(table, &attempt.recipient).await?;
+            let same = found.filter(|found| found.attempt == attempt.attempt);
+            Ok(same.and_then(|recipient| recipient.spends()))
+        }
+        RefusalSource::TestSend { .. } => Ok(None),
+    }
+}
+
+/// An opt-out holds for the contact. A retry needs a campaign that will meet it.
+async fn follow_up(
+    table: &Table,
+    refused: &Refused<'_>,
+    source: RefusalSource<'_>,
+    decision: &Decision,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    match decision {
+        Decision::Skip { .. } => {
+            contact::store::record_preference(table, refused.to, Choice::Stop, refused.at).await
+        }
+        // Repeated where the settlement is a repetition: the first one may have ended here.
+        Decision::Retry { .. } => {
+            let Some(attempt) = source.attempt() else { return Ok(()) };
+            if is_met_again(table, &attempt.recipient, source, now).await? {
+                return Ok(());
+            }
+            let (key, retry) = (&attempt.recipient, attempt.attempt + 1);
+            recipient::store::cancel(table, key, retry, CancelReason::CampaignOver).await.map(drop)
+        }
+        Decision::Fail { .. } | Decision::Unconfirmed { .. } => Ok(()),
+    }
+}
+
+/// Whether the campaign's walk will meet a recipient that is pending again. While its batch is
+/// being sent it does so anyway; after a webhook the campaign must know of it.
+async fn is_met_again(
+    table: &Table,
+    key: &RecipientKey,
+    source: RefusalSource<'_>,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    match source {
+        RefusalSource::Answer { .. } => {
+            let campaign = campaign::store::get(table, key.campaign).await?;
+            Ok(campaign.is_some_and(|campaign| !campaign.status.is_final()))
+        }
+        RefusalSource::Webhook { .. } => campaign::store::requeue(table, key.campaign, now).await,
+        RefusalSource::TestSend { .. } => Ok(true),
+    }
+}
+
+/// Stops what a refusal stops beyond its message.
+async fn stop_beyond(
+    table: &Table,
+    refused: &Refused<'_>,
+    source: RefusalSource<'_>,
+    stop: StopAction,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let Some(connection) = refused.connection else { return Ok(()) };
+    let scope = match (stop, refused.campaign) {
+        (StopAction::Nothing | StopAction::Pause(_) | StopAction::CampaignIfRepeated, _) => {
+            return Ok(());
+        }
+        (StopAction::Country, _) => {
+            let (account, country) = (connection.account(), refused.to.country());
+            if country == Country::UNKNOWN {
+                return Ok(());
+            }
+            return connection::store::block_country(table, &account, country).await;
+        }
+        // A test send has values of its own: they may be what is wrong.
+        (StopAction::Template, _) if matches!(source, RefusalSource::TestSend { .. }) => {
+            return Ok(());
+        }
+        (StopAction::Template, Some(campaign)) => Scope::of_template(campaign, connection),
+        (StopAction::Template, None) => return Ok(()),
+        (StopAction::Connection, _) => Scope::Connection(connection.id),
+        (StopAction::Account, _) => Scope::Account(connection.account()),
+    };
+    halt(table, &scope, &refused.refusal.to_string(), now).await
+}

@@ -1,0 +1,129 @@
+//! The end of a batch, and the renewal of its reservations, in the table.
+
+use carillon_foundations::address::Address;
+use carillon_foundations::ids::RunId;
+use carillon_nouns::batch::{self, Batch, BatchStatus, CloseReason};
+use carillon_nouns::campaign;
+use carillon_nouns::quota::{self, bucket_at};
+use carillon_nouns::recipient::{self, Cursor};
+use carillon_table::{Shape, StoreError, Table, Update, Write};
+use jiff::Timestamp;
+
+/// Moves the reservations of a batch that are not used yet to the bucket of `now`: a
+/// reservation counts from when it is used.
+pub(super) async fn renew_reservations(
+    table: &Table,
+    batch: &mut Batch,
+    used: u32,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let bucket = bucket_at(now);
+    while batch.bucket != bucket {
+        let mut writes = vec![Write::Update(batch::store::bucket_update(batch, bucket))];
+        if let Some(group) = &batch.quota_group {
+            let mut quota = quota::store::get(table, group).await?;
+            let seen = quota.version;
+            quota.renew(batch.size.saturating_sub(used), batch.bucket, now);
+            writes.push(quota::store::replacement(group, &quota, seen)?);
+        }
+        match table.transact(writes).await {
+            Ok(()) => batch.bucket = bucket,
+            Err(StoreError::Cancelled(_)) => {
+                let found = batch::store::get(table, &batch.name).await?;
+                batch.bucket = found.map_or(bucket, |found| found.bucket);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// How a run over a batch ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct BatchEnd {
+    /// How many reservations were used.
+    pub(super) used: u32,
+    /// Why the run ended before the end of the range, if it did.
+    pub(super) early: Option<CloseReason>,
+}
+
+/// Closes a batch: it is done, the quota and the campaign's day get back what it did not use,
+/// and if it ended early the walk goes back to its start. Does nothing where it is done
+/// already, or where another run has leased it: that run knows what both have used.
+pub(super) async fn close(
+    table: &Table,
+    batch: &Batch,
+    run: RunId,
+    end: &BatchEnd,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    loop {
+        let mut writes = vec![Write::Update(closed(batch, run, end, now))];
+        writes.extend(refunds(table, batch, end).await?);
+        match table.transact(writes).await {
+            Ok(()) => return Ok(()),
+            Err(StoreError::Cancelled(_)) => {
+                let found = batch::store::get(table, &batch.name).await?;
+                let open = found.filter(|found| found.status == BatchStatus::Open);
+                if open.and_then(|found| found.lease).is_none_or(|lease| lease.run != run) {
+                    return Ok(());
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn closed(batch: &Batch, run: RunId, end: &BatchEnd, now: Timestamp) -> Update {
+    batch::store::leased_update(batch, run)
+        .set("status", BatchStatus::Done)
+        .set("used", end.used)
+        .set("done_at", now)
+        .set_or_remove("close_reason", end.early)
+        // The range is not needed any more, and its addresses may be erased.
+        .set("until", Cursor::start_of(batch.until.shard))
+        .remove("after")
+        .remove("lease")
+        .remove("lease_until")
+        .remove(Shape::LISTED_AS)
+        .remove(Shape::LISTED_AT)
+}
+
+async fn refunds(table: &Table, batch: &Batch, end: &BatchEnd) -> Result<Vec<Write>, StoreError> {
+    let unused = batch.size.saturating_sub(end.used);
+    let mut writes = Vec::new();
+    if let Some(group) = batch.quota_group.as_ref().filter(|_| unused > 0) {
+        let mut quota = quota::store::get(table, group).await?;
+        let seen = quota.version;
+        quota.refund(unused, batch.bucket);
+        writes.push(quota::store::replacement(group, &quota, seen)?);
+    }
+    if unused == 0 && end.early.is_none() {
+        return Ok(writes);
+    }
+    if let Some(mut campaign) = campaign::store::get(table, batch.name.campaign).await? {
+        let seen = campaign.version;
+        campaign.version += 1;
+        if let Some(day) = campaign.day.as_mut().filter(|day| day.date == batch.name.date) {
+            day.planned = day.planned.saturating_sub(unused);
+        }
+        if end.early.is_some() {
+            campaign.walk.rewind_to(start_of(table, batch).await?);
+        }
+        writes.push(campaign::store::replacement(&campaign, seen)?);
+    }
+    Ok(writes)
+}
+
+/// The start of a batch's range; the start of the shard where the recipient there was erased
+/// since.
+async fn start_of(table: &Table, batch: &Batch) -> Result<Option<Cursor>, StoreError> {
+    let Some(after) = &batch.after else { return Ok(None) };
+    let Ok(contact) = after.contact.parse::<Address>() else { return Ok(Some(after.clone())) };
+    let (campaign, shard) = (batch.name.campaign, after.shard);
+    let key = recipient::RecipientKey { campaign, shard, contact };
+    if recipient::store::get(table, &key).await?.is_some() {
+        return Ok(Some(after.clone()));
+    }
+    Ok(Some(Cursor::start_of(shard)))
+}

@@ -1,0 +1,328 @@
+//! Uploads of recipients: CSV or JSON, streamed. The body is never collected;
+//! each line stands on its own, so that bad ones leave the good ones alone, and
+//! uploading again changes nothing.
+
+mod csv;
+mod intake;
+mod json;
+mod row;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error as StdError;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::stream::{Stream, StreamExt};
+use jiff::SignedDuration;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+pub use row::{
+    BSUID_COLUMN, CONTACT_COLUMNS, InvalidLine, MAX_COLUMNS, MAX_LINE, MAX_NAME, MAX_VALUE,
+    column_name,
+};
+
+use self::intake::rows;
+use self::row::Row;
+use carillon_foundations::address::Address;
+use carillon_foundations::country::Country;
+use carillon_foundations::time::Clock;
+use carillon_nouns::campaign::store::ChangeError;
+use carillon_nouns::campaign::{self, Campaign, Import};
+use carillon_nouns::contact::{self, SuppressionReason};
+use carillon_nouns::recipient::{Recipient, store};
+use carillon_table::{StoreError, Table};
+
+/// The largest upload, in bytes.
+pub const MAX_UPLOAD: u64 = 64 * 1024 * 1024;
+/// How many bad lines are named; all are counted.
+pub const MAX_NAMED: usize = 1000;
+/// How many rows are written at once.
+const IN_FLIGHT: usize = 32;
+/// How often the upload says that it goes on, and notes what it brought.
+const ANNOUNCE_EVERY: Duration = Duration::from_secs(10);
+/// However fast the clock runs, not more often than this on the machine's.
+const ANNOUNCE_REST: Duration = Duration::from_millis(100);
+/// How long the campaign waits for an upload that says nothing more.
+const ANNOUNCED_FOR: SignedDuration = SignedDuration::from_mins(2);
+
+/// The forms an upload may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `text/csv`: a header line, then one recipient a line.
+    Csv,
+    /// `application/json`: an array of objects.
+    JsonArray,
+    /// `application/x-ndjson`: one object a line.
+    JsonLines,
+}
+
+/// What an upload brought. Each line counts once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = UploadReport)]
+pub struct Report {
+    /// Recipients that were added and wait for their turn.
+    pub added: u64,
+    /// Lines whose contact was in the campaign already.
+    pub duplicates: u64,
+    /// Recipients that were added as skipped: blacklisted or opted out.
+    pub suppressed: u64,
+    /// The first 1,000 lines that were not taken in.
+    pub invalid: Vec<InvalidLine>,
+    /// How many lines were not taken in.
+    pub invalid_total: u64,
+}
+
+/// Why nothing of an upload can be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// There is nothing in it.
+    #[error("the upload is empty: expected a header line or a JSON array, and recipients after it")]
+    Empty,
+    /// No column says to whom.
+    #[error(
+        "the first line names no column with phone numbers: it has {}; expected one of {}, {BSUID_COLUMN}",
+        listed(.found), CONTACT_COLUMNS.join(", ")
+    )]
+    NoContactColumn {
+        /// The columns it has.
+        found: Vec<String>,
+    },
+    /// The header has bytes that are not UTF-8.
+    #[error("the first line is not valid UTF-8: save the file as \"CSV UTF-8\"")]
+    HeaderNotUtf8,
+    /// The file is UTF-16.
+    #[error("the file is UTF-16 (\"Unicode text\"): save it as \"CSV UTF-8\"")]
+    Utf16,
+    /// The header is too long.
+    #[error("the first line is longer than 64 KiB: expected the columns' names")]
+    HeaderTooLong,
+    /// The header has too many columns.
+    #[error("the first line names {0} columns; at most {MAX_COLUMNS} beside the phone are allowed")]
+    TooManyColumns(usize),
+    /// The header has a very long column name.
+    #[error("the column {0}… has too long a name: at most {MAX_NAME} characters are allowed")]
+    LongColumnName(String),
+    /// The header opens a quote.
+    #[error("a quote in the first line is never closed")]
+    OpenQuote,
+    /// The JSON is no array.
+    #[error(
+        "expected a JSON array of objects such as [{{\"phone\": \"+573001234567\", \"name\": \"Ana\"}}]"
+    )]
+    NotAnArray,
+}
+
+/// Why an upload ended before its end. What it had added stays.
+#[derive(Debug, thiserror::Error)]
+pub enum UploadError {
+    /// Nothing of it can be read.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    /// It is larger than [`MAX_UPLOAD`].
+    #[error("the upload is larger than 64 MiB")]
+    TooLarge,
+    /// It broke off.
+    #[error("the upload broke off")]
+    BrokenOff(#[source] Box<dyn StdError + Send + Sync>),
+    /// The campaign takes no recipients, or there is none.
+    #[error(transparent)]
+    Campaign(#[from] ChangeError),
+    /// The table failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How an upload ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// What it brought.
+    pub report: Report,
+    /// Why it ended early, if it did.
+    pub outcome: Result<(), UploadError>,
+}
+
+/// An upload to a campaign.
+#[derive(Debug)]
+pub struct Upload<'a> {
+    /// The table.
+    pub table: &'a Table,
+    /// The clock.
+    pub clock: &'a Clock,
+    /// The campaign.
+    pub campaign: &'a Campaign,
+    /// The country in which national numbers are read.
+    pub country: Option<Country>,
+    /// Its form.
+    pub format: Format,
+}
+
+type Parsed = Result<Row, InvalidLine>;
+
+/// What became of one line.
+enum Settled {
+    Added { line: u64, columns: BTreeMap<String, String>, country: Country },
+    Duplicate,
+    Suppressed,
+    Invalid(InvalidLine),
+}
+
+impl Upload<'_> {
+    /// Takes the body in. What it brings is noted in `import`, in the table too.
+    pub async fn run<S, E>(&self, body: S, mut import: Import) -> Finished
+    where
+        S: Stream<Item = Result<Bytes, E>>,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let mut report = Report::default();
+        let mut outcome = self.announce().await;
+        if outcome.is_ok() {
+            outcome = self.take_in(body, &mut report, &mut import).await;
+        }
+        let noted = self.note(&report, &import).await;
+        Finished { report, outcome: outcome.and(noted) }
+    }
+
+    async fn take_in<S, E>(
+        &self,
+        body: S,
+        report: &mut Report,
+        import: &mut Import,
+    ) -> Result<(), UploadError>
+    where
+        S: Stream<Item = Result<Bytes, E>>,
+        E: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let stopped = AtomicBool::new(false);
+        let rows = rows(self.format, body)
+            .take_while(|_| std::future::ready(!stopped.load(Ordering::Relaxed)))
+            .map(|row| self.settle(row))
+            .buffer_unordered(IN_FLIGHT);
+        let mut rows = std::pin::pin!(rows);
+        let mut beat = tokio::time::interval(self.clock.real(ANNOUNCE_EVERY).max(ANNOUNCE_REST));
+        beat.tick().await;
+        let mut outcome = Ok(());
+        loop {
+            let step = tokio::select! {
+                settled = rows.next() => match settled {
+                    Some(settled) => settled.map(|settled| report.count(settled, import)),
+                    None => return outcome,
+                },
+                _ = beat.tick() => self.go_on(report, import).await,
+            };
+            if let Err(error) = step {
+                // Rows on their way are still settled and counted.
+                stopped.store(true, Ordering::Relaxed);
+                outcome = outcome.and(Err(error));
+            }
+        }
+    }
+
+    async fn go_on(&self, report: &Report, import: &Import) -> Result<(), UploadError> {
+        self.announce().await?;
+        self.note(report, import).await
+    }
+
+    async fn announce(&self) -> Result<(), UploadError> {
+        let until = self.clock.now() + ANNOUNCED_FOR;
+        Ok(campaign::store::announce_upload(self.table, self.campaign.id, until).await?)
+    }
+
+    async fn note(&self, report: &Report, import: &Import) -> Result<(), UploadError> {
+        if report.added + report.suppressed > 0 {
+            campaign::store::add_import(self.table, self.campaign.id, import).await?;
+        }
+        Ok(())
+    }
+
+    async fn settle(&self, row: Result<Parsed, UploadError>) -> Result<Settled, UploadError> {
+        let row = match row? {
+            Ok(row) => row,
+            Err(invalid) => return Ok(Settled::Invalid(invalid)),
+        };
+        match row.key(self.country) {
+            Ok(contact) => Ok(self.add(row, contact).await?),
+            Err(invalid) => Ok(Settled::Invalid(invalid)),
+        }
+    }
+
+    async fn add(&self, row: Row, contact: Address) -> Result<Settled, StoreError> {
+        let now = self.clock.now();
+        let profile = contact::store::get_or_create(self.table, &contact, now).await?;
+        let suppression = profile.suppression();
+        if self.has_one_of(&profile.aliases).await? {
+            return Ok(Settled::Duplicate);
+        }
+        let key = self.campaign.recipients().key(&contact);
+        let country = contact.country();
+        // An old list brings nothing back of who was erased.
+        let kept = profile.erased_at.is_none() || suppression.is_none();
+        let columns = if kept { row.columns.clone() } else { BTreeMap::new() };
+        let recipient = Recipient::pending(contact, columns, now);
+        let recipient = match suppression {
+            Some(reason) => recipient.skipped(reason.into()),
+            None => recipient,
+        };
+        let is_new = store::add(self.table, &key, &recipient).await?;
+        Ok(Settled::of(is_new, suppression, row, country))
+    }
+
+    /// Whether the campaign has the person already, under another key.
+    async fn has_one_of(&self, keys: &BTreeSet<Address>) -> Result<bool, StoreError> {
+        for address in keys {
+            let key = self.campaign.recipients().key(address);
+            if store::get(self.table, &key).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl Settled {
+    fn of(
+        is_new: bool,
+        suppression: Option<SuppressionReason>,
+        row: Row,
+        country: Country,
+    ) -> Self {
+        match (is_new, suppression) {
+            (false, _) => Self::Duplicate,
+            (true, Some(_)) => Self::Suppressed,
+            (true, None) => Self::Added { line: row.line, columns: row.columns, country },
+        }
+    }
+}
+
+impl Report {
+    fn count(&mut self, settled: Settled, import: &mut Import) {
+        match settled {
+            Settled::Added { line, columns, country } => {
+                self.added += 1;
+                import.count(line, &columns, country);
+            }
+            Settled::Duplicate => self.duplicates += 1,
+            Settled::Suppressed => self.suppressed += 1,
+            Settled::Invalid(line) => self.count_invalid(line),
+        }
+    }
+
+    /// Lines settle out of order: keep the lowest, in order.
+    fn count_invalid(&mut self, line: InvalidLine) {
+        self.invalid_total += 1;
+        let place = self.invalid.partition_point(|known| known.line <= line.line);
+        if place < MAX_NAMED {
+            self.invalid.insert(place, line);
+            self.invalid.truncate(MAX_NAMED);
+        }
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    let named: Vec<_> = names.iter().take(20).map(|name| name.chars().take(64).collect()).collect();
+    let named: Vec<String> = named;
+    if named.is_empty() { "none".to_owned() } else { named.join(", ") }
+}

@@ -1,0 +1,142 @@
+//! One line of an upload, taken apart.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use carillon_foundations::address::{Address, Bsuid};
+use carillon_foundations::country::Country;
+use carillon_foundations::phone::Phone;
+
+/// The most columns beside the contact's.
+pub const MAX_COLUMNS: usize = 64;
+/// The longest name of a column, in characters: that of a placeholder.
+pub const MAX_NAME: usize = 64;
+/// The longest value of a column, in characters.
+pub const MAX_VALUE: usize = 1024;
+/// The longest line, in bytes.
+pub const MAX_LINE: usize = 64 * 1024;
+/// How much of a bad value is shown, in characters.
+const SHOWN: usize = 64;
+
+/// The names of the column that says to whom, the first one found counts.
+pub const CONTACT_COLUMNS: [&str; 12] = [
+    "phone",
+    "phone_number",
+    "mobile",
+    "whatsapp",
+    "msisdn",
+    "celular",
+    "telefono",
+    "teléfono",
+    "telefone",
+    "number",
+    "to",
+    "contact",
+];
+/// The column with a business-scoped user id, for those without a phone.
+pub const BSUID_COLUMN: &str = "bsuid";
+
+/// A line as it was written: to whom, and the columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) line: u64,
+    pub(super) contact: String,
+    pub(super) columns: BTreeMap<String, String>,
+}
+
+/// A line that was not taken in, and why.
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct InvalidLine {
+    /// The line as an editor counts them, the header being 1; in a JSON array,
+    /// the element's place from 1.
+    pub line: u64,
+    /// What was wrong, as it was given, at most 64 characters.
+    pub value: String,
+    /// What is wrong with it and what would be right.
+    pub reason: String,
+}
+
+impl std::fmt::Debug for InvalidLine {
+    /// Leaves out what was given: it may be a phone number.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "line {}: {}", self.line, self.reason)
+    }
+}
+
+impl InvalidLine {
+    pub(super) fn new(line: u64, value: &str, reason: impl Into<String>) -> Self {
+        Self { line, value: value.chars().take(SHOWN).collect(), reason: reason.into() }
+    }
+}
+
+impl Row {
+    /// The row that a line's names and values make.
+    pub(super) fn of(
+        line: u64,
+        contact: String,
+        columns: BTreeMap<String, String>,
+    ) -> Result<Self, InvalidLine> {
+        if let Some((name, value)) = columns.iter().find(|(_, value)| is_long(value)) {
+            let length = value.chars().count();
+            let reason = format!("{name} has {length} characters; at most {MAX_VALUE} are allowed");
+            return Err(InvalidLine::new(line, value, reason));
+        }
+        Ok(Self { line, contact, columns })
+    }
+
+    /// Counts the row's columns among those of the whole upload, of which there
+    /// are not many: what an upload brought is noted by column.
+    pub(super) fn counted_in(self, known: &mut BTreeSet<String>) -> Result<Self, InvalidLine> {
+        let new: Vec<_> = self.columns.keys().filter(|name| !known.contains(*name)).collect();
+        if let Some(long) = new.iter().find(|name| is_long_name(name)) {
+            let reason = format!("a column's name may have {MAX_NAME} characters");
+            return Err(InvalidLine::new(self.line, long, reason));
+        }
+        if known.len() + new.len() > MAX_COLUMNS {
+            let reason = format!("the upload has more than {MAX_COLUMNS} different columns");
+            return Err(InvalidLine::new(self.line, &self.contact, reason));
+        }
+        known.extend(new.into_iter().cloned());
+        Ok(self)
+    }
+
+    /// To whom, once it is understood.
+    pub(super) fn key(&self, country: Option<Country>) -> Result<Address, InvalidLine> {
+        let text = self.contact.trim();
+        if let Ok(bsuid) = Bsuid::parse(text) {
+            return Ok(Address::Bsuid(bsuid));
+        }
+        Phone::parse(text, country).map(Address::Phone).map_err(|error| {
+            let reason =
+                if is_scientific(text) { SCIENTIFIC.to_owned() } else { error.to_string() };
+            InvalidLine::new(self.line, text, reason)
+        })
+    }
+}
+
+/// The form of a column's name: trimmed, in small letters, `_` for spaces.
+pub fn column_name(header: &str) -> String {
+    header.split_whitespace().collect::<Vec<_>>().join("_").to_lowercase()
+}
+
+/// Which of these columns says to whom.
+pub(super) fn contact_column(names: &[&str]) -> Option<usize> {
+    CONTACT_COLUMNS.iter().find_map(|known| names.iter().position(|name| name == known))
+}
+
+const SCIENTIFIC: &str = "a spreadsheet has shortened the number (5.73E+11): format the column as text and export it again";
+
+fn is_scientific(text: &str) -> bool {
+    let shortened = text.to_ascii_uppercase().contains("E+");
+    shortened && text.replace(',', ".").parse::<f64>().is_ok()
+}
+
+pub(super) fn is_long_name(name: &str) -> bool {
+    name.chars().count() > MAX_NAME
+}
+
+fn is_long(value: &str) -> bool {
+    value.len() > MAX_VALUE && value.chars().count() > MAX_VALUE
+}

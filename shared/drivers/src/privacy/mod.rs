@@ -1,0 +1,147 @@
+//! Erasing a person: what they wrote, what was sent to them, and their place in
+//! every campaign.
+//!
+//! Their number stays, suppression and with a few dates beside it, so that an old list
+//! doesn't bring them back; so do the counts, which name nobody.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use carillon_foundations::address::{Address, Pseudonym};
+use carillon_foundations::ids::{CampaignId, IdSource};
+use carillon_nouns::campaign::{self, Campaign};
+use carillon_nouns::contact::store;
+use carillon_nouns::conversation;
+use carillon_nouns::recipient::{self, Recipient, RecipientKey, Status};
+use carillon_table::{StoreError, Table};
+
+/// What was erased of a person.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Erasure {
+    /// Messages they had written.
+    pub messages: u64,
+    /// Campaigns in which a random text stands in their place now.
+    pub campaigns: u64,
+    /// Campaigns in which a message to them is on its way at this moment: they are
+    /// left as they are, to be erased a minute later.
+    pub under_way: u64,
+}
+
+/// Erases a person under all their keys. From the first write on nobody sends to
+/// them; to do it again finishes what was broken off.
+pub async fn erase(
+    table: &Table,
+    contact: &Address,
+    ids: &IdSource,
+    now: Timestamp,
+) -> Result<Erasure, StoreError> {
+    store::blacklist(table, contact, now).await?;
+    let keys = keys_of(table, contact).await?;
+    let mut erasure = Erasure::default();
+    // A campaign may move from a list that comes to one that was.
+    let mut seen = BTreeSet::new();
+    while erase_from_new(table, &keys, ids, now, &mut seen, &mut erasure).await? {}
+    for key in &keys {
+        erasure.messages += conversation::store::erase(table, key).await?;
+    }
+    if erasure.under_way == 0 {
+        // The one that was asked for goes last: it leads to the others.
+        for key in keys.iter().filter(|key| *key != contact).chain([contact]) {
+            store::strip_profile(table, key, now).await?;
+        }
+    }
+    Ok(erasure)
+}
+
+/// Takes a person out of the campaigns that were not seen yet; `false` if there are none.
+async fn erase_from_new(
+    table: &Table,
+    keys: &BTreeSet<Address>,
+    ids: &IdSource,
+    now: Timestamp,
+    seen: &mut BTreeSet<CampaignId>,
+    erasure: &mut Erasure,
+) -> Result<bool, StoreError> {
+    let mut any = false;
+    for status in campaign::Status::ALL {
+        let mut after = None;
+        loop {
+            let mut page = campaign::store::list(table, status, after, 100).await?;
+            page.items.retain(|campaign| seen.insert(campaign.id));
+            any |= !page.items.is_empty();
+            for key in keys {
+                erase_from(table, key, &page.items, ids, now, erasure).await?;
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(any)
+}
+
+/// All keys of a person.
+async fn keys_of(table: &Table, contact: &Address) -> Result<BTreeSet<Address>, StoreError> {
+    let mut keys = BTreeSet::from([contact.clone()]);
+    let mut unread = vec![contact.clone()];
+    while let Some(key) = unread.pop() {
+        let profile = store::get(table, &key).await?.unwrap_or_default();
+        unread.extend(profile.aliases.into_iter().filter(|other| keys.insert(other.clone())));
+    }
+    Ok(keys)
+}
+
+/// Takes a person out of some campaigns.
+async fn erase_from(
+    table: &Table,
+    contact: &Address,
+    campaigns: &[Campaign],
+    ids: &IdSource,
+    now: Timestamp,
+    erasure: &mut Erasure,
+) -> Result<(), StoreError> {
+    let mut there = BTreeSet::new();
+    let sets = campaigns.iter().map(Campaign::recipients);
+    for (key, found) in recipient::store::in_campaigns(table, contact, sets).await? {
+        there.insert(key.campaign);
+        erase_one(table, &key, found, ids, now, erasure).await?;
+    }
+    for campaign in campaigns {
+        if there.contains(&campaign.id) || campaign.walk.is_at(contact.as_str()) {
+            campaign::store::remove_from_walk(table, campaign.id, contact).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn erase_one(
+    table: &Table,
+    key: &RecipientKey,
+    found: Recipient,
+    ids: &IdSource,
+    now: Timestamp,
+    erasure: &mut Erasure,
+) -> Result<(), StoreError> {
+    let mut found = Some(found);
+    while let Some(recipient) = found {
+        let under_way = recipient.status == Status::Sending;
+        if under_way && !recipient.claim_is_expired(now) {
+            erasure.under_way += 1;
+            return Ok(());
+        }
+        if under_way {
+            recipient::store::settle_lost(table, key, recipient.attempt, now).await?;
+        } else {
+            let pseudonym = Pseudonym::new(ids.bytes());
+            if recipient::store::erase(table, key, recipient, pseudonym).await? {
+                erasure.campaigns += 1;
+                return Ok(());
+            }
+        }
+        // It has moved since it was read.
+        found = recipient::store::get(table, key).await?;
+    }
+    Ok(())
+}

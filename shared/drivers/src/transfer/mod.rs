@@ -1,0 +1,136 @@
+//! Moving elsewhere: all that a table holds as JSON lines, and those lines into
+//! another table, on one machine or on AWS.
+//!
+//! A line is an item in `DynamoDB`'s own JSON, `{"Item":{…}}`, as in AWS's exports.
+//! Counters are left behind: the stream of the new table counts everyone anew. The
+//! last line says how many there were, so that a file that was cut off is noticed.
+//!
+//! Item come in three passes. First everything but the recipients, with nothing on
+//! a working list: the scheduler sees no campaign yet, and would find one with half
+//! its recipients finished. Then the recipients. Then the lists. Nothing is
+//! written over, so that an import that was interrupted can be repeated.
+
+pub mod store;
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use carillon_table::{Item, Key, Shape};
+
+/// The partition key of the last line.
+const END: &str = "END";
+
+/// What a line holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Line {
+    /// An item.
+    Item(Item),
+    /// The end, after so many items.
+    End(u64),
+}
+
+/// A line that is none of an export.
+#[derive(Debug, thiserror::Error)]
+pub enum LineProblem {
+    /// Not JSON, or not an item.
+    #[error("is not an item in DynamoDB's JSON: {0}")]
+    Unreadable(#[from] serde_json::Error),
+    /// An item that this version knows nothing of.
+    #[error("is an item that this version doesn't know: was it exported by a newer one?")]
+    Unknown,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Written {
+    #[serde(rename = "Item")]
+    item: serde_dynamo::Item,
+}
+
+impl Line {
+    /// Reads a line.
+    pub fn read(text: &str) -> Result<Self, LineProblem> {
+        let Written { item } = serde_json::from_str(text)?;
+        let item: Item = item.into();
+        if let Some(items) = end_of(&item) {
+            return Ok(Self::End(items));
+        }
+        key_of(&item).map(|_| Self::Item(item)).ok_or(LineProblem::Unknown)
+    }
+
+    /// Writes a line, its line break included.
+    pub fn write(self) -> Result<String, serde_json::Error> {
+        let item = match self {
+            Self::Item(item) => item.into(),
+            Self::End(items) => serde_dynamo::Item::from(HashMap::from([
+                (Shape::PK.to_owned(), serde_dynamo::AttributeValue::S(END.to_owned())),
+                (Shape::SK.to_owned(), serde_dynamo::AttributeValue::S(END.to_owned())),
+                ("items".to_owned(), serde_dynamo::AttributeValue::N(items.to_string())),
+            ])),
+        };
+        let mut text = serde_json::to_string(&Written { item })?;
+        text.push('\n');
+        Ok(text)
+    }
+}
+
+/// The count in the last line.
+fn end_of(item: &Item) -> Option<u64> {
+    let is_end = item.get(Shape::PK)?.as_s().ok()? == END;
+    item.get("items").filter(|_| is_end)?.as_n().ok()?.parse().ok()
+}
+
+/// The pass in which an item is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// All but the recipients, unlisted.
+    Frame,
+    /// The recipients.
+    Recipients,
+    /// The working lists.
+    Lists,
+}
+
+impl Pass {
+    /// All, in order.
+    pub const ALL: [Self; 3] = [Self::Frame, Self::Recipients, Self::Lists];
+
+    /// Whether an item is written in this pass.
+    pub fn takes(self, item: &Item) -> bool {
+        let recipient = matches!(key_of(item), Some(Key::Recipient { .. }));
+        match self {
+            Self::Frame => !recipient && moves(item),
+            Self::Recipients => recipient,
+            Self::Lists => moves(item) && item.contains_key(Shape::LISTED_AS),
+        }
+    }
+}
+
+/// Whether an item goes along: counters are counted anew, marks belong to them, and
+/// remembered answers are forgotten within a day anyway.
+pub fn moves(item: &Item) -> bool {
+    !matches!(
+        key_of(item),
+        Some(Key::Counters { .. } | Key::Watermark { .. } | Key::Idempotency(_))
+    )
+}
+
+/// An item as it arrives: on no list yet, and a batch is neither on a queue nor in
+/// anyone's hands.
+pub fn arriving(mut item: Item) -> Item {
+    item.remove(Shape::LISTED_AS);
+    item.remove(Shape::LISTED_AT);
+    if matches!(key_of(&item), Some(Key::Batch { .. })) {
+        for attribute in ["lease", "lease_until", "enqueued_at"] {
+            item.remove(attribute);
+        }
+    }
+    item
+}
+
+/// An item's key.
+pub fn key_of(item: &Item) -> Option<Key> {
+    let pk = item.get(Shape::PK)?.as_s().ok()?;
+    let sk = item.get(Shape::SK)?.as_s().ok()?;
+    Key::parse(pk, sk)
+}

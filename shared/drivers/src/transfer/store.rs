@@ -1,0 +1,118 @@
+//! Item on their way out of one table and into another.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::{Line, Pass, arriving, key_of, moves};
+use carillon_foundations::ids::{ConnectionId, IdSource};
+use carillon_nouns::connection::{self, Connection, Sealed, Vault, VaultError};
+use carillon_nouns::{contact, quota};
+use carillon_table::{Item, Key, StoreError, Table, read_item};
+
+/// Why an item could not be moved.
+#[derive(Debug, thiserror::Error)]
+pub enum TransferError {
+    /// The table.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A connection's secrets.
+    #[error("the secrets of a connection can't be moved: {0}")]
+    Vault(#[from] VaultError),
+    /// A connection whose number is connected here already.
+    #[error(
+        "its number is connected here already, as {0}: import into a table without connections, or without those that are in the file"
+    )]
+    Twin(ConnectionId),
+    /// An item that can't be written as a line.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
+
+/// One page of the table as lines, how many they are, and where the next starts.
+pub async fn lines(
+    table: &Table,
+    after: Option<Item>,
+) -> Result<(String, u64, Option<Item>), TransferError> {
+    let page = table.scan(after).await?;
+    let (mut lines, mut count) = (String::new(), 0);
+    for item in page.items.into_iter().filter(moves) {
+        lines.push_str(&Line::Item(item).write()?);
+        count += 1;
+    }
+    Ok((lines, count, page.next))
+}
+
+/// Opens connections' secrets as they were sealed, and seals them anew.
+#[derive(Debug)]
+pub struct Reseal {
+    /// What opens them.
+    pub from: Vault,
+    /// What seals them.
+    pub to: Vault,
+    /// Where chance comes from.
+    pub ids: IdSource,
+}
+
+/// Writes an item in a pass that takes it; `false` when it was there already.
+pub async fn write(
+    table: &Table,
+    pass: Pass,
+    item: Item,
+    reseal: Option<&Reseal>,
+) -> Result<bool, TransferError> {
+    if pass == Pass::Lists {
+        return Ok(table.restore_listing(&item).await?);
+    }
+    let item = match key_of(&item) {
+        Some(Key::Connection(id)) => {
+            if connection::store::get(table, id).await?.is_some() {
+                return Ok(false);
+            }
+            refuse_twin(table, &item).await?;
+            match reseal {
+                Some(reseal) => sealed_anew(item, id, reseal).await?,
+                None => item,
+            }
+        }
+        _ => item,
+    };
+    let merged = key_of(&item).map(|key| (key, item.clone()));
+    let added = table.add(arriving(item)).await?;
+    match merged.filter(|_| !added) {
+        // Known here already, by a webhook say; an opt-out holds from wherever it is known.
+        Some((Key::Contact(contact), item)) => {
+            contact::store::merge(table, &read_item(item)?, &contact).await?;
+        }
+        // Whoever has made a connection here has made its portfolio's ledger.
+        Some((Key::Quota(group), item)) => {
+            quota::store::merge(table, &group, &read_item(item)?).await?;
+        }
+        Some(_) | None => {}
+    }
+    Ok(added)
+}
+
+/// Two connections of one number would each use its whole throughput.
+async fn refuse_twin(table: &Table, item: &Item) -> Result<(), TransferError> {
+    let imported: Connection = read_item(item.clone())?;
+    let same_sender = |other: &Connection| {
+        other.provider.provider == imported.provider.provider
+            && other.provider.sender_id == imported.provider.sender_id
+    };
+    match connection::store::all(table).await?.into_iter().find(same_sender) {
+        Some(other) => Err(TransferError::Twin(other.id)),
+        None => Ok(()),
+    }
+}
+
+async fn sealed_anew(
+    mut item: Item,
+    id: ConnectionId,
+    reseal: &Reseal,
+) -> Result<Item, TransferError> {
+    let text = item.get("credentials").and_then(|sealed| sealed.as_s().ok());
+    let sealed = text.map(|text| Sealed::from_text(text)).ok_or(VaultError::Open)?;
+    let secrets = reseal.from.open(id, &sealed).await?;
+    let sealed = reseal.to.seal(id, &secrets, &reseal.ids).await?;
+    item.insert("credentials".to_owned(), AttributeValue::S(sealed.as_text().to_owned()));
+    Ok(item)
+}

@@ -1,0 +1,93 @@
+//! Where AWS is: the environment's region, credentials and endpoints, or two
+//! engines on this machine.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::{
+    AsyncSleep, Credentials, HttpClient, SharedAsyncSleep, SharedCredentialsProvider, Sleep,
+};
+
+use uuid::Uuid;
+
+use crate::time::Clock;
+
+/// What the AWS clients are made of.
+#[derive(Debug, Clone)]
+pub struct AwsConfig {
+    /// For DynamoDB clients.
+    pub dynamodb: SdkConfig,
+    /// For SQS clients.
+    pub sqs: SdkConfig,
+    /// For all other services.
+    pub other: SdkConfig,
+}
+
+impl AwsConfig {
+    /// The environment's: the standard variables (`AWS_REGION`,
+    /// `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SQS`, …) work.
+    pub async fn from_env() -> Self {
+        let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
+        Self { dynamodb: config.clone(), sqs: config.clone(), other: config }
+    }
+
+    /// Engines at two addresses, which ask for no credentials.
+    pub async fn at(dynamodb_url: &str, sqs_url: &str) -> Self {
+        let base = aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::from_static(LOCAL_REGION))
+            .credentials_provider(local_credentials())
+            .load()
+            .await;
+        let at = |url: &str| base.to_builder().endpoint_url(url).build();
+        Self { dynamodb: at(dynamodb_url), sqs: at(sqs_url), other: base }
+    }
+
+    /// Engines in this process, each spoken to through an HTTP client of its own,
+    /// with so many attempts for a request. The SDK's waits go by `clock`, and
+    /// their lengths are always the same: for a simulation that repeats itself.
+    pub fn through(
+        dynamodb: impl HttpClient + 'static,
+        sqs: impl HttpClient + 'static,
+        clock: &Clock,
+        attempts: u32,
+    ) -> Self {
+        // All clients of a region share what may still be spent on repetitions.
+        let region = Region::new(format!("simulation-{}", Uuid::new_v4()));
+        let retries = RetryConfig::standard()
+            .with_use_static_exponential_base(true)
+            .with_max_attempts(attempts);
+        let base = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(region)
+            .credentials_provider(SharedCredentialsProvider::new(local_credentials()))
+            .endpoint_url("http://engine.invalid")
+            .sleep_impl(SharedAsyncSleep::new(ClockSleep(clock.clone())))
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .retry_config(retries)
+            .build();
+        let dynamodb = base.to_builder().http_client(dynamodb).build();
+        let sqs = base.to_builder().http_client(sqs).build();
+        Self { dynamodb, sqs, other: base }
+    }
+}
+
+/// The region of engines that have none: some keep apart what is in different ones.
+const LOCAL_REGION: &str = "us-east-1";
+
+/// The credentials for engines that ask for none.
+fn local_credentials() -> Credentials {
+    Credentials::new("local", "local", None, None, "local")
+}
+
+/// The SDK's way to wait, by our clock.
+#[derive(Debug)]
+struct ClockSleep(Clock);
+
+impl AsyncSleep for ClockSleep {
+    fn sleep(&self, duration: Duration) -> Sleep {
+        let clock = self.0.clone();
+        Sleep::new(async move { clock.sleep(duration).await })
+    }
+}

@@ -1,0 +1,245 @@
+//! Configuration: read from the environment once, at start. A variable that is
+//! missing or wrong ends the start, by name.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+/// The variables this system reads, and what each is for. The standard AWS ones
+/// (`AWS_REGION`, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SQS`, …) are the
+/// SDK's and work as documented there.
+pub const VARIABLES: [(&str, &str); 14] = [
+    (TABLE, "the DynamoDB table's name"),
+    (SENDS_QUEUE_URL, "the URL of the queue of batches, sends.fifo"),
+    (SENDS_DLQ_URL, "the URL of its dead-letter queue"),
+    (
+        SECRETS_PREFIX,
+        "the Parameter Store prefix of connections' credentials, such as /carillon/connections/",
+    ),
+    (
+        SECRETS_KEY,
+        "32 bytes in base64: the key that encrypts connections' credentials where no prefix is set",
+    ),
+    (ADMIN_KEY, "the admin key: an API key with every scope"),
+    (ADMIN_KEY_HASH, "the SHA-256 of the admin key in hex, instead of the key itself"),
+    (PUBLIC_URL, "the public address of the API and of the webhooks"),
+    (WEBHOOKS_URL, "the address of the webhooks, where it is not <public URL>/webhooks"),
+    (GRAPH_URL, "the address of Meta's Graph API; https://graph.facebook.com by default"),
+    (
+        MINIMUM_SHARE,
+        "the percentage of quota and lane capacity that each campaign gets regardless of priority, 0 to 50; 5 by default",
+    ),
+    (
+        MESSAGE_RETENTION_DAYS,
+        "how many days messages from contacts are kept, 0 for ever; 365 by default",
+    ),
+    (STACK, "the stack's name, the dimension of all metrics; without it no metric is written"),
+    (LOG, "what is logged, such as info or carillon=debug"),
+];
+
+const TABLE: &str = "CARILLON_TABLE";
+const SENDS_QUEUE_URL: &str = "CARILLON_SENDS_QUEUE_URL";
+const SENDS_DLQ_URL: &str = "CARILLON_SENDS_DLQ_URL";
+const SECRETS_PREFIX: &str = "CARILLON_SECRETS_PREFIX";
+const SECRETS_KEY: &str = "CARILLON_SECRETS_KEY";
+const ADMIN_KEY: &str = "CARILLON_ADMIN_KEY";
+const ADMIN_KEY_HASH: &str = "CARILLON_ADMIN_KEY_HASH";
+const PUBLIC_URL: &str = "CARILLON_PUBLIC_URL";
+const WEBHOOKS_URL: &str = "CARILLON_WEBHOOKS_URL";
+const GRAPH_URL: &str = "CARILLON_GRAPH_URL";
+const MINIMUM_SHARE: &str = "CARILLON_MINIMUM_SHARE";
+const MESSAGE_RETENTION_DAYS: &str = "CARILLON_MESSAGE_RETENTION_DAYS";
+const STACK: &str = "CARILLON_STACK";
+const LOG: &str = "CARILLON_LOG";
+
+/// What the functions are told from outside. Each asks for what it needs.
+#[derive(Clone)]
+pub struct Config(Source);
+
+/// Where the variables are.
+#[derive(Clone)]
+enum Source {
+    /// The environment, after some that are given.
+    Environment(Arc<BTreeMap<String, String>>),
+    Values(Arc<BTreeMap<String, String>>),
+}
+
+/// A variable that is missing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name} is not set: {meaning}")]
+pub struct Missing {
+    name: &'static str,
+    meaning: &'static str,
+}
+
+/// A variable that can't be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name} can't be read: {problem}")]
+pub struct Unreadable {
+    name: &'static str,
+    problem: String,
+}
+
+impl Config {
+    /// The configuration in the environment.
+    pub fn from_env() -> Self {
+        Self(Source::Environment(Arc::default()))
+    }
+
+    /// The same with this variable.
+    #[must_use]
+    pub fn with(self, name: &str, value: &str) -> Self {
+        let added = |values: Arc<BTreeMap<String, String>>| {
+            let mut values = Arc::unwrap_or_clone(values);
+            values.insert(name.to_owned(), value.to_owned());
+            Arc::new(values)
+        };
+        Self(match self.0 {
+            Source::Environment(values) => Source::Environment(added(values)),
+            Source::Values(values) => Source::Values(added(values)),
+        })
+    }
+
+    /// A configuration of these variables alone: for the program that runs
+    /// everything in one process, and for tests.
+    pub fn from_values(
+        values: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
+    ) -> Self {
+        let pairs = values.into_iter().map(|(name, value)| (name.into(), value.into()));
+        Self(Source::Values(Arc::new(pairs.collect())))
+    }
+
+    /// The table's name.
+    pub fn table(&self) -> Result<String, Missing> {
+        self.required(TABLE)
+    }
+
+    /// The URL of the queue of batches.
+    pub fn sends_queue_url(&self) -> Result<String, Missing> {
+        self.required(SENDS_QUEUE_URL)
+    }
+
+    /// The URL of the queue of batches that could not be handled, if there is one.
+    pub fn sends_dlq_url(&self) -> Option<String> {
+        self.optional(SENDS_DLQ_URL)
+    }
+
+    /// Where the Parameter Store keeps connections' secrets, if it does.
+    pub fn secrets_prefix(&self) -> Option<String> {
+        self.optional(SECRETS_PREFIX)
+    }
+
+    /// Where the Parameter Store lies, if not where the region says: the standard
+    /// variables of the SDK.
+    pub fn parameters_url(&self) -> Option<String> {
+        self.optional("AWS_ENDPOINT_URL_SSM").or_else(|| self.optional("AWS_ENDPOINT_URL"))
+    }
+
+    /// The key that seals connections' secrets.
+    pub fn secrets_key(&self) -> Result<SecretString, Missing> {
+        self.required(SECRETS_KEY).map(Into::into)
+    }
+
+    /// The admin key, if one is set.
+    pub fn admin_key(&self) -> Option<SecretString> {
+        self.optional(ADMIN_KEY).map(Into::into)
+    }
+
+    /// The SHA-256 of the admin key in lower-case hex, if one is set.
+    pub fn admin_key_hash(&self) -> Option<String> {
+        self.optional(ADMIN_KEY_HASH).map(|hash| hash.to_ascii_lowercase())
+    }
+
+    /// The address under which we are reached, if it is known.
+    pub fn public_url(&self) -> Option<String> {
+        self.optional(PUBLIC_URL)
+    }
+
+    /// The address under which webhooks are reached, if it is known: the provider's
+    /// path follows it.
+    pub fn webhooks_url(&self) -> Option<String> {
+        let under = |base: String| format!("{}/webhooks", base.trim_end_matches('/'));
+        let given = self.optional(WEBHOOKS_URL).map(|url| url.trim_end_matches('/').to_owned());
+        given.or_else(|| self.public_url().map(under))
+    }
+
+    /// The address of Meta's Graph API, if another one than Meta's own is set.
+    pub fn graph_url(&self) -> Option<String> {
+        self.optional(GRAPH_URL)
+    }
+
+    /// The minimum share of each campaign; its default where it is not set.
+    pub fn minimum_share<T>(&self) -> Result<T, Unreadable>
+    where
+        T: std::str::FromStr<Err: fmt::Display> + Default,
+    {
+        self.parsed(MINIMUM_SHARE)
+    }
+
+    /// How long messages from contacts are kept; its default where it is not set.
+    pub fn message_retention<T>(&self) -> Result<T, Unreadable>
+    where
+        T: std::str::FromStr<Err: fmt::Display> + Default,
+    {
+        self.parsed(MESSAGE_RETENTION_DAYS)
+    }
+
+    /// The name that metrics are written under, if any are.
+    pub fn stack(&self) -> Option<String> {
+        self.optional(STACK)
+    }
+
+    /// What is logged.
+    pub fn log(&self) -> String {
+        self.optional(LOG).unwrap_or_else(|| "info".to_owned())
+    }
+
+    fn optional(&self, name: &str) -> Option<String> {
+        let value = match &self.0 {
+            Source::Environment(values) => values.get(name).cloned().or_else(|| env(name)),
+            Source::Values(values) => values.get(name).cloned(),
+        };
+        value.filter(|value| !value.is_empty())
+    }
+
+    fn parsed<T>(&self, name: &'static str) -> Result<T, Unreadable>
+    where
+        T: std::str::FromStr<Err: fmt::Display> + Default,
+    {
+        let unreadable = |problem: T::Err| Unreadable { name, problem: problem.to_string() };
+        let given = self.optional(name).map(|text| text.parse().map_err(unreadable));
+        Ok(given.transpose()?.unwrap_or_default())
+    }
+
+    fn required(&self, name: &'static str) -> Result<String, Missing> {
+        let known = VARIABLES.iter().find(|(known, _)| *known == name);
+        let meaning = known.map_or("", |(_, meaning)| meaning);
+        self.optional(name).ok_or(Missing { name, meaning })
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Config")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_variable_is_named_and_explained() {
+        let empty = Config::from_values(Vec::<(String, String)>::new());
+        let message = empty.table().unwrap_err().to_string();
+        assert_eq!(message, "CARILLON_TABLE is not set: the DynamoDB table's name");
+        assert_eq!(empty.graph_url(), None);
+    }
+}

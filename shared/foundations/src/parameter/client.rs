@@ -1,0 +1,246 @@
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use http::header::CONTENT_TYPE;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::http_client::{HttpClient, HttpClientError, Timeouts, http_client};
+use crate::time::Clock;
+
+const TARGET: &str = "x-amz-target";
+const JSON: &str = "application/x-amz-json-1.1";
+/// Short: whoever asks is a function with seconds to live.
+const TIMEOUTS: Timeouts =
+    Timeouts { connect: Duration::from_secs(2), request: Duration::from_secs(5) };
+/// Attempts for one request while the service or the network fails.
+const MAX_ATTEMPTS: u32 = 3;
+
+/// The parameters under one prefix.
+#[derive(Clone)]
+pub struct ParameterStore {
+    http: HttpClient,
+    endpoint: String,
+    region: String,
+    credentials: SharedCredentialsProvider,
+    prefix: String,
+    clock: Clock,
+}
+
+/// Why a parameter can't be read or written. Says nothing of what is in it.
+#[derive(Debug, thiserror::Error)]
+pub enum ParameterError {
+    /// There is no such parameter.
+    #[error("the parameter {0} is not there")]
+    Missing(String),
+    /// The service refused, and will refuse again.
+    #[error("the Parameter Store refuses {name}: {code}")]
+    Refused {
+        /// The parameter.
+        name: String,
+        /// The service's word, such as `AccessDeniedException`.
+        code: String,
+    },
+    /// The service, the network or the credentials failed. A later attempt may succeed.
+    #[error("the Parameter Store can't be reached: {0}")]
+    Unavailable(String),
+    /// The environment says too little to reach it.
+    #[error("the Parameter Store needs {0}")]
+    Unset(&'static str),
+    /// The machine's TLS set-up is broken.
+    #[error(transparent)]
+    Client(#[from] HttpClientError),
+}
+
+impl ParameterError {
+    /// Whether a later attempt may succeed without a change of configuration.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+#[derive(Deserialize)]
+struct Found {
+    #[serde(rename = "Parameter")]
+    parameter: Parameter,
+}
+
+#[derive(Deserialize)]
+struct Parameter {
+    #[serde(rename = "Value")]
+    value: SecretString,
+}
+
+#[derive(Deserialize)]
+struct Written {
+    #[serde(rename = "Version")]
+    version: u64,
+}
+
+impl ParameterStore {
+    /// The parameters whose names begin with `prefix`, such as `/carillon/`, in the
+    /// region and with the credentials of `aws`; at `endpoint` instead of the
+    /// region's own, if one is given.
+    pub fn new(
+        aws: &SdkConfig,
+        endpoint: Option<String>,
+        prefix: &str,
+        clock: Clock,
+    ) -> Result<Self, ParameterError> {
+        let region = aws.region().ok_or(ParameterError::Unset("AWS_REGION"))?.to_string();
+        let credentials =
+            aws.credentials_provider().ok_or(ParameterError::Unset("AWS credentials"))?;
+        let endpoint = endpoint.unwrap_or_else(|| endpoint_of(&region));
+        Ok(Self {
+            http: http_client(TIMEOUTS)?,
+            endpoint: endpoint.trim_end_matches('/').to_owned(),
+            region,
+            credentials,
+            prefix: prefix.to_owned(),
+            clock,
+        })
+    }
+
+    /// Reads a parameter.
+    pub async fn get(&self, name: &str) -> Result<SecretString, ParameterError> {
+        let name = self.name(name);
+        let input = json!({ "Name": name, "WithDecryption": true });
+        let found: Found = self.call("GetParameter", &name, &input).await?;
+        Ok(found.parameter.value)
+    }
+
+    /// Writes a parameter, new or over the old one; gives its version.
+    pub async fn put(&self, name: &str, value: &SecretString) -> Result<u64, ParameterError> {
+        let name = self.name(name);
+        let input = json!({
+            "Name": name,
+            "Value": value.expose_secret(),
+            "Type": "SecureString",
+            "Tier": "Standard",
+            "Overwrite": true,
+        });
+        let written: Written = self.call("PutParameter", &name, &input).await?;
+        Ok(written.version)
+    }
+
+    /// Deletes a parameter. Idempotent: a missing parameter is not an error.
+    pub async fn delete(&self, name: &str) -> Result<(), ParameterError> {
+        let name = self.name(name);
+        let input = json!({ "Name": name });
+        match self.call::<Value>("DeleteParameter", &name, &input).await {
+            Ok(_) | Err(ParameterError::Missing(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn name(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        action: &str,
+        name: &str,
+        input: &Value,
+    ) -> Result<T, ParameterError> {
+        let body = input.to_string();
+        let mut tries = 1;
+        loop {
+            match self.call_once(action, name, &body).await {
+                Err(error) if error.is_transient() && tries < MAX_ATTEMPTS => {
+                    self.clock.sleep(Duration::from_millis(100 << tries)).await;
+                }
+                outcome => return outcome,
+            }
+            tries += 1;
+        }
+    }
+
+    async fn call_once<T: DeserializeOwned>(
+        &self,
+        action: &str,
+        name: &str,
+        body: &str,
+    ) -> Result<T, ParameterError> {
+        let request = self.signed(action, body).await?;
+        let answer = self.http.as_reqwest().execute(request).await.map_err(unavailable)?;
+        let status = answer.status();
+        let body = answer.bytes().await.map_err(unavailable)?;
+        if status.is_success() {
+            let unreadable = |_| ParameterError::Unavailable("its answer can't be read".to_owned());
+            return serde_json::from_slice(&body).map_err(unreadable);
+        }
+        let code = code_of(&body);
+        Err(match code.as_str() {
+            "ParameterNotFound" => ParameterError::Missing(name.to_owned()),
+            "ThrottlingException" | "InternalServerError" => ParameterError::Unavailable(code),
+            _ if status.is_server_error() => ParameterError::Unavailable(status.to_string()),
+            _ => ParameterError::Refused { name: name.to_owned(), code },
+        })
+    }
+
+    async fn signed(&self, action: &str, body: &str) -> Result<reqwest::Request, ParameterError> {
+        let credentials = self.credentials.provide_credentials().await;
+        let identity = credentials.map_err(unavailable)?.into();
+        let target = format!("AmazonSSM.{action}");
+        let parameters = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(&self.region)
+            .name("ssm")
+            .time(self.clock.now().into())
+            .settings(SigningSettings::default())
+            .build()
+            .map_err(unavailable)?
+            .into();
+        let mut request = http::Request::post(format!("{}/", self.endpoint))
+            .header(TARGET, &target)
+            .header(CONTENT_TYPE, JSON)
+            .body(body.to_owned())
+            .map_err(unavailable)?;
+        let headers = [(TARGET, target.as_str()), (CONTENT_TYPE.as_str(), JSON)];
+        let uri = request.uri().to_string();
+        let signable = SignableRequest::new(
+            "POST",
+            &uri,
+            headers.into_iter(),
+            SignableBody::Bytes(body.as_bytes()),
+        );
+        let signed = signable.and_then(|signable| sign(signable, &parameters));
+        let (instructions, _) = signed.map_err(unavailable)?.into_parts();
+        instructions.apply_to_request_http1x(&mut request);
+        request.try_into().map_err(unavailable)
+    }
+}
+
+/// Where the service lies. Source: AWS, "Systems Manager endpoints and quotas".
+fn endpoint_of(region: &str) -> String {
+    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    format!("https://ssm.{region}.{suffix}")
+}
+
+/// The service's word for an error: the last part of `__type`.
+fn code_of(body: &[u8]) -> String {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let kind = body["__type"].as_str().unwrap_or("an unknown error");
+    kind.rsplit('#').next().unwrap_or(kind).to_owned()
+}
+
+/// The innermost cause says most: `connection refused` rather than `request failed`.
+fn unavailable(error: impl std::error::Error) -> ParameterError {
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    ParameterError::Unavailable(cause.to_string())
+}
+
+impl std::fmt::Debug for ParameterStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ParameterStore").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,175 @@
+//! Numbers for the dashboard and the alarms, written into the log in `CloudWatch`'s
+//! embedded metric format: no request, no library, no permission.
+//! Source: AWS, "Specification: Embedded metric format".
+
+use std::io::Write;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+/// What the metrics are found under, with the dimension `Stack`.
+const NAMESPACE: &str = "Carillon";
+/// The stack's name; without one nothing is measured.
+static STACK: OnceLock<String> = OnceLock::new();
+
+/// What is measured. `template.yaml` has the alarms and the dashboard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metric {
+    /// Messages that the provider accepted.
+    MessagesSent,
+    /// Messages that the provider refused.
+    MessagesRefused,
+    /// Messages whose answer was lost.
+    MessagesUnconfirmed,
+    /// Message statuses that webhooks reported.
+    StatusesStored,
+    /// Messages from contacts.
+    RepliesStored,
+    /// Events for a connection whose secret did not sign the request.
+    EventsDropped,
+    /// Batches that the scheduler created.
+    BatchesPlanned,
+    /// Campaigns that the engine halted.
+    CampaignsHalted,
+    /// The share of a quota that is reserved, in percent: the highest of all quota groups.
+    QuotaUse,
+    /// Shards whose counters differed from a recount.
+    CountersCorrected,
+}
+
+impl Metric {
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MessagesSent => "MessagesSent",
+            Self::MessagesRefused => "MessagesRefused",
+            Self::MessagesUnconfirmed => "MessagesUnconfirmed",
+            Self::StatusesStored => "StatusesStored",
+            Self::RepliesStored => "RepliesStored",
+            Self::EventsDropped => "EventsDropped",
+            Self::BatchesPlanned => "BatchesPlanned",
+            Self::CampaignsHalted => "CampaignsHalted",
+            Self::QuotaUse => "QuotaUse",
+            Self::CountersCorrected => "CountersCorrected",
+        }
+    }
+
+    const fn unit(self) -> &'static str {
+        match self {
+            Self::QuotaUse => "Percent",
+            _ => "Count",
+        }
+    }
+}
+
+/// Measures for the stack of that name from now on.
+pub(super) fn set_stack(stack: String) {
+    // A second call, as in tests, changes nothing.
+    let _ = STACK.set(stack);
+}
+
+/// Writes down what was measured; nothing where it is nothing.
+pub fn measure(values: &[(Metric, u64)], now: Timestamp) {
+    let values: Vec<_> = values.iter().copied().filter(|(_, value)| *value > 0).collect();
+    let Some(stack) = STACK.get().filter(|_| !values.is_empty()) else { return };
+    // A log that can't be written is no reason to stop.
+    let _ = std::io::stdout().write_all(line(stack, &values, now).as_bytes());
+}
+
+fn line(stack: &str, values: &[(Metric, u64)], now: Timestamp) -> String {
+    let metrics: Vec<Value> = values
+        .iter()
+        .map(|(metric, _)| json!({ "Name": metric.as_str(), "Unit": metric.unit() }))
+        .collect();
+    let about = json!({
+        "Timestamp": now.as_millisecond(),
+        "CloudWatchMetrics": [
+            { "Namespace": NAMESPACE, "Dimensions": [["Stack"]], "Metrics": metrics }
+        ],
+    });
+    let mut all = Map::from_iter([("_aws".to_owned(), about), ("Stack".to_owned(), stack.into())]);
+    all.extend(values.iter().map(|(metric, value)| (metric.as_str().to_owned(), (*value).into())));
+    format!("{}\n", Value::Object(all))
+}
+
+/// A count that is written down now and then only: each webhook brings one status
+/// or two, and a line of log costs more than storing them. What a process has not
+/// written when it ends is not measured.
+#[derive(Debug)]
+pub struct BatchedCounter {
+    metric: Metric,
+    count: AtomicU64,
+    written_at: AtomicI64,
+}
+
+/// How often a gathered count is written, in seconds.
+const EVERY_SECONDS: i64 = 60;
+
+impl BatchedCounter {
+    /// Nothing yet.
+    pub const fn new(metric: Metric) -> Self {
+        Self { metric, count: AtomicU64::new(0), written_at: AtomicI64::new(0) }
+    }
+
+    /// Adds to the count.
+    pub fn add(&self, count: u64, now: Timestamp) {
+        if let Some(value) = self.due(count, now) {
+            measure(&[(self.metric, value)], now);
+        }
+    }
+
+    fn due(&self, count: u64, now: Timestamp) -> Option<u64> {
+        self.count.fetch_add(count, Ordering::Relaxed);
+        let (then, now) = (self.written_at.load(Ordering::Relaxed), now.as_second());
+        let due = now >= then + EVERY_SECONDS
+            && self
+                .written_at
+                .compare_exchange(then, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok();
+        due.then(|| self.count.swap(0, Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    #[test]
+    fn a_line_is_in_the_embedded_metric_format() {
+        let values = [(Metric::MessagesSent, 248), (Metric::QuotaUse, 97)];
+        let line: Value = serde_json::from_str(&line("shop", &values, at(0))).unwrap();
+        let expected = json!({
+            "_aws": {
+                "Timestamp": 1_800_000_000_000_i64,
+                "CloudWatchMetrics": [{
+                    "Namespace": "Carillon",
+                    "Dimensions": [["Stack"]],
+                    "Metrics": [
+                        { "Name": "MessagesSent", "Unit": "Count" },
+                        { "Name": "QuotaUse", "Unit": "Percent" },
+                    ],
+                }],
+            },
+            "Stack": "shop",
+            "MessagesSent": 248,
+            "QuotaUse": 97,
+        });
+        assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn a_gathered_count_is_written_now_and_then_and_nothing_of_it_twice() {
+        let gathered = BatchedCounter::new(Metric::StatusesStored);
+        assert_eq!(gathered.due(2, at(0)), Some(2));
+        assert_eq!(gathered.due(3, at(1)), None);
+        assert_eq!(gathered.due(4, at(59)), None);
+        assert_eq!(gathered.due(1, at(60)), Some(8));
+        assert_eq!(gathered.due(1, at(61)), None);
+    }
+}

@@ -1,0 +1,200 @@
+//! The clock. Business code takes `now` as an argument; only the edges (a
+//! handler's first line, a wait between two messages) ask a [`Clock`].
+
+mod stepped;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+pub use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use self::stepped::Stepped;
+
+/// Tells the time and waits. The system's clock in production; one that runs
+/// fast and can be moved forward in tests and in the demonstration; one that
+/// stands still between the steps of a simulation.
+#[derive(Clone, Debug)]
+pub struct Clock(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    System,
+    Movable(Arc<Mutex<Movable>>),
+    Stepped(Stepped),
+}
+
+#[derive(Debug)]
+struct Movable {
+    base: Timestamp,
+    since: Instant,
+    rate: f64,
+}
+
+impl Movable {
+    fn now(&self) -> Timestamp {
+        let elapsed = self.since.elapsed().mul_f64(self.rate);
+        self.base.checked_add(elapsed).unwrap_or(Timestamp::MAX)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a movable clock rests on the machine's")]
+    fn set(&mut self, now: Timestamp) {
+        self.base = now;
+        self.since = Instant::now();
+    }
+}
+
+impl Clock {
+    /// The machine's own clock.
+    pub const fn system() -> Self {
+        Self(Kind::System)
+    }
+
+    /// A clock that starts at `start` and runs `rate` times as fast as the
+    /// machine's (above 0), until it is moved with [`Clock::advance`].
+    #[expect(clippy::disallowed_methods, reason = "a movable clock rests on the machine's")]
+    pub fn movable(start: Timestamp, rate: f64) -> Self {
+        let movable =
+            Movable { base: start, since: Instant::now(), rate: rate.max(f64::MIN_POSITIVE) };
+        Self(Kind::Movable(Arc::new(Mutex::new(movable))))
+    }
+
+    /// A clock that stands still at `start` until it is moved with
+    /// [`Clock::advance`]; who waits for it is woken then, in order. With it a
+    /// whole program runs the same way each time.
+    pub fn stepped(start: Timestamp) -> Self {
+        Self(Kind::Stepped(Stepped::new(start)))
+    }
+
+    /// The time now.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks")]
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            Kind::System => Timestamp::now(),
+            Kind::Movable(movable) => lock(movable).now(),
+            Kind::Stepped(stepped) => stepped.now(),
+        }
+    }
+
+    /// Moves a movable or a stepped clock forward; the machine's own clock stays
+    /// as it is.
+    pub fn advance(&self, by: Duration) {
+        match &self.0 {
+            Kind::System => {}
+            Kind::Movable(movable) => {
+                let mut movable = lock(movable);
+                let later = movable.now().checked_add(by).unwrap_or(Timestamp::MAX);
+                movable.set(later);
+            }
+            Kind::Stepped(stepped) => stepped.advance(by),
+        }
+    }
+
+    /// When somebody who waits for a stepped clock is to be woken next; none
+    /// while nobody waits, and for the other clocks.
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        match &self.0 {
+            Kind::System | Kind::Movable(_) => None,
+            Kind::Stepped(stepped) => stepped.next_wake(),
+        }
+    }
+
+    /// Waits until this clock has moved on by `duration`, or a little longer.
+    pub async fn sleep(&self, duration: Duration) {
+        match &self.0 {
+            Kind::System | Kind::Movable(_) => tokio::time::sleep(self.real(duration)).await,
+            Kind::Stepped(stepped) => stepped.sleep(duration).await,
+        }
+    }
+
+    /// How long a stretch of this clock's time takes on the machine's clock.
+    pub fn real(&self, duration: Duration) -> Duration {
+        match &self.0 {
+            Kind::System | Kind::Stepped(_) => duration,
+            Kind::Movable(movable) => duration.div_f64(lock(movable).rate),
+        }
+    }
+}
+
+fn lock(movable: &Mutex<Movable>) -> std::sync::MutexGuard<'_, Movable> {
+    movable.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The calendar date at `now` in a time zone.
+pub fn date_in(now: Timestamp, zone: &TimeZone) -> Date {
+    zone.to_datetime(now).date()
+}
+
+/// A timestamp as the standard library's type.
+pub fn system_time(at: Timestamp) -> SystemTime {
+    SystemTime::from(at)
+}
+
+/// The form in which times are stored in the table: fixed width, UTC,
+/// milliseconds, so that they sort as text.
+pub fn sortable(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
+/// A time zone by its IANA name, such as `America/Bogota`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schema(value_type = String, example = "America/Bogota")]
+pub struct ZoneName(String);
+
+impl ZoneName {
+    /// The time zone.
+    pub fn time_zone(&self) -> TimeZone {
+        TimeZone::get(&self.0).unwrap_or(TimeZone::UTC)
+    }
+}
+
+impl Default for ZoneName {
+    fn default() -> Self {
+        Self("UTC".to_owned())
+    }
+}
+
+impl TryFrom<String> for ZoneName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        match TimeZone::get(&name) {
+            Ok(_) => Ok(Self(name)),
+            Err(_) => Err("expected an IANA time zone such as America/Bogota".to_owned()),
+        }
+    }
+}
+
+impl From<ZoneName> for String {
+    fn from(zone: ZoneName) -> String {
+        zone.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_movable_clock_moves_when_told() {
+        let clock = Clock::movable(Timestamp::UNIX_EPOCH, 1.0);
+        clock.advance(Duration::from_hours(1));
+        assert!(clock.now() >= Timestamp::from_second(3600).unwrap());
+    }
+
+    #[test]
+    fn a_fast_clock_waits_less() {
+        let clock = Clock::movable(Timestamp::UNIX_EPOCH, 60.0);
+        assert_eq!(clock.real(Duration::from_mins(1)), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn stored_times_sort_as_text() {
+        let early = Timestamp::from_millisecond(1_000).unwrap();
+        let late = Timestamp::from_millisecond(1_000_050).unwrap();
+        assert!(sortable(early) < sortable(late));
+        assert_eq!(sortable(early), "1970-01-01T00:00:01.000Z");
+    }
+}

@@ -1,0 +1,146 @@
+//! Batches in the table.
+
+use carillon_foundations::ids::{CampaignId, RunId};
+use carillon_foundations::time::{Timestamp, sortable};
+use carillon_table::{Item, Key, ListedAs, StoreError, Table, Update, Write, read_item};
+use jiff::civil::Date;
+
+use super::{Batch, BatchRef, BatchStatus, Lease};
+
+impl BatchRef {
+    fn table_key(&self) -> Key {
+        Key::Batch { campaign: self.campaign, date: self.date, number: self.number }
+    }
+}
+
+/// Reads a batch.
+pub async fn get(table: &Table, name: &BatchRef) -> Result<Option<Batch>, StoreError> {
+    table.get(&name.table_key()).await
+}
+
+/// All batches that are not done.
+pub async fn open(table: &Table) -> Result<Vec<Batch>, StoreError> {
+    let mut found = Vec::new();
+    let mut after: Option<Item> = None;
+    loop {
+        let page = table.list(ListedAs::OpenBatches, false, after, 500).await?;
+        found.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+/// The batches of a campaign, of one day or of all.
+pub async fn of_campaign(
+    table: &Table,
+    campaign: CampaignId,
+    date: Option<Date>,
+) -> Result<Vec<Batch>, StoreError> {
+    let prefix = date.map_or_else(|| Key::BATCHES.to_owned(), |date| format!("BATCH#{date}#"));
+    let pk = Key::Campaign(campaign).pk();
+    let mut found = Vec::new();
+    let mut after = None;
+    loop {
+        let page = table.query_prefix(&pk, &prefix, after, 1000).await?;
+        found.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+/// The write that creates a batch on the list of open batches.
+pub fn creation(batch: &Batch) -> Result<Write, StoreError> {
+    let listed_at = format!("{}#{}", sortable(batch.created_at), batch.name);
+    let write = Write::create(&batch.name.table_key(), batch)?;
+    Ok(write.listed(ListedAs::OpenBatches, &listed_at))
+}
+
+/// Records that a batch is about to be enqueued, and returns how often it has been, this
+/// time included. `None` where it is done.
+pub async fn record_enqueued(
+    table: &Table,
+    name: &BatchRef,
+    now: Timestamp,
+) -> Result<Option<u32>, StoreError> {
+    let update = Update::of(&name.table_key())
+        .add("enqueued", 1)
+        .set("enqueued_at", now)
+        .when("#status = :open")
+        .value("open", BatchStatus::Open);
+    match table.update(update).await {
+        Ok(item) => Ok(Some(read_item::<Batch>(item)?.enqueued)),
+        Err(StoreError::Condition(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Leases a batch; `None` where it is done or another run has a lease.
+pub async fn lease(
+    table: &Table,
+    name: &BatchRef,
+    lease: Lease,
+    now: Timestamp,
+) -> Result<Option<Batch>, StoreError> {
+    let update = Update::of(&name.table_key())
+        .add("runs", 1)
+        .set("lease", lease)
+        .set("lease_until", sortable(lease.until))
+        .when("#status = :open")
+        .when("attribute_not_exists(#lease_until) OR #lease_until <= :now")
+        .value("open", BatchStatus::Open)
+        .value("now", sortable(now));
+    match table.update(update).await {
+        Ok(item) => Ok(Some(read_item(item)?)),
+        // The lease is ours where the answer to the same write was lost.
+        Err(StoreError::Condition(Some(item))) => {
+            let batch: Batch = read_item(*item)?;
+            let ours = batch.lease.is_some_and(|held| held.run == lease.run);
+            Ok(Some(batch).filter(|batch| ours && batch.status == BatchStatus::Open))
+        }
+        Err(StoreError::Condition(None)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Ends the lease of `run`, or any lease where its process is known to be gone. The batch
+/// must then be enqueued again.
+pub async fn break_lease(
+    table: &Table,
+    name: &BatchRef,
+    run: Option<RunId>,
+) -> Result<(), StoreError> {
+    let update = Update::of(&name.table_key())
+        .remove("lease")
+        .remove("lease_until")
+        .remove("enqueued_at")
+        .when("#status = :open")
+        .value("open", BatchStatus::Open);
+    let update = match run {
+        Some(run) => update.when("#lease.#run = :run").value("run", run),
+        None => update,
+    };
+    match table.update(update).await {
+        Ok(_) | Err(StoreError::Condition(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// An update of an open batch whose reservations are in that bucket: they move to `bucket`.
+pub fn bucket_update(batch: &Batch, bucket: i64) -> Update {
+    Update::of(&batch.name.table_key())
+        .set("bucket", bucket)
+        .when("#bucket = :bucket")
+        .value("bucket", batch.bucket)
+}
+
+/// An update of a batch that `run` has leased.
+pub fn leased_update(batch: &Batch, run: RunId) -> Update {
+    Update::of(&batch.name.table_key())
+        .when("#status = :open AND #lease.#run = :run")
+        .value("open", BatchStatus::Open)
+        .value("run", run)
+}

@@ -1,0 +1,30 @@
+use carillon_foundations::ids::CampaignId;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::recipient::{CancelReason, Cursor, RecipientSet};
+
+/// The work that is left after a campaign was cancelled or ended: its pending recipients
+/// are cancelled page by page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sweep {
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// The number of its shards.
+    pub shards: u16,
+    /// The last recipient of this pass; none at its start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<Cursor>,
+    /// When this pass began; none before its start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began_at: Option<Timestamp>,
+    /// The reason that the recipients get.
+    pub reason: CancelReason,
+}
+
+impl Sweep {
+    /// The recipients of the campaign.
+    pub fn recipients(&self) -> RecipientSet {
+        RecipientSet { campaign: self.campaign, shards: self.shards }
+    }
+}

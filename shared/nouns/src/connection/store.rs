@@ -1,0 +1,187 @@
+//! Connections in the table.
+
+use std::collections::BTreeSet;
+
+use carillon_channel::{Probe, ProviderConfig, Quality};
+use carillon_foundations::country::Country;
+use carillon_foundations::ids::ConnectionId;
+use carillon_foundations::time::sortable;
+use carillon_table::{Cancelled, Key, StoreError, Table, Update, Write};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Account, Connection, Health, Note, Sealed};
+
+/// Stores a new connection; `false` where another connection has its sender.
+pub async fn create(table: &Table, connection: &Connection) -> Result<bool, StoreError> {
+    let writes = vec![
+        Write::create(&Key::Connection(connection.id), connection)?,
+        Write::create(&sender_key(connection), &Owner { connection: connection.id })?,
+    ];
+    loop {
+        match table.transact(writes.clone()).await {
+            Ok(()) => return Ok(true),
+            Err(StoreError::Cancelled(reasons)) => {
+                if reasons.iter().any(|reason| matches!(reason, Cancelled::Condition(_))) {
+                    return Ok(false);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The connection of a sender.
+#[derive(Serialize)]
+struct Owner {
+    connection: ConnectionId,
+}
+
+fn sender_key(connection: &Connection) -> Key {
+    let ProviderConfig { provider, sender_id, .. } = &connection.provider;
+    Key::Sender { provider: provider.clone(), id: sender_id.clone() }
+}
+
+/// Deletes a connection with its credentials and its health.
+pub async fn delete(table: &Table, connection: &Connection) -> Result<(), StoreError> {
+    table
+        .transact(vec![
+            Write::Delete(Key::Connection(connection.id)),
+            Write::Delete(sender_key(connection)),
+            Write::Delete(Key::Health(connection.id)),
+        ])
+        .await
+}
+
+/// What is to be changed of a connection.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// Its name.
+    pub name: Option<String>,
+    /// The configured throughput; `Some(None)` to use the provider's.
+    pub throughput_mps: Option<Option<u32>>,
+    /// Its credentials, made from the ones that were read.
+    pub credentials: Option<Sealed>,
+}
+
+/// Changes a connection. Other members keep their values, even where others change them
+/// at the same time. `false` where the credentials have changed since they were read.
+pub async fn change(
+    table: &Table,
+    found: &Connection,
+    changes: &Changes,
+) -> Result<bool, StoreError> {
+    let mut update = Update::of(&Key::Connection(found.id)).when("attribute_exists(pk)");
+    if let Some(name) = &changes.name {
+        update = update.set("name", name);
+    }
+    if let Some(throughput) = changes.throughput_mps {
+        update = update.set_or_remove("throughput_mps", throughput);
+    }
+    if let Some(credentials) = &changes.credentials {
+        update = update.set("credentials", credentials);
+        update = update.unchanged("credentials", Some(found.credentials.as_text().to_owned()));
+    }
+    if !update.changes_something() {
+        return Ok(true);
+    }
+    match table.update(update).await {
+        Ok(_) => Ok(true),
+        Err(StoreError::Condition(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads a connection.
+pub async fn get(table: &Table, id: ConnectionId) -> Result<Option<Connection>, StoreError> {
+    table.get(&Key::Connection(id)).await
+}
+
+/// All connections, oldest first.
+pub async fn all(table: &Table) -> Result<Vec<Connection>, StoreError> {
+    let mut found = Vec::new();
+    let mut after = None;
+    loop {
+        let page = table.query_prefix("CONNECTION", "con_", after, 200).await?;
+        found.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+/// The connections of an account.
+pub async fn of_account(table: &Table, account: &Account) -> Result<Vec<Connection>, StoreError> {
+    let mut found = all(table).await?;
+    found.retain(|connection| connection.account() == *account);
+    Ok(found)
+}
+
+/// What the provider reported of a connection.
+pub async fn health(table: &Table, id: ConnectionId) -> Result<Health, StoreError> {
+    Ok(table.get(&Key::Health(id)).await?.unwrap_or_default())
+}
+
+/// Records the result of a probe at `now`; none where the provider did not answer.
+pub async fn record_probe(
+    table: &Table,
+    id: ConnectionId,
+    probe: Option<&Probe>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let update = Update::of(&Key::Health(id)).set("checked_at", now);
+    let update = match probe {
+        Some(probe) => update
+            .set_or_remove("quality", probe.quality.map(Quality::as_str))
+            .set_or_remove("throughput_mps", probe.throughput_mps),
+        None => update,
+    };
+    table.update(update).await.map(drop)
+}
+
+/// Has the provider probed again before the next batch.
+pub async fn expire_probe(table: &Table, id: ConnectionId) -> Result<(), StoreError> {
+    table.update(Update::of(&Key::Health(id)).remove("checked_at")).await.map(drop)
+}
+
+/// Records an event of the connection's account, unless a newer one is recorded.
+pub async fn record_note(table: &Table, id: ConnectionId, note: &Note) -> Result<(), StoreError> {
+    let update = Update::of(&Key::Health(id))
+        .set("note", note)
+        .set("noted_at", sortable(note.at))
+        .when("attribute_not_exists(#noted_at) OR #noted_at <= :at")
+        .value("at", sortable(note.at));
+    match table.update(update).await {
+        Ok(_) | Err(StoreError::Condition(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Blocks a country on every connection of an account.
+pub async fn block_country(
+    table: &Table,
+    account: &Account,
+    country: Country,
+) -> Result<(), StoreError> {
+    for connection in of_account(table, account).await? {
+        let update =
+            Update::of(&Key::Health(connection.id)).include("blocked_countries", country.as_str());
+        table.update(update).await?;
+    }
+    Ok(())
+}
+
+/// Sets the blocked countries of a connection.
+pub async fn set_blocked_countries(
+    table: &Table,
+    id: ConnectionId,
+    countries: &BTreeSet<Country>,
+) -> Result<(), StoreError> {
+    let mut update = Update::of(&Key::Health(id)).remove("blocked_countries");
+    if !countries.is_empty() {
+        let codes = countries.iter().map(ToString::to_string).collect();
+        update = Update::of(&Key::Health(id)).set_texts("blocked_countries", &codes);
+    }
+    table.update(update).await.map(drop)
+}

@@ -1,0 +1,8 @@
+//! Contacts: people, the addresses that reach them, and whether they may be sent to.
+
+mod profile;
+pub mod store;
+mod suppression;
+
+pub use profile::Profile;
+pub use suppression::{SuppressionReason, Suppressions};

@@ -1,0 +1,127 @@
+use std::collections::BTreeSet;
+
+use carillon_foundations::address::Address;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::SuppressionReason;
+use crate::quota::{self, ChargeRule, QuotaCharge};
+
+/// What is known of a contact. An absent field is unknown.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Profile {
+    /// The name in the contact's profile at the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// When the business put the contact on its blacklist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub blacklisted_at: Option<Timestamp>,
+    /// When the contact opted out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub opted_out_at: Option<Timestamp>,
+    /// When the contact last stopped or resumed messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub preference_at: Option<Timestamp>,
+    /// When the contact was erased. The other fields were recorded since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub erased_at: Option<Timestamp>,
+    /// Other addresses of the same person, as the provider reported them. A suppression
+    /// of one holds for all.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub aliases: BTreeSet<Address>,
+    /// When a message to the contact was last claimed, by any campaign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_sent_at: Option<Timestamp>,
+    /// When the contact last sent us a message; it opens the service window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_inbound_at: Option<Timestamp>,
+    /// The quota group in which the contact has a reservation.
+    #[serde(default, skip_serializing)]
+    #[schema(ignore)]
+    pub quota_group: Option<String>,
+    /// The bucket of that reservation.
+    #[serde(default, skip_serializing)]
+    #[schema(ignore)]
+    pub quota_bucket: Option<i64>,
+}
+
+impl Profile {
+    /// Why no message may be sent to the contact, if so.
+    pub fn suppression(&self) -> Option<SuppressionReason> {
+        if self.blacklisted_at.is_some() {
+            return Some(SuppressionReason::Blacklisted);
+        }
+        self.opted_out_at.map(|_| SuppressionReason::OptedOut)
+    }
+
+    /// How a message at `now` is charged.
+    pub fn charge(&self, rule: ChargeRule<'_>, now: Timestamp) -> QuotaCharge {
+        if rule.is_exempt(self.last_inbound_at, now) {
+            return QuotaCharge::Exempt;
+        }
+        match (self.quota_group.as_deref(), self.quota_bucket, self.last_sent_at) {
+            (group, Some(bucket), Some(sent_at))
+                if group == rule.quota_group && quota::is_live(bucket, now) =>
+            {
+                QuotaCharge::Renew { bucket, sent_at }
+            }
+            _ => QuotaCharge::New,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn sent(group: &str) -> Profile {
+        Profile {
+            last_sent_at: Some(at(0)),
+            quota_group: Some(group.to_owned()),
+            quota_bucket: Some(quota::bucket_at(at(0))),
+            ..Profile::default()
+        }
+    }
+
+    fn rule(group: Option<&str>) -> ChargeRule<'_> {
+        ChargeRule { quota_group: group, service_window: Some(Duration::from_hours(24)) }
+    }
+
+    #[test]
+    fn a_contact_is_counted_once_in_24_hours() {
+        let renewed = QuotaCharge::Renew { bucket: quota::bucket_at(at(0)), sent_at: at(0) };
+        let charge = |profile: Profile, second| profile.charge(rule(Some("p")), at(second));
+        assert_eq!(charge(sent("p"), 3600), renewed);
+        assert_eq!(charge(sent("other"), 3600), QuotaCharge::New);
+        assert_eq!(charge(sent("p"), 2 * 86_400), QuotaCharge::New);
+        assert_eq!(charge(Profile::default(), 0), QuotaCharge::New);
+    }
+
+    #[test]
+    fn a_contact_in_a_service_window_is_exempt() {
+        let wrote = Profile { last_inbound_at: Some(at(0)), ..sent("p") };
+        assert_eq!(wrote.charge(rule(Some("p")), at(3600)), QuotaCharge::Exempt);
+        assert_ne!(wrote.charge(rule(Some("p")), at(86_400)), QuotaCharge::Exempt);
+        let no_window = ChargeRule { quota_group: Some("p"), service_window: None };
+        assert_ne!(wrote.charge(no_window, at(3600)), QuotaCharge::Exempt);
+    }
+
+    #[test]
+    fn without_a_quota_group_everybody_is_exempt() {
+        assert_eq!(Profile::default().charge(rule(None), at(0)), QuotaCharge::Exempt);
+    }
+}

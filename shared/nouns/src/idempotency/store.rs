@@ -1,0 +1,52 @@
+//! StoredAnswer answers in the table.
+
+use jiff::Timestamp;
+
+use super::{ANSWER_TTL, IN_PROGRESS_TIMEOUT, Request, StoredAnswer, Verdict};
+use carillon_foundations::time::sortable;
+use carillon_table::{Key, StoreError, Table, Update, Write, read_item};
+
+/// Announces a request, or finds what came of the first with its key.
+pub async fn begin(
+    table: &Table,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Verdict, StoreError> {
+    let update = Update::of(&Key::Idempotency(request.key.clone()))
+        .set("fingerprint", &request.fingerprint)
+        .set("began_at", sortable(now))
+        .set("expires_at", (now + ANSWER_TTL).as_second())
+        .when("attribute_not_exists(#fingerprint) OR #expires_at <= :now OR (attribute_not_exists(#status) AND #began_at <= :stale)")
+        .value("now", now.as_second())
+        .value("stale", sortable(now - IN_PROGRESS_TIMEOUT))
+        .remove("status")
+        .remove("body")
+        .remove("content_type");
+    match table.update(update).await {
+        Ok(_) => Ok(Verdict::First),
+        Err(StoreError::Condition(Some(item))) => Ok(verdict(request, read_item(*item)?)),
+        Err(StoreError::Condition(None)) => Ok(Verdict::InProgress),
+        Err(error) => Err(error),
+    }
+}
+
+fn verdict(request: &Request, found: StoredAnswer) -> Verdict {
+    if found.fingerprint != request.fingerprint {
+        return Verdict::Mismatch;
+    }
+    if found.status.is_some() { Verdict::Again(found) } else { Verdict::InProgress }
+}
+
+/// Remembers the answer.
+pub async fn finish(
+    table: &Table,
+    request: &Request,
+    answer: &StoredAnswer,
+) -> Result<(), StoreError> {
+    table.write(Write::put(&Key::Idempotency(request.key.clone()), answer)?).await
+}
+
+/// Forgets a request that was not carried out, so that it can be repeated.
+pub async fn forget(table: &Table, request: &Request) -> Result<(), StoreError> {
+    table.write(Write::Delete(Key::Idempotency(request.key.clone()))).await
+}

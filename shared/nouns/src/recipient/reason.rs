@@ -1,0 +1,80 @@
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::contact::SuppressionReason;
+
+/// Why a recipient was skipped: no message was sent to it.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipReason {
+    /// The business put the contact on its blacklist.
+    Blacklisted,
+    /// The contact opted out.
+    OptedOut,
+    /// The account may not send to the contact's country.
+    CountryBlocked,
+    /// A variable of the message has no value.
+    MissingVariable,
+    /// The provider cannot send the message to this kind of address.
+    UnsupportedAddress,
+    /// The person was erased.
+    Erased,
+}
+
+impl SkipReason {
+    /// All reasons.
+    pub const ALL: [Self; 6] = [
+        Self::Blacklisted,
+        Self::OptedOut,
+        Self::CountryBlocked,
+        Self::MissingVariable,
+        Self::UnsupportedAddress,
+        Self::Erased,
+    ];
+
+    /// The word in the API, in counters and in the table.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Blacklisted => "blacklisted",
+            Self::OptedOut => "opted_out",
+            Self::CountryBlocked => "country_blocked",
+            Self::MissingVariable => "missing_variable",
+            Self::UnsupportedAddress => "unsupported_address",
+            Self::Erased => "erased",
+        }
+    }
+}
+
+impl From<SuppressionReason> for SkipReason {
+    fn from(reason: SuppressionReason) -> Self {
+        match reason {
+            SuppressionReason::Blacklisted => Self::Blacklisted,
+            SuppressionReason::OptedOut => Self::OptedOut,
+        }
+    }
+}
+
+/// Why a pending recipient was cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelReason {
+    /// A person cancelled the campaign.
+    CampaignCancelled,
+    /// The scheduled end of the campaign passed.
+    ScheduledEnd,
+    /// The campaign was over before the retry.
+    CampaignOver,
+}
+
+impl CancelReason {
+    /// The reason in plain words.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::CampaignCancelled => "the campaign was cancelled",
+            Self::ScheduledEnd => "the scheduled end of the campaign passed",
+            Self::CampaignOver => "the campaign was over before the retry",
+        }
+    }
+}

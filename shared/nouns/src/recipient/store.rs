@@ -1,0 +1,371 @@
+//! Recipients in the table.
+
+use carillon_foundations::address::{Address, Pseudonym};
+use carillon_foundations::time::sortable;
+use carillon_table::{Key, Page, StoreError, Table, Update, Write, read_item};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::{
+    BatchNumber, CancelReason, Cursor, CursorRange, Decision, Event, Position, Recipient,
+    RecipientKey, RecipientSet, Settlement, SkipReason, Status, Transition, transition,
+};
+
+/// Adds a recipient; `false` where the contact is in the campaign already.
+pub async fn add(
+    table: &Table,
+    key: &RecipientKey,
+    recipient: &Recipient,
+) -> Result<bool, StoreError> {
+    match table.write(Write::create(&key.table_key(), recipient)?).await {
+        Ok(()) => Ok(true),
+        Err(StoreError::Condition(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads one recipient.
+pub async fn get(table: &Table, key: &RecipientKey) -> Result<Option<Recipient>, StoreError> {
+    table.get(&key.table_key()).await
+}
+
+/// The recipients of a contact in several campaigns.
+pub async fn in_campaigns(
+    table: &Table,
+    contact: &Address,
+    campaigns: impl IntoIterator<Item = RecipientSet>,
+) -> Result<Vec<(RecipientKey, Recipient)>, StoreError> {
+    #[derive(Deserialize)]
+    struct Row {
+        pk: String,
+        sk: String,
+        #[serde(flatten)]
+        recipient: Recipient,
+    }
+    let keys: Vec<Key> =
+        campaigns.into_iter().map(|recipients| recipients.key(contact).table_key()).collect();
+    let mut found = Vec::new();
+    for keys in keys.chunks(100) {
+        for Row { pk, sk, recipient } in table.get_many(keys).await? {
+            if let Some(Key::Recipient { campaign, shard, contact }) = Key::parse(&pk, &sk) {
+                found.push((RecipientKey { campaign, shard, contact }, recipient));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The keys of the recipients of a contact that were sent to since `since`: newest first,
+/// at most 25. Eventually consistent.
+pub async fn sent_to(
+    table: &Table,
+    contact: &Address,
+    since: Timestamp,
+) -> Result<Vec<RecipientKey>, StoreError> {
+    let keys = table.sent_to(contact, since).await?.into_iter();
+    let recipients = keys.filter_map(|key| match key {
+        Key::Recipient { campaign, shard, contact } => {
+            Some(RecipientKey { campaign, shard, contact })
+        }
+        _ => None,
+    });
+    Ok(recipients.collect())
+}
+
+/// Replaces the recipient of an erased person by one with a pseudonym. `false` where the
+/// recipient has changed since it was read.
+pub async fn erase(
+    table: &Table,
+    key: &RecipientKey,
+    found: Recipient,
+    pseudonym: Pseudonym,
+) -> Result<bool, StoreError> {
+    let times = ["sent_at", "delivered_at", "read_at", "replied_at", "closed_at", "failed_at"];
+    let seen = [
+        found.sent_at,
+        found.delivered_at,
+        found.read_at,
+        found.replied_at,
+        found.closed_at,
+        found.failed_at,
+    ];
+    let unmoved = times.into_iter().zip(seen).fold(at(key, found.position()), |update, one| {
+        update.unchanged(one.0, one.1.map(sortable))
+    });
+    let delete = unmoved.delete();
+    let erased = found.erased(pseudonym);
+    let anonymous = RecipientKey { contact: erased.contact.clone(), ..key.clone() };
+    let create = Write::create(&anonymous.table_key(), &erased)?;
+    match table.transact(vec![delete, create]).await {
+        Ok(()) => Ok(true),
+        Err(StoreError::Cancelled(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// One page of a campaign's recipients in the order of [`Cursor`], and the cursor of its
+/// last one; `None` after the last shard.
+pub async fn walk(
+    table: &Table,
+    recipients: RecipientSet,
+    range: CursorRange<'_>,
+    limit: u32,
+) -> Result<(Vec<Recipient>, Option<Cursor>), StoreError> {
+    let (RecipientSet { campaign, shards }, CursorRange { after, until }) = (recipients, range);
+    let mut shard = after.map_or(0, |cursor| cursor.shard);
+    let mut from = match after {
+        Some(cursor) => format!("{}\u{0}", Key::recipient_sk_text(&cursor.contact)),
+        None => Key::RECIPIENTS.to_owned(),
+    };
+    let last = until.map_or(shards.saturating_sub(1), |cursor| cursor.shard);
+    while shard <= last {
+        let to = match until {
+            Some(cursor) if cursor.shard == shard => Key::recipient_sk_text(&cursor.contact),
+            _ => format!("{}\u{10FFFF}", Key::RECIPIENTS),
+        };
+        if from <= to {
+            let pk = Key::Counters { campaign, shard }.pk();
+            let page: Page<Recipient> = table.query(&pk, (&from, &to), None, limit).await?;
+            if let Some(recipient) = page.items.last() {
+                let contact = recipient.contact.as_str().to_owned();
+                return Ok((page.items, Some(Cursor { shard, contact })));
+            }
+        }
+        shard += 1;
+        Key::RECIPIENTS.clone_into(&mut from);
+    }
+    Ok((Vec::new(), None))
+}
+
+/// The recipient's part of a claim: it fails unless the recipient is pending in that
+/// attempt.
+pub fn claim_update(
+    key: &RecipientKey,
+    attempt: u32,
+    batch: BatchNumber,
+    now: Timestamp,
+) -> Update {
+    at(key, Position { attempt, status: Status::Pending })
+        .set("status", Status::Sending)
+        .set("rank", Status::Sending.rank())
+        .set("batch", batch)
+        .set("sent_at", sortable(now))
+        .remove("not_before")
+        .remove("reason")
+}
+
+/// Settles an attempt that the provider accepted.
+pub async fn settle_accepted(
+    table: &Table,
+    key: &RecipientKey,
+    attempt: u32,
+    message_id: &str,
+    note: Option<&str>,
+) -> Result<(), StoreError> {
+    let update = Update::of(&key.table_key())
+        .set("status", Status::Sent)
+        .set("rank", Status::Sent.rank())
+        .set("message_id", message_id)
+        .set_or_remove("reason", note)
+        .when("#attempt = :attempt AND #rank BETWEEN :sending AND :unconfirmed")
+        .value("attempt", attempt)
+        .value("sending", Status::Sending.rank())
+        .value("unconfirmed", Status::Unconfirmed.rank());
+    match table.update(update).await {
+        Ok(_) => Ok(()),
+        // A webhook arrived before the answer: only the message id is missing.
+        Err(StoreError::Condition(_)) => store_message_id(table, key, attempt, message_id).await,
+        Err(error) => Err(error),
+    }
+}
+
+async fn store_message_id(
+    table: &Table,
+    key: &RecipientKey,
+    attempt: u32,
+    message_id: &str,
+) -> Result<(), StoreError> {
+    let update = Update::of(&key.table_key())
+        .set_once("message_id", message_id)
+        .when("#attempt = :attempt")
+        .value("attempt", attempt);
+    passed(table, update).await.map(drop)
+}
+
+/// Settles an attempt that was not accepted. `false` where the recipient had moved on.
+pub async fn settle(
+    table: &Table,
+    key: &RecipientKey,
+    attempt: u32,
+    settlement: &Settlement,
+) -> Result<bool, StoreError> {
+    let Settlement { decision, code, at: now, spent } = settlement;
+    let update = Update::of(&key.table_key())
+        .set_or_remove("code", *code)
+        .set_or_remove("reason", decision.reason())
+        .when("#attempt = :attempt AND #rank BETWEEN :sending AND :sent")
+        .value("attempt", attempt)
+        .value("sending", Status::Sending.rank())
+        .value("sent", Status::Sent.rank());
+    let update = match spent {
+        Some(spent) => update.include("spent", &spent.to_string()),
+        None => update,
+    };
+    let update = match decision {
+        Decision::Retry { not_before, .. } => status(update, Status::Pending)
+            .set("attempt", attempt + 1)
+            .set("not_before", sortable(*not_before))
+            .remove("message_id"),
+        Decision::Fail { .. } => status(update, Status::Failed).set("failed_at", sortable(*now)),
+        Decision::Skip { reason } => status(update, Status::Skipped).set("skip_reason", reason),
+        Decision::Unconfirmed { .. } => status(update, Status::Unconfirmed)
+            .when("#rank < :unconfirmed")
+            .value("unconfirmed", Status::Unconfirmed.rank()),
+    };
+    passed(table, update).await
+}
+
+/// Settles a claim whose sender is gone: it is unknown whether the message was sent.
+pub async fn settle_lost(
+    table: &Table,
+    key: &RecipientKey,
+    attempt: u32,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let reason = "the sender stopped before the answer arrived".to_owned();
+    let decision = Decision::Unconfirmed { reason };
+    let settlement = Settlement { decision, code: None, at: now, spent: None };
+    settle(table, key, attempt, &settlement).await.map(drop)
+}
+
+fn status(update: Update, status: Status) -> Update {
+    update.set("status", status).set("rank", status.rank())
+}
+
+/// Skips a pending recipient; `detail` says more than the reason. `false` where it was no
+/// longer pending.
+pub async fn skip(
+    table: &Table,
+    key: &RecipientKey,
+    attempt: u32,
+    reason: SkipReason,
+    detail: Option<&str>,
+) -> Result<bool, StoreError> {
+    let update = at(key, Position { attempt, status: Status::Pending })
+        .set("skip_reason", reason)
+        .set_or_remove("reason", detail);
+    passed(table, status(update, Status::Skipped)).await
+}
+
+/// Cancels a pending recipient. `false` where it was no longer pending.
+pub async fn cancel(
+    table: &Table,
+    key: &RecipientKey,
+    attempt: u32,
+    reason: CancelReason,
+) -> Result<bool, StoreError> {
+    let update =
+        at(key, Position { attempt, status: Status::Pending }).set("reason", reason.text());
+    passed(table, status(update, Status::Cancelled)).await
+}
+
+/// Retries an unconfirmed recipient on a person's request: the first message may have
+/// arrived. `false` where it is no longer unconfirmed.
+pub async fn retry_unconfirmed(
+    table: &Table,
+    key: &RecipientKey,
+    found: &Recipient,
+) -> Result<bool, StoreError> {
+    let attempt = found.attempt;
+    let update = at(key, Position { attempt, status: Status::Unconfirmed });
+    let update = match found.spends() {
+        Some(spent) => update.include("spent", &spent.to_string()),
+        None => update,
+    };
+    let update = update
+        .set("attempt", attempt + 1)
+        .remove("message_id")
+        .remove("not_before")
+        .remove("reason")
+        .remove("code");
+    passed(table, status(update, Status::Pending)).await
+}
+
+/// Records an event of a webhook or of a person. `true` where the status changed.
+/// Idempotent: a repeated event changes nothing.
+pub async fn record(
+    table: &Table,
+    key: &RecipientKey,
+    event: Event,
+    at_time: Timestamp,
+    message_id: Option<&str>,
+) -> Result<bool, StoreError> {
+    let item = match table.update(advance(key, event, at_time, message_id)).await {
+        Ok(_) => return Ok(true),
+        Err(StoreError::Condition(None)) => return Ok(false),
+        Err(StoreError::Condition(Some(item))) => item,
+        Err(error) => return Err(error),
+    };
+    let found: Recipient = read_item(*item)?;
+    let position = found.position();
+    let unmoved = at(key, position);
+    let time = event.status.time_attribute();
+    match transition(position, event) {
+        Transition::Ignore => Ok(false),
+        Transition::Advance => Box::pin(record(table, key, event, at_time, message_id)).await,
+        Transition::KeepTime => {
+            let update = unmoved.set_once(time, sortable(at_time));
+            let update = match message_id {
+                Some(id) => update.set_once("message_id", id),
+                None => update,
+            };
+            passed(table, update).await.map(|_| false)
+        }
+        Transition::DropRetry => {
+            let update = status(unmoved, event.status.status())
+                .set("attempt", event.attempt)
+                .set(time, sortable(at_time))
+                .set_or_remove("message_id", message_id)
+                .remove("not_before")
+                .remove("reason");
+            passed(table, update).await
+        }
+    }
+}
+
+/// The write for the usual case, [`Transition::Advance`], whose condition stands for
+/// [`transition`]: one request instead of a read and a write.
+fn advance(
+    key: &RecipientKey,
+    event: Event,
+    at_time: Timestamp,
+    message_id: Option<&str>,
+) -> Update {
+    let reported = event.status;
+    let update = status(Update::of(&key.table_key()), reported.status())
+        .set_once(reported.time_attribute(), sortable(at_time))
+        .when("#attempt = :attempt AND #rank >= :sending AND #rank < :reported")
+        .value("attempt", event.attempt)
+        .value("sending", Status::Sending.rank())
+        .value("reported", reported.status().rank());
+    match message_id {
+        Some(id) => update.set_once("message_id", id),
+        None => update,
+    }
+}
+
+fn at(key: &RecipientKey, position: Position) -> Update {
+    Update::of(&key.table_key())
+        .when("#attempt = :attempt AND #rank = :rank AND #status = :status")
+        .value("attempt", position.attempt)
+        .value("rank", position.status.rank())
+        .value("status", position.status)
+}
+
+async fn passed(table: &Table, update: Update) -> Result<bool, StoreError> {
+    match table.update(update).await {
+        Ok(_) => Ok(true),
+        Err(StoreError::Condition(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}

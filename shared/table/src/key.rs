@@ -1,0 +1,373 @@
+use std::fmt;
+
+use carillon_foundations::address::Address;
+use carillon_foundations::ids::{CampaignId, ConnectionId, ImportId};
+use jiff::civil::Date;
+use sha2::{Digest, Sha256};
+
+/// The key of an item: what `pk` and `sk` say, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Key {
+    /// A campaign's settings and progress.
+    Campaign(CampaignId),
+    /// A batch: unique by campaign, date and number.
+    Batch {
+        /// The campaign.
+        campaign: CampaignId,
+        /// The day it counts for, in the campaign's time zone.
+        date: Date,
+        /// Its number that day, from 1.
+        number: u32,
+    },
+    /// The summary of one upload of recipients.
+    Import {
+        /// The campaign.
+        campaign: CampaignId,
+        /// The upload.
+        import: ImportId,
+    },
+    /// The work left after a campaign was cancelled or ended.
+    Sweep(CampaignId),
+    /// A recipient: one contact in one campaign.
+    Recipient {
+        /// The campaign.
+        campaign: CampaignId,
+        /// The part of the campaign it lies in, see [`shard_of`].
+        shard: u16,
+        /// The contact.
+        contact: Address,
+    },
+    /// The counters over one shard's recipients.
+    Counters {
+        /// The campaign.
+        campaign: CampaignId,
+        /// The shard.
+        shard: u16,
+    },
+    /// The stream watermark of the counter audit of a shard.
+    Watermark {
+        /// The campaign.
+        campaign: CampaignId,
+        /// The shard.
+        shard: u16,
+    },
+    /// A contact's profile and consent.
+    Contact(Address),
+    /// A message a contact wrote.
+    Message {
+        /// The contact.
+        contact: Address,
+        /// When, in the stored form of [`sortable`].
+        at: String,
+        /// The provider's message id.
+        id: String,
+    },
+    /// A connection.
+    Connection(ConnectionId),
+    /// What the provider says of a connection.
+    Health(ConnectionId),
+    /// The connection of a sender: a sender has at most one.
+    Sender {
+        /// The provider's name.
+        provider: String,
+        /// The provider's id of the sender, such as Meta's phone number id.
+        id: String,
+    },
+    /// The recipient of a message of a provider that does not return our callback.
+    MessagePointer {
+        /// The provider's name.
+        provider: String,
+        /// The provider's id of the message.
+        message: String,
+    },
+    /// A status that arrived before the pointer of its message was stored.
+    EarlyStatus {
+        /// The provider's name.
+        provider: String,
+        /// The provider's id of the message.
+        message: String,
+        /// The status.
+        status: String,
+    },
+    /// A local template.
+    Template {
+        /// Its name.
+        name: String,
+        /// Its language, such as `en_US`.
+        language: String,
+    },
+    /// An API key, by the SHA-256 of its secret in hex.
+    ApiKey(String),
+    /// The reservations of a quota group in the rolling 24 hours.
+    Quota(String),
+    /// A remembered answer to a POST, by a hash of its `Idempotency-Key`.
+    Idempotency(String),
+}
+
+const META: &str = "META";
+const HEALTH: &str = "HEALTH#";
+const SENDER: &str = "SENDER#";
+const POINTER: &str = "POINTER";
+const WATERMARK: &str = "WATERMARK";
+const PROFILE: &str = "PROFILE";
+const ROLLING: &str = "ROLLING";
+const ANSWER: &str = "ANSWER";
+const SWEEP: &str = "SWEEP";
+
+impl Key {
+    /// The partition key.
+    pub fn pk(&self) -> String {
+        match self {
+            Self::Campaign(campaign)
+            | Self::Batch { campaign, .. }
+            | Self::Import { campaign, .. }
+            | Self::Sweep(campaign) => format!("CAMPAIGN#{campaign}"),
+            Self::Recipient { campaign, shard, .. }
+            | Self::Counters { campaign, shard }
+            | Self::Watermark { campaign, shard } => {
+                format!("CAMPAIGN#{campaign}#R{shard:03}")
+            }
+            Self::Contact(contact) | Self::Message { contact, .. } => {
+                format!("CONTACT#{}", contact.as_str())
+            }
+            Self::Connection(_) | Self::Health(_) | Self::Sender { .. } => "CONNECTION".to_owned(),
+            Self::MessagePointer { provider, message }
+            | Self::EarlyStatus { provider, message, .. } => {
+                format!("MESSAGE#{provider}#{message}")
+            }
+            Self::Template { .. } => "TEMPLATE".to_owned(),
+            Self::ApiKey(_) => "KEY".to_owned(),
+            Self::Quota(group) => format!("QUOTA#{group}"),
+            Self::Idempotency(hash) => format!("IDEMPOTENCY#{hash}"),
+        }
+    }
+
+    /// The sort key.
+    pub fn sk(&self) -> String {
+        match self {
+            Self::Campaign(_) => META.to_owned(),
+            Self::Batch { date, number, .. } => format!("BATCH#{date}#{number:06}"),
+            Self::Import { import, .. } => format!("IMPORT#{import}"),
+            Self::Sweep(_) => SWEEP.to_owned(),
+            Self::Recipient { contact, .. } => Self::recipient_sk(contact),
+            Self::Counters { .. } => Self::COUNTERS.to_owned(),
+            Self::Watermark { .. } => WATERMARK.to_owned(),
+            Self::Contact(_) => PROFILE.to_owned(),
+            Self::Message { at, id, .. } => format!("MSG#{at}#{id}"),
+            Self::Connection(id) => id.to_string(),
+            Self::Health(id) => format!("{HEALTH}{id}"),
+            Self::Sender { provider, id } => format!("{SENDER}{provider}#{id}"),
+            Self::MessagePointer { .. } => POINTER.to_owned(),
+            Self::EarlyStatus { status, .. } => format!("{}{status}", Self::EARLY_STATUSES),
+            Self::Template { name, language } => format!("{name}#{language}"),
+            Self::ApiKey(hash) => hash.clone(),
+            Self::Quota(_) => ROLLING.to_owned(),
+            Self::Idempotency(_) => ANSWER.to_owned(),
+        }
+    }
+
+    /// A recipient's sort key; also the hash key of the index `by_contact`.
+    pub fn recipient_sk(contact: &Address) -> String {
+        Self::recipient_sk_text(contact.as_str())
+    }
+
+    /// The same for the text of a contact's key, as cursors carry it.
+    pub fn recipient_sk_text(contact: &str) -> String {
+        format!("{}{contact}", Self::RECIPIENTS)
+    }
+
+    /// The prefix of every recipient's sort key and of no other item's.
+    pub const RECIPIENTS: &'static str = "TO#";
+    /// The sort key of the counters beside a shard's recipients.
+    pub const COUNTERS: &'static str = "COUNTERS";
+    /// The prefix of every batch's sort key.
+    pub const BATCHES: &'static str = "BATCH#";
+    /// The prefix of every import's sort key.
+    pub const IMPORTS: &'static str = "IMPORT#";
+    /// The prefix of the sort key of every early status of a message.
+    pub const EARLY_STATUSES: &'static str = "STATUS#";
+    /// The prefix of the sort key of every message of a conversation.
+    pub const MESSAGES: &'static str = "MSG#";
+
+    /// Takes a stored key apart; `None` for a key this grammar doesn't make.
+    pub fn parse(pk: &str, sk: &str) -> Option<Self> {
+        match pk.split_once('#') {
+            Some(("CAMPAIGN", rest)) => Self::parse_campaign(rest, sk),
+            Some(("CONTACT", contact)) => Self::parse_contact(contact.parse().ok()?, sk),
+            Some(("QUOTA", group)) if sk == ROLLING => Some(Self::Quota(group.to_owned())),
+            Some(("MESSAGE", rest)) => Self::parse_message(rest, sk),
+            Some(("IDEMPOTENCY", hash)) if sk == ANSWER => Some(Self::Idempotency(hash.to_owned())),
+            Some(_) => None,
+            None => Self::parse_singleton(pk, sk),
+        }
+    }
+
+    fn parse_campaign(rest: &str, sk: &str) -> Option<Self> {
+        if let Some((campaign, shard)) = rest.split_once("#R") {
+            let campaign = campaign.parse().ok()?;
+            let shard = shard.parse().ok()?;
+            if sk == Self::COUNTERS {
+                return Some(Self::Counters { campaign, shard });
+            }
+            if sk == WATERMARK {
+                return Some(Self::Watermark { campaign, shard });
+            }
+            let contact = sk.strip_prefix(Self::RECIPIENTS)?.parse().ok()?;
+            return Some(Self::Recipient { campaign, shard, contact });
+        }
+        let campaign = rest.parse().ok()?;
+        if let Some(batch) = sk.strip_prefix(Self::BATCHES) {
+            let (date, number) = batch.split_once('#')?;
+            let (date, number) = (date.parse().ok()?, number.parse().ok()?);
+            return Some(Self::Batch { campaign, date, number });
+        }
+        if let Some(import) = sk.strip_prefix(Self::IMPORTS) {
+            return Some(Self::Import { campaign, import: import.parse().ok()? });
+        }
+        match sk {
+            META => Some(Self::Campaign(campaign)),
+            SWEEP => Some(Self::Sweep(campaign)),
+            _ => None,
+        }
+    }
+
+    fn parse_contact(contact: Address, sk: &str) -> Option<Self> {
+        if sk == PROFILE {
+            return Some(Self::Contact(contact));
+        }
+        let (at, id) = sk.strip_prefix(Self::MESSAGES)?.split_once('#')?;
+        Some(Self::Message { contact, at: at.to_owned(), id: id.to_owned() })
+    }
+
+    fn parse_message(rest: &str, sk: &str) -> Option<Self> {
+        let (provider, message) = rest.split_once('#')?;
+        let (provider, message) = (provider.to_owned(), message.to_owned());
+        if sk == POINTER {
+            return Some(Self::MessagePointer { provider, message });
+        }
+        let status = sk.strip_prefix(Self::EARLY_STATUSES)?.to_owned();
+        Some(Self::EarlyStatus { provider, message, status })
+    }
+
+    fn parse_singleton(pk: &str, sk: &str) -> Option<Self> {
+        match pk {
+            "CONNECTION" => match (sk.strip_prefix(HEALTH), sk.strip_prefix(SENDER)) {
+                (Some(id), _) => id.parse().ok().map(Self::Health),
+                (None, Some(sender)) => {
+                    let (provider, id) = sender.split_once('#')?;
+                    Some(Self::Sender { provider: provider.to_owned(), id: id.to_owned() })
+                }
+                (None, None) => sk.parse().ok().map(Self::Connection),
+            },
+            "TEMPLATE" => {
+                let (name, language) = sk.split_once('#')?;
+                Some(Self::Template { name: name.to_owned(), language: language.to_owned() })
+            }
+            "KEY" => Some(Self::ApiKey(sk.to_owned())),
+            _ => None,
+        }
+    }
+}
+
+/// The partition key of the sparse index `by_status`: the work lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListedAs {
+    /// The campaigns of the status of that name, by id (newest last).
+    Campaigns(&'static str),
+    /// Batches that are not done, by creation time.
+    OpenBatches,
+    /// Sweeps: campaigns whose pending recipients are still to be cancelled.
+    OpenSweeps,
+}
+
+impl fmt::Display for ListedAs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Campaigns(status) => write!(f, "CAMPAIGN#{status}"),
+            Self::OpenBatches => f.write_str("BATCH#open"),
+            Self::OpenSweeps => f.write_str("SWEEP#open"),
+        }
+    }
+}
+
+/// The shard of a contact in a campaign of `shards` shards: the same for ever,
+/// on every machine.
+pub fn shard_of(contact: &Address, shards: u16) -> u16 {
+    let digest = Sha256::digest(contact.as_str().as_bytes());
+    let number = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
+    u16::try_from(number % u32::from(shards.max(1))).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn contacts() -> impl Strategy<Value = Address> {
+        prop_oneof![
+            "[1-9][0-9]{7,14}".prop_map(|digits| format!("+{digits}").parse().unwrap()),
+            "[A-Z]{2}\\.(ENT\\.)?[0-9A-Za-z]{1,40}".prop_map(|id| id.parse().unwrap()),
+        ]
+    }
+
+    fn keys() -> impl Strategy<Value = Key> {
+        let uuid = any::<u128>().prop_map(Uuid::from_u128);
+        let campaign = uuid.clone().prop_map(CampaignId::from_uuid).boxed();
+        let date = (2000i16..2100, 1i8..=12, 1i8..=28)
+            .prop_map(|(year, month, day)| Date::new(year, month, day).unwrap());
+        prop_oneof![
+            campaign.clone().prop_map(Key::Campaign),
+            campaign.clone().prop_map(Key::Sweep),
+            (campaign.clone(), date, 1u32..999_999)
+                .prop_map(|(campaign, date, number)| Key::Batch { campaign, date, number }),
+            (campaign.clone(), uuid.clone()).prop_map(|(campaign, uuid)| Key::Import {
+                campaign,
+                import: ImportId::from_uuid(uuid)
+            }),
+            (campaign.clone(), contacts(), 1u16..999).prop_map(|(campaign, contact, shards)| {
+                Key::Recipient { campaign, shard: shard_of(&contact, shards), contact }
+            }),
+            (campaign.clone(), 0u16..999)
+                .prop_map(|(campaign, shard)| Key::Counters { campaign, shard }),
+            (campaign, 0u16..999).prop_map(|(campaign, shard)| Key::Watermark { campaign, shard }),
+            contacts().prop_map(Key::Contact),
+            (contacts(), "wamid\\.[A-Za-z0-9=#|]{1,40}").prop_map(|(contact, id)| Key::Message {
+                contact,
+                at: "2026-11-21T09:00:00.000Z".to_owned(),
+                id
+            }),
+            uuid.prop_map(|uuid| Key::Connection(ConnectionId::from_uuid(uuid))),
+            "[0-9]{1,20}".prop_map(|id| Key::Sender { provider: "whatsapp_cloud".to_owned(), id }),
+            ("[a-z_]{1,9}", "[A-Za-z0-9=#|]{1,40}")
+                .prop_map(|(provider, message)| Key::MessagePointer { provider, message }),
+            ("[a-z_]{1,9}", "[A-Za-z0-9=#|]{1,40}").prop_map(|(provider, message)| {
+                Key::EarlyStatus { provider, message, status: "delivered".to_owned() }
+            }),
+            ("[a-z0-9_]{1,40}", "[a-z]{2}_[A-Z]{2}")
+                .prop_map(|(name, language)| Key::Template { name, language }),
+            "[0-9a-f]{64}".prop_map(Key::ApiKey),
+            "[0-9a-zA-Z_-]{1,40}".prop_map(Key::Quota),
+            "[0-9a-f]{64}".prop_map(Key::Idempotency),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_key_reads_back(key in keys()) {
+            prop_assert_eq!(Key::parse(&key.pk(), &key.sk()), Some(key));
+        }
+
+        #[test]
+        fn no_text_makes_the_grammar_panic(pk in ".*", sk in ".*") {
+            let _ = Key::parse(&pk, &sk);
+        }
+
+        #[test]
+        fn a_contact_stays_in_its_shard(contact in contacts(), shards in 1u16..100) {
+            prop_assert!(shard_of(&contact, shards) < shards);
+            prop_assert_eq!(shard_of(&contact, shards), shard_of(&contact, shards));
+        }
+    }
+}

@@ -1,0 +1,31 @@
+use super::store::{StoreError, Table};
+
+/// The shape of the table: what the local program creates and what
+/// `template.yaml` must say too (a test compares them).
+#[derive(Debug)]
+pub struct Shape;
+
+impl Shape {
+    /// Partition key, a string.
+    pub const PK: &'static str = "pk";
+    /// Sort key, a string.
+    pub const SK: &'static str = "sk";
+    /// Seconds since 1970 after which `DynamoDB` may delete the item.
+    pub const TTL: &'static str = "expires_at";
+    /// Recipient items by contact (`sk`) and `sent_at`; keys only, sparse.
+    pub const BY_CONTACT: &'static str = "by_contact";
+    /// Range key of `by_contact`: when the last attempt was handed over.
+    pub const SENT_AT: &'static str = "sent_at";
+    /// The work lists (see `ListedAs`); all attributes, sparse.
+    pub const BY_STATUS: &'static str = "by_status";
+    /// Hash key of `by_status`.
+    pub const LISTED_AS: &'static str = "listed_as";
+    /// Range key of `by_status`.
+    pub const LISTED_AT: &'static str = "listed_at";
+}
+
+/// Creates the table where it doesn't exist: for one machine and for tests. On
+/// AWS `template.yaml` does it.
+pub async fn ensure_table(table: &Table) -> Result<(), StoreError> {
+    if table.exists().await? { Ok(()) } else { table.create().await }
+}

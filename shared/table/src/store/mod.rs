@@ -1,0 +1,262 @@
+//! The operations that the stores use, over the DynamoDB SDK.
+
+mod create;
+mod error;
+mod item;
+mod whole;
+mod write;
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::types::{
+    KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
+};
+use carillon_foundations::address::Address;
+use carillon_foundations::aws::AwsConfig;
+use carillon_foundations::time::sortable;
+use serde::de::DeserializeOwned;
+
+pub use self::error::{Cancelled, StoreError};
+pub use self::item::{Item, exclusive_start_key, listed_start_key, read_item};
+pub use self::write::{Guard, Update, Write};
+
+use self::error::{ConditionFailure, failure, unavailable};
+use self::item::{key_item, page, stored_key, string};
+use crate::{Key, ListedAs, Shape};
+
+/// The table and the client that reaches it.
+#[derive(Debug, Clone)]
+pub struct Table {
+    client: Client,
+    name: String,
+}
+
+/// One page of a query, and where the next starts.
+#[derive(Debug)]
+pub struct Page<T> {
+    /// The items, in key order.
+    pub items: Vec<T>,
+    /// The key to go on after; `None` at the end.
+    pub next: Option<Item>,
+}
+
+// The SDK's futures are large and deep: each is boxed where it is made.
+impl Table {
+    /// The table of that name, reached with the DynamoDB configuration of `aws`.
+    pub fn new(aws: &AwsConfig, name: &str) -> Self {
+        Self { client: Client::new(&aws.dynamodb), name: name.to_owned() }
+    }
+
+    /// Reads one item. The read is strongly consistent.
+    pub async fn get<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, StoreError> {
+        let request = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .set_key(Some(key_item(key)))
+            .consistent_read(true);
+        let answer = Box::pin(request.send()).await.map_err(failure)?;
+        answer.item.map(read_item).transpose()
+    }
+
+    /// Reads up to 100 items and returns those that exist, in no order. The read is
+    /// strongly consistent.
+    pub async fn get_many<T: DeserializeOwned>(&self, keys: &[Key]) -> Result<Vec<T>, StoreError> {
+        let mut found = Vec::with_capacity(keys.len());
+        let mut wanted: Vec<Item> = keys.iter().map(key_item).collect();
+        while !wanted.is_empty() {
+            let request = KeysAndAttributes::builder()
+                .set_keys(Some(wanted))
+                .consistent_read(true)
+                .build()
+                .map_err(unavailable)?;
+            let request = self.client.batch_get_item().request_items(&self.name, request);
+            let answer = Box::pin(request.send()).await.map_err(failure)?;
+            for item in answer.responses.into_iter().flatten().flat_map(|(_, items)| items) {
+                found.push(read_item(item)?);
+            }
+            let mut left = answer.unprocessed_keys.unwrap_or_default();
+            wanted = left.remove(&self.name).map(|rest| rest.keys).unwrap_or_default();
+        }
+        Ok(found)
+    }
+
+    /// One page of a partition in sort-key order. `range` bounds the sort key on both
+    /// sides, inclusive. The read is strongly consistent.
+    pub async fn query<T: DeserializeOwned>(
+        &self,
+        pk: &str,
+        range: (&str, &str),
+        after: Option<Item>,
+        limit: u32,
+    ) -> Result<Page<T>, StoreError> {
+        let request = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+            .expression_attribute_values(":pk", string(pk))
+            .expression_attribute_values(":from", string(range.0))
+            .expression_attribute_values(":to", string(range.1))
+            .set_exclusive_start_key(after)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .consistent_read(true);
+        let answer = Box::pin(request.send()).await.map_err(failure)?;
+        page(answer.items, answer.last_evaluated_key)
+    }
+
+    /// One page of all items of a partition whose sort key starts with `prefix`.
+    pub async fn query_prefix<T: DeserializeOwned>(
+        &self,
+        pk: &str,
+        prefix: &str,
+        after: Option<Item>,
+        limit: u32,
+    ) -> Result<Page<T>, StoreError> {
+        let end = format!("{prefix}\u{10FFFF}");
+        self.query(pk, (prefix, &end), after, limit).await
+    }
+
+    /// One page of a work list.
+    pub async fn list<T: DeserializeOwned>(
+        &self,
+        listed_as: ListedAs,
+        newest_first: bool,
+        after: Option<Item>,
+        limit: u32,
+    ) -> Result<Page<T>, StoreError> {
+        let request = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name(Shape::BY_STATUS)
+            .key_condition_expression("listed_as = :list")
+            .expression_attribute_values(":list", string(&listed_as.to_string()))
+            .scan_index_forward(!newest_first)
+            .set_exclusive_start_key(after)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        let answer = Box::pin(request.send()).await.map_err(failure)?;
+        page(answer.items, answer.last_evaluated_key)
+    }
+
+    /// The keys of the recipients of an address that were sent to since `since`: newest
+    /// first, at most 25. Eventually consistent.
+    pub async fn sent_to(
+        &self,
+        address: &Address,
+        since: jiff::Timestamp,
+    ) -> Result<Vec<Key>, StoreError> {
+        let request = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name(Shape::BY_CONTACT)
+            .key_condition_expression("sk = :sk AND sent_at >= :since")
+            .expression_attribute_values(":sk", string(&Key::recipient_sk(address)))
+            .expression_attribute_values(":since", string(&sortable(since)))
+            .scan_index_forward(false)
+            .limit(25);
+        let answer = Box::pin(request.send()).await.map_err(failure)?;
+        Ok(answer.items.unwrap_or_default().iter().filter_map(stored_key).collect())
+    }
+
+    /// Executes one write.
+    pub async fn write(&self, write: Write) -> Result<(), StoreError> {
+        match write {
+            Write::Put { item, guard } => {
+                let request = self
+                    .client
+                    .put_item()
+                    .table_name(&self.name)
+                    .set_item(Some(item))
+                    .set_condition_expression(guard.expression())
+                    .set_expression_attribute_names(guard.names())
+                    .set_expression_attribute_values(guard.values());
+                retry_conflicts(|| request.clone().send()).await?;
+            }
+            Write::Update(update) => {
+                self.update(update).await?;
+            }
+            Write::Delete(key) => {
+                let request =
+                    self.client.delete_item().table_name(&self.name).set_key(Some(key_item(&key)));
+                retry_conflicts(|| request.clone().send()).await?;
+            }
+            Write::DeleteIf { key, guard } => {
+                let request = self
+                    .client
+                    .delete_item()
+                    .table_name(&self.name)
+                    .set_key(Some(key))
+                    .set_condition_expression(guard.expression())
+                    .set_expression_attribute_names(guard.names())
+                    .set_expression_attribute_values(guard.values());
+                retry_conflicts(|| request.clone().send()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Executes one update and returns the item after it. Where the condition fails,
+    /// [`StoreError::Condition`] carries the item.
+    pub async fn update(&self, update: Update) -> Result<Item, StoreError> {
+        let (key, expression, guard) = update.parts();
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(key))
+            .update_expression(expression)
+            .set_condition_expression(guard.expression())
+            .set_expression_attribute_names(guard.names())
+            .set_expression_attribute_values(guard.values())
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let answer = retry_conflicts(|| request.clone().send()).await?;
+        Ok(answer.attributes.unwrap_or_default())
+    }
+
+    /// Executes all writes or none. The SDK adds a client request token, so that its
+    /// own retry of a request is idempotent.
+    pub async fn transact(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        let items = writes
+            .into_iter()
+            .map(|write| write.in_transaction(&self.name))
+            .collect::<Result<Vec<_>, _>>()?;
+        let request = self.client.transact_write_items().set_transact_items(Some(items));
+        let outcome = Box::pin(request.send()).await.map_err(failure);
+        if let Err(StoreError::Cancelled(reasons)) = &outcome
+            && reasons.iter().any(|reason| matches!(reason, Cancelled::Conflict))
+        {
+            // The caller retries: by then the other transaction should be over.
+            tokio::time::sleep(CONFLICT_DELAY).await;
+        }
+        outcome.map(drop)
+    }
+}
+
+/// The delay before a write is retried that met a transaction on its item.
+const CONFLICT_DELAY: Duration = Duration::from_millis(20);
+/// Retries of a plain write that met a transaction.
+const CONFLICT_RETRIES: u32 = 6;
+
+/// Retries a plain write while a transaction holds its item.
+async fn retry_conflicts<T, E, R, F>(send: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, SdkError<E, R>>>,
+    E: std::error::Error + ProvideErrorMetadata + ConditionFailure + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    let mut tries = 0;
+    loop {
+        match Box::pin(send()).await.map_err(failure) {
+            Err(conflict) if conflict.is_conflict() && tries < CONFLICT_RETRIES => {
+                tokio::time::sleep(CONFLICT_DELAY * 2u32.pow(tries)).await;
+                tries += 1;
+            }
+            outcome => return outcome,
+        }
+    }
+}
