@@ -15,7 +15,8 @@ fn main() {
 }
 
 async fn measure(rows: u32) {
-    let config = StageConfig { behaviour: Behaviour::silent(), throughput: 80, counting: false };
+    let config =
+        StageConfig { behaviour: Behaviour::no_webhooks(), throughput: 80, counting: false };
     let stage = Stage::set(config).await;
     let campaign = stage.campaign().await;
     let before = peak_rss_mib();

@@ -71,7 +71,8 @@ fn measure_plan(campaigns: u64, recipients: u64) {
 }
 
 async fn measure_run(campaigns: u32, recipients: u32) {
-    let config = StageConfig { behaviour: Behaviour::silent(), throughput: 1_000, counting: false };
+    let config =
+        StageConfig { behaviour: Behaviour::no_webhooks(), throughput: 1_000, counting: false };
     let stage = Stage::set(config).await;
     for number in 0..campaigns {
         let campaign = stage.campaign().await;

@@ -18,7 +18,7 @@ fn main() {
 }
 
 async fn measure() {
-    let mut behaviour = Behaviour::perfect();
+    let mut behaviour = Behaviour::all_read();
     behaviour.webhooks.batch_max = 20;
     let stage = Stage::set(StageConfig { behaviour, throughput: 1_000, counting: true }).await;
     let campaign = stage.campaign().await;

@@ -32,7 +32,7 @@ fn main() {
 }
 
 fn behaviour(latency: u64) -> Behaviour {
-    let mut behaviour = Behaviour::perfect();
+    let mut behaviour = Behaviour::all_read();
     behaviour.faults.latency_ms = latency;
     behaviour.webhooks.batch_max = 20;
     behaviour

@@ -17,7 +17,7 @@ use axum::routing::{get, post};
 use carillon::AwsConfig;
 use carillon::table::{Table, ensure_table};
 use carillon_bench::{Stopwatch, head, row};
-use carillon_engines::{Engines, Place};
+use carillon_engines::{Engines, Storage};
 use tokio::sync::mpsc;
 
 /// How often each is started.
@@ -55,7 +55,7 @@ fn main() {
 }
 
 async fn measure_all() {
-    let engines = Engines::start(Place::Memory).expect("the engines start");
+    let engines = Engines::start(Storage::Temporary).expect("the engines start");
     let aws = AwsConfig::at(&engines.dynamodb_url(), &engines.sqs_url()).await;
     ensure_table(&Table::new(&aws, "carillon")).await.expect("a table");
     let binaries: Vec<_> = FUNCTIONS.iter().map(|(name, event)| (binary(name), *event)).collect();

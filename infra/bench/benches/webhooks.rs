@@ -23,7 +23,8 @@ fn main() {
 }
 
 async fn measure(batch: usize) {
-    let config = StageConfig { behaviour: Behaviour::silent(), throughput: 1_000, counting: false };
+    let config =
+        StageConfig { behaviour: Behaviour::no_webhooks(), throughput: 1_000, counting: false };
     let stage = Stage::set(config).await;
     let campaign = stage.campaign().await;
     stage.import(&campaign, 0, MESSAGES).await;

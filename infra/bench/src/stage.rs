@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use carillon::ids::IdSource;
 use carillon::time::Clock;
-use carillon_engines::{Engines, Place};
+use carillon_engines::{Engines, Storage};
 use carillon_local::{Host, HostConfig};
 use serde_json::{Value, json};
 use whatsapp_simulator::{Behaviour, Simulator};
@@ -67,7 +67,7 @@ impl Stage {
         let simulator = simulator(&simulating, &config).await;
         let folder = tempfile::tempdir().expect("a temporary folder");
         let engines =
-            Engines::start(Place::Folder(folder.path().to_owned())).expect("the engines start");
+            Engines::start(Storage::Folder(folder.path().to_owned())).expect("the engines start");
         let (mut urls, mut proxies) = ((engines.dynamodb_url(), engines.sqs_url()), (None, None));
         if config.counting {
             let (dynamodb, dynamodb_url) =
@@ -77,7 +77,7 @@ impl Stage {
             proxies = (Some(dynamodb), Some(sqs));
         }
         let host = HostConfig {
-            place: Place::Folder(folder.path().to_owned()),
+            place: Storage::Folder(folder.path().to_owned()),
             listen: ([127, 0, 0, 1], 0).into(),
             graph_url: simulator.url(),
             public_url: None,

@@ -1,8 +1,9 @@
-//! How many conditional updates a second the table engine takes with a stream
-//! on, in a file, while a consumer reads and trims that stream.
+//! Measures the conditional updates a second of the DynamoDB engine, on a file and
+//! with a stream: first without a consumer, then while one reads and trims the
+//! stream.
 //!
 //! `cargo run --release -p carillon-engines --example throughput`
-#![expect(clippy::disallowed_methods, reason = "it measures real time")]
+#![expect(clippy::disallowed_methods, reason = "the example measures real time")]
 
 use std::error::Error;
 use std::sync::Arc;
@@ -15,63 +16,63 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
     ScalarAttributeType, StreamSpecification, StreamViewType,
 };
-use carillon_engines::{EngineError, Engines, Place};
+use carillon_engines::{EngineError, Engines, Storage};
 
 const TABLE: &str = "throughput";
 const ITEMS: u32 = 1_000;
 const UPDATES: u32 = 20_000;
 
-type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
+type ExampleResult<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
 #[tokio::main]
-async fn main() -> Outcome {
+async fn main() -> ExampleResult {
     for clients in [1, 4, 16] {
         let folder = tempfile::tempdir()?;
-        let began = Instant::now();
-        let engines = Engines::start(Place::Folder(folder.path().to_owned()))?;
-        let ready = began.elapsed();
+        let started = Instant::now();
+        let engines = Engines::start(Storage::Folder(folder.path().to_owned()))?;
+        let startup = started.elapsed();
         let client = connect(&engines);
         create_table(&client).await?;
         for item in 0..ITEMS {
             put(&client, item).await?;
         }
         let engines = Arc::new(engines);
-        let quiet = update_all(&client, clients).await?;
-        let over = Arc::new(AtomicBool::new(false));
-        let reader = consume(Arc::clone(&engines), Arc::clone(&over));
-        let busy = update_all(&client, clients).await?;
-        over.store(true, Ordering::Relaxed);
+        let without_consumer = update_all(&client, clients).await?;
+        let writes_done = Arc::new(AtomicBool::new(false));
+        let reader = consume(Arc::clone(&engines), Arc::clone(&writes_done));
+        let with_consumer = update_all(&client, clients).await?;
+        writes_done.store(true, Ordering::Relaxed);
         let lag = reader.await??;
         println!(
-            "{clients:>3} clients: ready in {ready:?}, {quiet:.0} updates a second, \
-             {busy:.0} while the stream is read and trimmed (drained {lag:?} after)"
+            "{clients:>3} clients: started in {startup:?}, {without_consumer:.0} updates a second, \
+             {with_consumer:.0} with a consumer (which finished {lag:?} later)"
         );
     }
     Ok(())
 }
 
-/// Updates a second over `clients` concurrent callers.
-async fn update_all(client: &Client, clients: u32) -> Outcome<f64> {
-    let began = Instant::now();
-    let mut callers = tokio::task::JoinSet::new();
-    for caller in 0..clients {
-        callers.spawn(update_some(client.clone(), caller, clients));
+/// The updates a second of `clients` concurrent clients.
+async fn update_all(client: &Client, clients: u32) -> ExampleResult<f64> {
+    let started = Instant::now();
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..clients {
+        tasks.spawn(update_some(client.clone(), task, clients));
     }
-    while let Some(done) = callers.join_next().await {
+    while let Some(done) = tasks.join_next().await {
         done??;
     }
-    Ok(f64::from(UPDATES) / began.elapsed().as_secs_f64())
+    Ok(f64::from(UPDATES) / started.elapsed().as_secs_f64())
 }
 
-async fn update_some(client: Client, caller: u32, clients: u32) -> Outcome {
-    for number in (caller..UPDATES).step_by(clients as usize) {
+async fn update_some(client: Client, task: u32, clients: u32) -> ExampleResult {
+    for number in (task..UPDATES).step_by(clients as usize) {
         client
             .update_item()
             .table_name(TABLE)
             .key("pk", AttributeValue::S(format!("P#{}", number % ITEMS)))
             .key("sk", AttributeValue::S("TO".to_owned()))
             .condition_expression("attribute_exists(pk)")
-            .update_expression("SET turn = turn + :one")
+            .update_expression("SET revision = revision + :one")
             .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
             .send()
             .await?;
@@ -79,40 +80,40 @@ async fn update_some(client: Client, caller: u32, clients: u32) -> Outcome {
     Ok(())
 }
 
-/// Reads and trims until told that no more is written; says how long the rest
-/// took from then on.
+/// Reads and trims the stream until all writes are done and consumed. Returns how
+/// long that took after the last write.
 fn consume(
     engines: Arc<Engines>,
-    over: Arc<AtomicBool>,
+    writes_done: Arc<AtomicBool>,
 ) -> tokio::task::JoinHandle<Result<Duration, EngineError>> {
     tokio::task::spawn_blocking(move || {
         let mut after: Option<String> = None;
-        let mut ended: Option<Instant> = None;
+        let mut writes_ended: Option<Instant> = None;
         loop {
-            if over.load(Ordering::Relaxed) {
-                ended.get_or_insert_with(Instant::now);
+            if writes_done.load(Ordering::Relaxed) {
+                writes_ended.get_or_insert_with(Instant::now);
             }
             let page = engines.read_stream(TABLE, after.as_deref(), 500)?;
             let last = page.last().and_then(|record| record["dynamodb"]["SequenceNumber"].as_str());
-            match (last, ended) {
+            match (last, writes_ended) {
                 (Some(last), _) => {
                     engines.trim_stream(last)?;
                     after = Some(last.to_owned());
                 }
-                (None, Some(ended)) => return Ok(ended.elapsed()),
+                (None, Some(writes_ended)) => return Ok(writes_ended.elapsed()),
                 (None, None) => std::thread::sleep(Duration::from_millis(50)),
             }
         }
     })
 }
 
-async fn put(client: &Client, item: u32) -> Outcome {
+async fn put(client: &Client, item: u32) -> ExampleResult {
     client
         .put_item()
         .table_name(TABLE)
         .item("pk", AttributeValue::S(format!("P#{item}")))
         .item("sk", AttributeValue::S("TO".to_owned()))
-        .item("turn", AttributeValue::N("0".to_owned()))
+        .item("revision", AttributeValue::N("0".to_owned()))
         .item("text", AttributeValue::S("x".repeat(300)))
         .send()
         .await?;
@@ -129,7 +130,7 @@ fn connect(engines: &Engines) -> Client {
     Client::from_conf(config)
 }
 
-async fn create_table(client: &Client) -> Outcome {
+async fn create_table(client: &Client) -> ExampleResult {
     let stream = StreamSpecification::builder()
         .stream_enabled(true)
         .stream_view_type(StreamViewType::NewAndOldImages)

@@ -1,54 +1,54 @@
-//! What can go wrong with the engines.
+//! Errors of the engines.
 
 use std::io;
 use std::path::PathBuf;
 
 use dynoxide::DynoxideError;
 
-/// Why an engine could not start or do what was asked.
+/// Why an engine could not start or could not do an operation.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// Another process, or another part of this one, has the folder open.
-    #[error("the folder {} is in use by another Carillon", folder.display())]
+    /// Other engines, in this or another process, have the folder open.
+    #[error("the data folder {} is in use by another Carillon process", folder.display())]
     InUse {
-        /// The folder that was asked for.
+        /// The data folder.
         folder: PathBuf,
     },
-    /// The folder cannot be made, or its lock cannot be opened.
-    #[error("the folder {} cannot be used", folder.display())]
+    /// The folder cannot be created, or its lock file cannot be opened.
+    #[error("the data folder {} cannot be used", folder.display())]
     Folder {
-        /// The folder that was asked for.
+        /// The data folder.
         folder: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// No loopback port or no thread could be had.
-    #[error("the {engine} engine cannot be started")]
+    /// The engine could not bind a loopback port or spawn its thread.
+    #[error("the {engine} engine cannot start")]
     Start {
-        /// Which engine.
+        /// `dynamodb` or `sqs`.
         engine: &'static str,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The table engine refused or failed.
-    #[error("the table engine failed")]
+    /// The DynamoDB engine returned an error.
+    #[error("the DynamoDB engine failed")]
     Table(#[from] DynoxideError),
-    /// The table's file could not be read or written.
-    #[error("the table's file failed")]
+    /// SQLite could not read or write the table file.
+    #[error("the table file cannot be read or written")]
     File(#[from] rusqlite::Error),
-    /// A stream record could not be put into JSON.
-    #[error("a stream record cannot be written as JSON")]
+    /// A stream record could not be serialized as JSON.
+    #[error("a stream record cannot be serialized as JSON")]
     Record(#[from] serde_json::Error),
-    /// The table does not exist or has no stream.
-    #[error("the table {table} has no stream")]
+    /// The table does not exist, or its stream is not enabled.
+    #[error("the table {table} does not exist or has no stream")]
     NoStream {
-        /// The table that was asked for.
+        /// The table's name.
         table: String,
     },
-    /// The text is not a sequence number of a stream.
+    /// The value is not a sequence number of a stream.
     #[error("{number:?} is not a sequence number")]
     SequenceNumber {
-        /// What was given.
+        /// The value.
         number: String,
     },
 }

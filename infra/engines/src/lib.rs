@@ -1,83 +1,83 @@
-//! DynamoDB and SQS for one machine, inside one process.
+//! DynamoDB and SQS for one machine, embedded in one process.
 //!
-//! Both are existing engines (`dynoxide` on SQLite, `rustack-sqs`), served on
-//! loopback ports that the official SDKs are pointed at, so that the code which
-//! runs here is the code which runs on AWS. This crate owns their threads,
-//! their folder and the cures for what they leave out:
+//! Both engines exist already: `dynoxide` (DynamoDB on SQLite) and `rustack-sqs`.
+//! They listen on loopback ports, and the official AWS SDKs connect to them. The
+//! same product code runs here and on AWS. This crate owns the engines' threads
+//! and the data folder, and adds what the engines lack:
 //!
-//! - a lock on the folder, so that two processes never share one table;
-//! - `synchronous=NORMAL` under a write-ahead log: what was acknowledged
-//!   survives `kill -9`, and writing is twice as fast as with `FULL`;
-//! - an index on the stream records, without which each write slows down as
-//!   the stream grows, and [`Engines::trim_stream`], without which it never
-//!   stops growing;
-//! - [`Engines::sweep_ttl`], because nothing else removes what has expired.
+//! - a lock on the data folder, so that two processes never share a table;
+//! - `synchronous=NORMAL` with a write-ahead log: an acknowledged write survives
+//!   `kill -9`, and writes are twice as fast as with `FULL`;
+//! - an index on the stream records. Without it, each write gets slower as the
+//!   stream grows;
+//! - [`Engines::trim_stream`]. Without it, the stream grows forever;
+//! - [`Engines::sweep_ttl`]. Without it, expired items are never deleted.
 //!
 //! Queues live in memory and are empty after each start.
 
+mod data_folder;
 mod error;
-mod home;
 mod queue;
 mod server;
 mod table;
 
-use std::path::PathBuf;
-
 use serde_json::Value;
 
-pub use crate::error::EngineError;
-use crate::home::Home;
+use crate::data_folder::DataFolder;
 use crate::server::Server;
 use crate::table::Table;
 
-/// Where the table is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// In a folder of its own that is removed with the engines.
-    Memory,
-    /// In this folder, made if it is missing: `table.sqlite` and its lock.
-    Folder(PathBuf),
-}
+pub use crate::data_folder::Storage;
+pub use crate::error::EngineError;
 
-/// The running engines. Dropping them stops them, as [`Engines::stop`] does.
+/// The running engines. Dropping them stops them, like [`Engines::stop`].
 #[derive(Debug)]
 pub struct Engines {
-    // Fields drop in this order: requests end, the file closes, the lock opens.
+    // Fields drop in order: the servers stop, the table file closes, the data
+    // folder unlocks.
     dynamodb: Server,
     sqs: Server,
     table: Table,
-    _home: Home,
+    _data_folder: DataFolder,
 }
 
 impl Engines {
-    /// Opens the table and serves both engines on free loopback ports. They
+    /// Opens the table and serves both engines on free loopback ports. The engines
     /// accept requests when this returns.
     ///
-    /// Works inside and outside an async runtime: the engines bring their own.
-    pub fn start(place: Place) -> Result<Self, EngineError> {
-        let home = Home::open(place)?;
-        let table = Table::open(&home.table_file())?;
+    /// The engines have their own async runtimes. Call this inside or outside of a
+    /// runtime.
+    ///
+    /// # Errors
+    /// The data folder is in use or cannot be used, the table file cannot be
+    /// opened, or an engine cannot start.
+    pub fn start(storage: Storage) -> Result<Self, EngineError> {
+        let data_folder = DataFolder::open(storage)?;
+        let table = Table::open(&data_folder.table_file())?;
         let dynamodb = Server::start("dynamodb", table.service())?;
         let sqs = Server::start("sqs", queue::service())?;
-        Ok(Self { dynamodb, sqs, table, _home: home })
+        Ok(Self { dynamodb, sqs, table, _data_folder: data_folder })
     }
 
-    /// The address for `AWS_ENDPOINT_URL_DYNAMODB`.
+    /// The URL for `AWS_ENDPOINT_URL_DYNAMODB`.
     pub fn dynamodb_url(&self) -> String {
         self.dynamodb.url()
     }
 
-    /// The address for `AWS_ENDPOINT_URL_SQS`.
+    /// The URL for `AWS_ENDPOINT_URL_SQS`.
     pub fn sqs_url(&self) -> String {
         self.sqs.url()
     }
 
-    /// The records of a table's stream that follow the sequence number `after`
-    /// (all that are kept, if `None`), oldest first, at most `limit` and never
-    /// more than 1,000. Each has the shape of a record in the event that
-    /// Lambda hands to a stream's consumer.
+    /// Reads the records of a table's stream after the sequence number `after`,
+    /// oldest first. With `None`, reads from the oldest record (`TRIM_HORIZON`).
+    /// Returns at most `limit` records, and never more than 1,000. Each has the
+    /// JSON of a record in the event that Lambda passes to a stream consumer.
     ///
-    /// Blocks for the length of one query.
+    /// Blocks for one query.
+    ///
+    /// # Errors
+    /// The table has no stream, or `after` is not a sequence number.
     pub fn read_stream(
         &self,
         table: &str,
@@ -87,26 +87,36 @@ impl Engines {
         self.table.read_stream(table, after, limit)
     }
 
-    /// Deletes the stream records up to and including `upto_sequence` and says
-    /// how many. To be called with what its consumer has dealt with; the newest
-    /// record always stays, because the engine continues its numbers.
+    /// Deletes the stream records up to and including `upto_sequence`. Returns how
+    /// many. Pass the last sequence number that the consumer has processed.
     ///
-    /// Numbers are those of one table's stream: with several streams in one
-    /// place, all are trimmed by it. Blocks while it works, in short steps
-    /// between which requests go on.
+    /// The newest record is never deleted, because the engine derives the next
+    /// sequence number from it. Sequence numbers belong to one table's stream; if
+    /// several tables have streams, all are trimmed at this number.
+    ///
+    /// Blocks until done. It deletes in short steps, and other requests run between
+    /// them.
+    ///
+    /// # Errors
+    /// `upto_sequence` is not a sequence number, or the table file cannot be
+    /// written.
     pub fn trim_stream(&self, upto_sequence: &str) -> Result<usize, EngineError> {
         self.table.trim_stream(upto_sequence)
     }
 
-    /// Deletes the items whose time to live is over and says how many. The
-    /// host calls this about once a minute. Blocks while it works, a page of
-    /// the table at a time.
+    /// Deletes the items whose time to live has expired. Returns how many. The host
+    /// calls this about once a minute.
+    ///
+    /// Blocks until done. It processes one page of the table at a time.
+    ///
+    /// # Errors
+    /// The DynamoDB engine failed.
     pub fn sweep_ttl(&self) -> Result<usize, EngineError> {
         self.table.sweep_ttl()
     }
 
-    /// Lets the requests under way finish, for a few seconds at most, ends
-    /// the waiting polls, and closes the file.
+    /// Stops the engines and closes the table file. Requests in flight may finish
+    /// within five seconds; pending long polls end at once.
     pub fn stop(self) {
         drop(self);
     }

@@ -1,4 +1,4 @@
-//! The SQS engine behind an HTTP service.
+//! The SQS engine as an HTTP service.
 
 use std::future::pending;
 use std::net::SocketAddr;
@@ -17,47 +17,47 @@ use rustack_sqs_http::dispatch::SqsHandler;
 use rustack_sqs_http::response::error_to_response;
 use rustack_sqs_http::router::resolve_operation;
 
-use crate::server::{Service, Stopped};
+use crate::server::{Service, ShutdownSignal};
 
-/// The name each answer carries where AWS would put a request id.
+/// The request id of every response.
 const REQUEST_ID: &str = "local";
 
-/// The SQS service, with no queues in it yet.
+/// The SQS service, without queues.
 pub(crate) fn service() -> Service {
-    Box::new(|listener, stopped| Box::pin(serve(listener, stopped)))
+    Box::new(|listener, shutdown| Box::pin(serve(listener, shutdown)))
 }
 
-async fn serve(listener: tokio::net::TcpListener, stopped: Stopped) {
+async fn serve(listener: tokio::net::TcpListener, shutdown: ShutdownSignal) {
     let Ok(address) = listener.local_addr() else {
         return pending().await;
     };
-    let queues = Arc::new(RustackSqs::new(config(address)));
+    let provider = Arc::new(RustackSqs::new(config(address)));
     let routes = Router::new()
-        .fallback(answer)
-        .with_state(Arc::new(RustackSqsHandler::new(Arc::clone(&queues))));
+        .fallback(handle)
+        .with_state(Arc::new(RustackSqsHandler::new(Arc::clone(&provider))));
     let served = axum::serve(listener, routes)
         .with_graceful_shutdown(async move {
-            stopped.await;
-            // Ends the polls that still wait for a message.
-            queues.shutdown_all().await;
+            shutdown.await;
+            // Ends pending long polls.
+            provider.shutdown_all().await;
         })
         .await;
     if let Err(error) = served {
-        tracing::error!(%error, "the sqs engine failed");
+        tracing::error!(%error, "the SQS engine failed");
     }
 }
 
-/// Every request is a `POST /` whose header names the operation.
-async fn answer(
+/// Every SQS request is a `POST /`; its `X-Amz-Target` header names the operation.
+async fn handle(
     State(handler): State<Arc<RustackSqsHandler>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let answer = match resolve_operation(&headers) {
+    let response = match resolve_operation(&headers) {
         Ok(operation) => handler.handle_operation(operation, body).await,
-        Err(unknown) => Err(unknown),
+        Err(error) => Err(error),
     };
-    answer
+    response
         .unwrap_or_else(|error| error_to_response(&error, REQUEST_ID))
         .map(|body: SqsResponseBody| Body::new(body))
 }

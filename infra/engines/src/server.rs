@@ -1,9 +1,9 @@
-//! An engine's HTTP service on a thread of its own.
+//! The HTTP server of an engine, on its own thread.
 //!
-//! The table engine runs SQLite on the threads that serve its requests, so
-//! an engine never shares a runtime with the code that calls it. One thread is
-//! enough: the table is behind one lock, and two threads served no more updates
-//! a second in `examples/throughput.rs`.
+//! The DynamoDB engine runs SQLite on the threads that serve its requests, so an
+//! engine never shares a runtime with its callers. One thread is enough: one lock
+//! guards the table, and two threads served no more updates a second in
+//! `examples/throughput.rs`.
 
 use std::future::Future;
 use std::io;
@@ -15,42 +15,44 @@ use std::time::Duration;
 use tokio::runtime::{self, Runtime};
 use tokio::sync::oneshot;
 
-use crate::EngineError;
+use crate::error::EngineError;
 
-/// How long requests under way may take once the engine is told to stop.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long requests in flight may take to finish at a shutdown.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Resolves when the engine is to stop.
-pub(crate) type Stopped = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// Resolves when the engine must shut down.
+pub(crate) type ShutdownSignal = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Serves until it is stopped.
-pub(crate) type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// Serves requests until the shutdown signal.
+pub(crate) type ServiceFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Makes the service, given where to listen and when to stop.
-pub(crate) type Service = Box<dyn FnOnce(tokio::net::TcpListener, Stopped) -> Serving + Send>;
+/// Creates the service of an engine.
+pub(crate) type Service =
+    Box<dyn FnOnce(tokio::net::TcpListener, ShutdownSignal) -> ServiceFuture + Send>;
 
-/// A running engine; stops when it is dropped.
+/// A running engine. Dropping it shuts the engine down.
 #[derive(Debug)]
 pub(crate) struct Server {
     address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
+    /// Dropping the sender is the shutdown signal.
+    shutdown: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Server {
     pub(crate) fn start(engine: &'static str, service: Service) -> Result<Self, EngineError> {
-        Self::launch(engine, service).map_err(|source| EngineError::Start { engine, source })
+        Self::spawn(engine, service).map_err(|source| EngineError::Start { engine, source })
     }
 
-    fn launch(engine: &'static str, service: Service) -> io::Result<Self> {
+    fn spawn(engine: &'static str, service: Service) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let (stop, stopped) = oneshot::channel();
+        let (shutdown, shutdown_requested) = oneshot::channel();
         let thread = thread::Builder::new()
             .name(format!("engine-{engine}"))
-            .spawn(move || run(engine, listener, service, stopped))?;
-        Ok(Self { address, stop: Some(stop), thread: Some(thread) })
+            .spawn(move || run(engine, listener, service, shutdown_requested))?;
+        Ok(Self { address, shutdown: Some(shutdown), thread: Some(thread) })
     }
 
     pub(crate) fn url(&self) -> String {
@@ -60,24 +62,24 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        drop(self.stop.take());
-        let ended = self.thread.take().map(JoinHandle::join);
-        if let Some(Err(_)) = ended {
-            tracing::error!(address = %self.address, "an engine's thread panicked");
+        drop(self.shutdown.take());
+        let joined = self.thread.take().map(JoinHandle::join);
+        if let Some(Err(_)) = joined {
+            tracing::error!(address = %self.address, "an engine thread panicked");
         }
     }
 }
 
-/// The whole life of an engine's thread.
 fn run(
     engine: &'static str,
     listener: TcpListener,
     service: Service,
-    stopped: oneshot::Receiver<()>,
+    shutdown_requested: oneshot::Receiver<()>,
 ) {
-    let served = runtime().and_then(|runtime| serve(&runtime, listener, service, stopped));
+    let served =
+        runtime().and_then(|runtime| serve(&runtime, listener, service, shutdown_requested));
     if let Err(error) = served {
-        tracing::error!(engine, %error, "an engine cannot serve");
+        tracing::error!(engine, %error, "an engine cannot serve requests");
     }
 }
 
@@ -89,29 +91,31 @@ fn serve(
     runtime: &Runtime,
     listener: TcpListener,
     service: Service,
-    stopped: oneshot::Receiver<()>,
+    shutdown_requested: oneshot::Receiver<()>,
 ) -> io::Result<()> {
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let (expire, expired) = oneshot::channel::<()>();
-        let serving = service(
+        let (start_timeout, timeout_started) = oneshot::channel::<()>();
+        let service = service(
             listener,
             Box::pin(async move {
-                // An error is the sender being dropped: the same signal.
-                let _ = stopped.await;
-                drop(expire);
+                // The error is the dropped sender, which is the signal.
+                let _ = shutdown_requested.await;
+                drop(start_timeout);
             }),
         );
         tokio::select! {
-            () = serving => {}
-            () = overdue(expired) => tracing::warn!("requests were cut off at shutdown"),
+            () = service => {}
+            () = shutdown_timeout(timeout_started) => {
+                tracing::warn!("the shutdown timeout aborted requests in flight");
+            }
         }
         Ok(())
     })
 }
 
-/// Resolves when the grace after the stop signal is over.
-async fn overdue(expired: oneshot::Receiver<()>) {
-    let _ = expired.await;
-    tokio::time::sleep(GRACE).await;
+/// Resolves [`SHUTDOWN_TIMEOUT`] after the shutdown signal.
+async fn shutdown_timeout(started: oneshot::Receiver<()>) {
+    let _ = started.await;
+    tokio::time::sleep(SHUTDOWN_TIMEOUT).await;
 }

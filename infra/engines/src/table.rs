@@ -1,4 +1,4 @@
-//! The DynamoDB engine: its file, and the care its streams need.
+//! The DynamoDB engine: its table file and the maintenance of its streams.
 
 use std::io;
 use std::path::Path;
@@ -13,23 +13,23 @@ use dynoxide::streams::{shard_id, stream_arn};
 use rusqlite::{Connection, params};
 use serde_json::Value;
 
-use crate::EngineError;
+use crate::error::EngineError;
 use crate::server::Service;
 
 /// How long to wait for the engine's write lock.
-const PATIENCE: Duration = Duration::from_secs(5);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Stream records deleted under one lock: a few milliseconds of work.
+/// How many stream records one step deletes: a few milliseconds under the lock.
 const TRIM_STEP: usize = 500;
 
-/// The pause in which the engine gets its lock back between two steps.
+/// The pause between two steps, in which the engine can take the lock.
 const TRIM_PAUSE: Duration = Duration::from_millis(2);
 
-/// What the engine adds to a stored sequence number before it shows it.
+/// The difference between a public sequence number and the stored one.
 const SEQUENCE_OFFSET: u128 = 100_000_000_000_000_000_000;
 
-/// Each write asks for the greatest number of its table's records and each
-/// read for those after one. Without this index both walk all of them.
+/// A write reads the maximum sequence number of its table, and a read selects the
+/// records after one. Without this index, both scan all records.
 const STREAM_INDEX: &str = "CREATE INDEX IF NOT EXISTS carillon_stream_records
     ON _stream_records (table_name, CAST(sequence_number AS INTEGER))";
 
@@ -43,8 +43,8 @@ const TRIM: &str = "DELETE FROM _stream_records WHERE id IN (
     WHERE table_name = ?1 AND CAST(sequence_number AS INTEGER) <= ?2
     ORDER BY CAST(sequence_number AS INTEGER) LIMIT ?3)";
 
-/// The open table file: the engine, and a connection beside it for what the
-/// engine does not offer.
+/// The open table file: the engine, and a second connection for what the engine
+/// lacks.
 pub(crate) struct Table {
     engine: Database,
     file: Mutex<Connection>,
@@ -62,7 +62,7 @@ impl Table {
         // The engine's name for `synchronous=NORMAL`.
         engine.disable_bulk_loading()?;
         let file = Connection::open(path)?;
-        file.busy_timeout(PATIENCE)?;
+        file.busy_timeout(LOCK_TIMEOUT)?;
         file.pragma_update(None, "synchronous", "NORMAL")?;
         file.execute_batch(STREAM_INDEX)?;
         Ok(Self { engine, file: Mutex::new(file) })
@@ -70,11 +70,12 @@ impl Table {
 
     pub(crate) fn service(&self) -> Service {
         let engine = self.engine.clone();
-        Box::new(|listener, stopped| {
+        Box::new(|listener, shutdown| {
             Box::pin(async move {
-                let served = dynoxide::server::serve_with_shutdown(listener, engine, stopped).await;
+                let served =
+                    dynoxide::server::serve_with_shutdown(listener, engine, shutdown).await;
                 if let Err(error) = served {
-                    tracing::error!(error, "the dynamodb engine failed");
+                    tracing::error!(error, "the DynamoDB engine failed");
                 }
             })
         })
@@ -91,7 +92,7 @@ impl Table {
         limit: usize,
     ) -> Result<Vec<Value>, EngineError> {
         let arn = self.stream_arn(table)?;
-        let shard_iterator = self.iterator(table, &arn, after)?;
+        let shard_iterator = self.shard_iterator(table, &arn, after)?;
         let request = GetRecordsRequest { shard_iterator, limit: Some(limit) };
         let records = self.engine.get_records(request)?.records;
         records.iter().map(|record| event(record, &arn)).collect()
@@ -106,7 +107,12 @@ impl Table {
             .ok_or_else(|| EngineError::NoStream { table: table.to_owned() })
     }
 
-    fn iterator(&self, table: &str, arn: &str, after: Option<&str>) -> Result<String, EngineError> {
+    fn shard_iterator(
+        &self,
+        table: &str,
+        arn: &str,
+        after: Option<&str>,
+    ) -> Result<String, EngineError> {
         let kind = match after {
             Some(_) => "AFTER_SEQUENCE_NUMBER",
             None => "TRIM_HORIZON",
@@ -117,8 +123,8 @@ impl Table {
             shard_iterator_type: kind.to_owned(),
             sequence_number: after.map(str::to_owned),
         };
-        let answer = self.engine.get_shard_iterator(request)?;
-        Ok(answer.shard_iterator.unwrap_or_default())
+        let response = self.engine.get_shard_iterator(request)?;
+        Ok(response.shard_iterator.unwrap_or_default())
     }
 
     pub(crate) fn trim_stream(&self, upto: &str) -> Result<usize, EngineError> {
@@ -165,14 +171,14 @@ impl Table {
         Ok(delete.execute(params![table, upto, TRIM_STEP])?)
     }
 
-    /// A panic elsewhere leaves no half-done work behind: each use is one
-    /// statement, and SQLite undoes what did not finish.
+    /// Ignores a poisoned lock: each use is one statement, and SQLite rolls back an
+    /// unfinished statement.
     fn file(&self) -> MutexGuard<'_, Connection> {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The engine takes its path as text.
+/// The engine needs a UTF-8 path.
 fn utf8(path: &Path) -> Result<&str, EngineError> {
     path.to_str().ok_or_else(|| EngineError::Folder {
         folder: path.to_owned(),
@@ -180,7 +186,7 @@ fn utf8(path: &Path) -> Result<&str, EngineError> {
     })
 }
 
-/// The engine's record as Lambda would hand it over: with its stream's name.
+/// The engine's record in Lambda's JSON, which also has the stream's ARN.
 fn event(record: &Record, arn: &str) -> Result<Value, EngineError> {
     let mut event = serde_json::to_value(record)?;
     if let Some(fields) = event.as_object_mut() {
@@ -189,7 +195,7 @@ fn event(record: &Record, arn: &str) -> Result<Value, EngineError> {
     Ok(event)
 }
 
-/// The number as the engine stores it.
+/// The sequence number as the engine stores it.
 fn stored_number(public: &str) -> Result<i64, EngineError> {
     public
         .parse::<u128>()

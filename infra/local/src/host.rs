@@ -11,7 +11,7 @@ use carillon::table::{Table, ensure_table};
 use carillon::time::Clock;
 use carillon_aggregator::Aggregator;
 use carillon_api::Api;
-use carillon_engines::{Engines, Place};
+use carillon_engines::{Engines, Storage};
 use carillon_scheduler::Scheduler;
 use carillon_webhook::Webhook;
 use secrecy::{ExposeSecret, SecretString};
@@ -37,7 +37,7 @@ pub const MESSAGE_RETENTION_DAYS: u16 = 365;
 #[derive(Debug)]
 pub struct HostConfig {
     /// Where the table is kept.
-    pub place: Place,
+    pub place: Storage,
     /// Where to listen; port 0 takes any free port.
     pub listen: SocketAddr,
     /// Where the Cloud API lies.

@@ -156,7 +156,7 @@ async fn a_running_campaign_moves_and_nobody_is_sent_to_twice() {
         file_text,
     ];
 
-    let config = Config { behaviour: Behaviour::perfect(), ..Config::default() };
+    let config = Config { behaviour: Behaviour::all_read(), ..Config::default() };
     let simulator = Simulator::start(config).await.unwrap();
     let server = Server::start(&old, &simulator.url());
     let hook = |server: &Server| format!("{}/webhooks/whatsapp", server.url);

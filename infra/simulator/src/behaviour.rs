@@ -1,26 +1,28 @@
-//! What happens to messages and webhooks; it may change at any time.
+//! How the simulator treats messages and webhooks. Tests may change it at any
+//! time.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// What happens to messages and webhooks. All shares are between 0 and 1.
+/// How the simulator treats messages and webhooks. All shares are probabilities
+/// from 0 to 1.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Behaviour {
-    /// What becomes of accepted messages.
+    /// What happens to accepted messages.
     pub outcomes: Outcomes,
-    /// How long each step takes.
+    /// The time between the steps of a message.
     pub delays: Delays,
-    /// How the steps are reported.
+    /// How webhooks report the steps.
     pub webhooks: Webhooks,
-    /// What goes wrong with the requests themselves.
+    /// The faults of send requests.
     pub faults: Faults,
 }
 
 impl Behaviour {
-    /// A campaign's usual funnel: 2 % fail, 96 % arrive, 60 % of those are
-    /// read and 15 % of those answered, over minutes and hours.
+    /// A typical campaign funnel, over minutes and hours: 2 % fail, 96 % are
+    /// delivered, users read 60 % of those and reply to 15 % of the read ones.
     pub fn realistic() -> Self {
         Self {
             outcomes: Outcomes {
@@ -35,45 +37,45 @@ impl Behaviour {
         }
     }
 
-    /// Everything arrives at once and is read; nobody answers.
-    pub fn perfect() -> Self {
+    /// Every message is delivered and read at once. No replies, no faults.
+    pub fn all_read() -> Self {
         Self::default()
     }
 
-    /// Messages are accepted and nothing is heard of them again.
-    pub fn silent() -> Self {
+    /// Every message is accepted. No status and no reply follows.
+    pub fn no_webhooks() -> Self {
         let webhooks = Webhooks { enabled: false, ..Webhooks::default() };
         Self { webhooks, ..Self::default() }
     }
 }
 
-/// What becomes of accepted messages.
+/// What happens to accepted messages.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Outcomes {
     /// The share that fails instead of being sent.
     pub failed: f64,
-    /// The codes failures carry, one of them each.
+    /// The error codes of failures. Each failure carries one of them.
     pub failure_codes: Vec<u32>,
-    /// The share that is sent and fails later (see [`Delays::late_failure`]).
+    /// The share that is sent and then fails (see [`Delays::late_failure`]).
     pub late_failure: f64,
-    /// Of the rest: the share that is sent and never arrives.
+    /// Of the rest: the share that is sent and never delivered.
     pub undelivered: f64,
-    /// Of those that arrive: the share that is read.
+    /// Of the delivered messages: the share that is read.
     pub read: f64,
-    /// Of those read: the share whose `delivered` is never reported.
+    /// Of the read messages: the share without a `delivered` status.
     pub read_without_delivered: f64,
-    /// Of those read: the share that is answered.
+    /// Of the read messages: the share that users reply to.
     pub reply: f64,
-    /// What people answer, one of them each.
+    /// The texts of replies. Each reply has one of them.
     pub reply_texts: Vec<String>,
-    /// Of the answers: the share that quotes the message by `context.id`.
+    /// Of the replies: the share that quotes the message in `context.id`.
     pub reply_quotes: f64,
-    /// The share of template messages held for a quality assessment first.
+    /// The share of template messages held for quality assessment.
     pub held: f64,
-    /// Of those held: the share that is dropped.
+    /// Of the held messages: the share that is dropped.
     pub held_dropped: f64,
-    /// The code dropped messages fail with: 132015 or 135000.
+    /// The error code of dropped messages: 132015 or 135000.
     pub held_dropped_code: u32,
 }
 
@@ -98,7 +100,7 @@ impl Default for Outcomes {
     }
 }
 
-/// How long each step takes, by the simulator's clock.
+/// The time between the steps of a message, on the simulator's clock.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Delays {
@@ -108,16 +110,16 @@ pub struct Delays {
     pub delivered: Delay,
     /// From `delivered` to `read`.
     pub read: Delay,
-    /// From `read` to the answer.
+    /// From `read` to the reply.
     pub reply: Delay,
     /// From `sent` to a late `failed`.
     pub late_failure: Delay,
-    /// How long a held message waits before it is released or dropped.
+    /// From acceptance to the release or the drop of a held message.
     pub held: Delay,
 }
 
 impl Delays {
-    /// Seconds to deliver, minutes to hours to read and answer.
+    /// Seconds to deliver, minutes to hours to read and reply.
     pub fn realistic() -> Self {
         Self {
             sent: Delay::between(200, 800, 5_000),
@@ -130,59 +132,62 @@ impl Delays {
     }
 }
 
-/// A waiting time: `min_ms` and an exponential tail that makes the mean about
-/// `mean_ms`, cut off at `max_ms`. All in milliseconds.
+/// A random delay in milliseconds: `min_ms` plus an exponential tail, cut off at
+/// `max_ms`. The mean is about `mean_ms`.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Delay {
-    /// The shortest wait.
+    /// The minimum, in milliseconds.
     pub min_ms: u32,
-    /// The usual wait.
+    /// The mean, in milliseconds.
     pub mean_ms: u32,
-    /// The longest wait.
+    /// The maximum, in milliseconds.
     pub max_ms: u32,
 }
 
 impl Delay {
-    /// Always the same wait.
+    /// A constant delay.
     pub fn fixed(ms: u32) -> Self {
         Self::between(ms, ms, ms)
     }
 
-    /// A wait with the given least, mean and most.
+    /// A delay with this minimum, mean and maximum.
     pub fn between(min_ms: u32, mean_ms: u32, max_ms: u32) -> Self {
         Self { min_ms, mean_ms, max_ms }
     }
 }
 
-/// How webhooks are reported.
+/// How webhooks report the steps of messages.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Webhooks {
-    /// Off: accepted messages have no statuses and no answers.
+    /// Whether accepted messages have statuses and replies.
     pub enabled: bool,
-    /// The chance that a status or answer is reported twice.
+    /// The share of statuses and replies that are reported twice.
     pub duplicate: f64,
-    /// The chance that a status or answer is held back so that later ones overtake it.
+    /// The share of statuses and replies that are delayed, so that later ones
+    /// overtake them.
     pub reorder: f64,
-    /// How long those are held back.
+    /// The delay of reordered statuses and replies.
     pub reorder_delay: Delay,
-    /// How long after the first a duplicate comes.
+    /// The time from a report to its duplicate.
     pub duplicate_delay: Delay,
-    /// The most updates in one request; Meta's is 1,000.
+    /// The maximum number of updates in one request. Meta sends up to 1,000.
     pub batch_max: usize,
-    /// How long a batch that is not full waits for more, in milliseconds of the clock.
+    /// How long an incomplete batch waits for more updates, in milliseconds of
+    /// the simulator's clock.
     pub flush_ms: u64,
-    /// The first wait after a refused request, in milliseconds of the clock; it
-    /// doubles each time.
+    /// The delay before the first retry of a failed request, in milliseconds of
+    /// the simulator's clock. It doubles with each retry.
     pub retry_base_ms: u64,
-    /// The longest such wait.
+    /// The maximum delay between retries, in milliseconds.
     pub retry_max_ms: u64,
-    /// Which statuses carry the price.
+    /// Which statuses carry the `pricing` object.
     pub pricing: Pricing,
-    /// The share of people whose webhooks carry a user id and no phone number.
+    /// The share of users whose webhooks carry a user id and no phone number.
     pub hidden_phones: f64,
-    /// Whether people carry business-scoped user ids at all (they do since April 2026).
+    /// Whether webhooks carry business-scoped user ids (Meta sends them since
+    /// April 2026).
     pub user_ids: bool,
 }
 
@@ -205,48 +210,49 @@ impl Default for Webhooks {
     }
 }
 
-/// Which statuses carry the price. A read without `delivered` stands in for it.
+/// Which statuses carry the `pricing` object. If a message has no `delivered`
+/// status, its `read` status takes that role.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pricing {
-    /// On `sent` and on `delivered`, as documented.
+    /// `sent` and `delivered`, as Meta documents.
     SentAndDelivered,
-    /// Only on `sent`.
+    /// Only `sent`.
     SentOnly,
-    /// Only on `delivered`.
+    /// Only `delivered`.
     DeliveredOnly,
-    /// Nowhere.
+    /// No status.
     Never,
 }
 
-/// What goes wrong with the requests themselves.
+/// The faults of send requests.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Faults {
-    /// The share of accepted messages whose answer is lost: the connection
-    /// closes without one.
-    pub lost_answer: f64,
-    /// The share of requests that fail with a 5xx before anything is accepted.
+    /// The share of accepted messages whose response is lost: the connection
+    /// closes without a response.
+    pub lost_response: f64,
+    /// The share of requests that fail with a 5xx status and accept nothing.
     pub server_error: f64,
-    /// The code of those: 131000, 131016, 2, 133004, …
+    /// The error code of those: 131000, 131016, 2, 133004, …
     pub server_error_code: u32,
     /// The share of requests refused with one of `refusal_codes`.
     pub refused: f64,
-    /// The codes of such refusals.
+    /// The error codes of refused requests.
     pub refusal_codes: Vec<u32>,
-    /// Errors for single recipients, by phone (digits only) or user id.
+    /// Errors of single recipients, by phone (digits only) or user id.
     pub forced: BTreeMap<String, ForcedError>,
-    /// How long every answer takes, in real milliseconds. A message is accepted
-    /// before the wait.
+    /// The latency of each response, in real milliseconds. The simulator accepts
+    /// a message before this delay.
     pub latency_ms: u64,
-    /// Up to this much more, in real milliseconds.
+    /// The maximum random addition to `latency_ms`, in real milliseconds.
     pub latency_jitter_ms: u64,
 }
 
 impl Default for Faults {
     fn default() -> Self {
         Self {
-            lost_answer: 0.0,
+            lost_response: 0.0,
             server_error: 0.0,
             server_error_code: 131_016,
             refused: 0.0,
@@ -258,26 +264,26 @@ impl Default for Faults {
     }
 }
 
-/// An error one recipient's messages meet.
+/// An error for all messages to one recipient.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 pub struct ForcedError {
-    /// The code.
+    /// Meta's error code.
     pub code: u32,
-    /// How many times; `None`: always.
+    /// How many messages fail. `None`: all.
     #[serde(default)]
     pub times: Option<u32>,
-    /// Whether it is the answer, or a `failed` status after acceptance.
+    /// How the sender learns of the error.
     #[serde(default)]
-    pub channel: Channel,
+    pub reported_by: ReportedBy,
 }
 
-/// How an error is told.
+/// How the sender learns of an error.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Channel {
-    /// As the answer to the request.
+pub enum ReportedBy {
+    /// The response to the send request carries the error.
     #[default]
-    Answer,
-    /// As a `failed` status.
+    Response,
+    /// The message is accepted; a `failed` status carries the error.
     Webhook,
 }

@@ -1,4 +1,4 @@
-//! What is fixed when the simulator starts.
+//! The simulator's configuration, fixed at the start.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -8,62 +8,65 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Behaviour;
+use crate::behaviour::Behaviour;
 
-/// Where the simulator reads the time.
+/// Returns the current time.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
-/// Everything that is fixed at the start. What may change later is in [`Behaviour`].
+/// The configuration of a simulator. [`Limits`] and [`Behaviour`] may change while
+/// it runs.
 #[derive(Clone, Deserialize)]
 #[serde(default)]
 pub struct Config {
-    /// The address to listen on. Port 0 takes any free port.
+    /// The address to listen on. Port 0: any free port.
     pub listen: SocketAddr,
-    /// The seed every fate, id and delay is drawn from.
+    /// The seed of all random outcomes, ids and delays.
     pub seed: u64,
-    /// Access tokens that are accepted. Empty: any token that is not empty.
+    /// The valid access tokens. Empty: any non-empty token is valid.
     pub tokens: Vec<String>,
-    /// The Meta app's id, as `debug_token` tells it.
+    /// The Meta app id in the response of `debug_token`.
     pub app_id: String,
-    /// The secret webhooks are signed with.
+    /// The app secret that signs webhooks.
     pub app_secret: String,
-    /// The WhatsApp Business Account of numbers that do not name another.
+    /// The id of the default WhatsApp Business Account (WABA).
     pub waba_id: String,
-    /// Where webhooks go. Until it is known, they wait.
+    /// The webhook URL. Events stay queued until it is set.
     pub webhook_url: Option<String>,
-    /// The token of the webhook's verification request.
+    /// The verify token of the webhook's verification request.
     pub verify_token: String,
     /// The business's phone numbers.
     pub numbers: Vec<Number>,
-    /// Refuse ids that are not configured (code 100, subcode 33). Otherwise a
-    /// number comes into being when it is first used.
+    /// Whether to refuse unknown ids (code 100, subcode 33). If not, a number is
+    /// created on first use.
     pub strict_numbers: bool,
-    /// Approved templates, in the shape of Meta's template list.
+    /// The templates, in the JSON of Meta's template list. The default status is
+    /// `APPROVED`.
     pub templates: Vec<Value>,
-    /// Refuse templates that are not registered (132001). Otherwise only the
-    /// shape of their parameters is checked.
+    /// Whether to refuse unknown templates (132001). If not, only the form of
+    /// their parameters is checked.
     pub strict_templates: bool,
-    /// How long a template created over HTTP stays `PENDING`, in milliseconds.
+    /// How long a template created over HTTP stays `PENDING`, in milliseconds of
+    /// the simulator's clock.
     pub template_review_ms: u64,
-    /// The phones a test number may write to (131030). Empty: everyone.
+    /// The recipients that a test number may send to (131030). Empty: all.
     pub allowed_recipients: Vec<String>,
-    /// Give Brazilian and Mexican phones the `wa_id` WhatsApp gives them, which
-    /// differs from the number dialled.
+    /// Whether Brazilian and Mexican phone numbers get the `wa_id` that WhatsApp
+    /// gives them, which differs from the dialled number.
     pub rewrite_wa_ids: bool,
-    /// The limits that are kept.
+    /// The rate limits.
     pub limits: Limits,
-    /// What happens to messages.
+    /// How messages and webhooks are treated.
     pub behaviour: Behaviour,
-    /// A file of JSON lines the log is appended to, each accepted message
-    /// before its answer. What it holds already is taken up at the start.
+    /// A JSON Lines file. The simulator appends each accepted message before it
+    /// responds, and restores its log from the file at the start.
     pub log_file: Option<PathBuf>,
-    /// How often due events are looked for, in real milliseconds.
+    /// The polling interval for due events, in real milliseconds.
     pub tick_ms: u64,
-    /// How many webhook requests may be under way at once.
+    /// The maximum number of concurrent webhook requests.
     pub deliveries_in_flight: usize,
-    /// How long a webhook may take to answer, in real milliseconds.
+    /// The timeout of a webhook request, in real milliseconds.
     pub webhook_timeout_ms: u64,
-    /// The time; it may run faster than the real one and jump forward.
+    /// The clock. It may run faster than real time and jump forward.
     #[serde(skip, default = "system_clock")]
     pub clock: Clock,
 }
@@ -97,22 +100,22 @@ impl Default for Config {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the edge: a host may give another clock")]
+#[expect(clippy::disallowed_methods, reason = "the edge: a host may pass another clock")]
 fn system_clock() -> Clock {
     Arc::new(SystemTime::now)
 }
 
-/// A business phone number, with the state Meta would tell of it.
+/// A business phone number, with the fields that Meta's API returns.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Number {
-    /// The phone number id, as it stands in paths.
+    /// The phone number id, as in request paths.
     pub id: String,
-    /// The account it belongs to.
+    /// The id of the WhatsApp Business Account (WABA).
     pub waba_id: String,
-    /// The number people see.
+    /// The number that users see.
     pub display_phone_number: String,
-    /// The business's name.
+    /// The verified business name.
     pub verified_name: String,
     /// `GREEN`, `YELLOW`, `RED` or `UNKNOWN`.
     pub quality_rating: String,
@@ -122,7 +125,7 @@ pub struct Number {
     pub messaging_limit: String,
     /// `AVAILABLE`, `LIMITED` or `BLOCKED`.
     pub can_send_message: String,
-    /// Messages a second, where it differs from [`Limits::throughput`].
+    /// Messages a second, if it differs from [`Limits::throughput`].
     pub throughput: Option<u32>,
 }
 
@@ -142,26 +145,29 @@ impl Default for Number {
     }
 }
 
-/// The limits that are kept. `None` turns one off, and all are off by default.
+/// Meta's rate limits. `None` turns a limit off; by default all are off.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Limits {
-    /// Messages a second and number (130429); Meta's is 80.
+    /// Messages a second per number (130429). Meta's default is 80.
     pub throughput: Option<u32>,
-    /// How many messages may come at once before the rate bites. 0: one second's worth.
+    /// How many messages a number may send in one burst. 0: the messages of one
+    /// second.
     pub throughput_burst: u32,
-    /// Messages from one number to one person (131056).
+    /// The limit per pair of number and user (131056).
     pub pair: Option<PairLimit>,
-    /// Unique people outside an open service window in any 24 hours, over all numbers.
+    /// Unique users that all numbers together may message outside an open customer
+    /// service window, in any 24 hours.
     pub portfolio_users: Option<u32>,
-    /// The code for breaking that limit; Meta documents none.
+    /// The error code of `portfolio_users`. Meta documents none.
     pub portfolio_code: u32,
-    /// Fail (131047, by webhook) what is not a template and outside the 24 hours
-    /// after a person's last message.
+    /// Whether a free-form message outside the customer service window (24 hours
+    /// after the user's last message) fails with 131047, by webhook.
     pub service_window: bool,
-    /// The HTTP status of refusals for rate: 400, or the 429 some report.
+    /// The HTTP status of requests over a limit: 400, or the 429 that some
+    /// developers report.
     pub refusal_status: u16,
-    /// Only record violations in the log and accept all the same.
+    /// Whether to only log violations and accept the messages.
     pub observe_only: bool,
 }
 
@@ -181,7 +187,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The limits Meta sets a number of a portfolio with the given tier.
+    /// Meta's limits for a business portfolio whose messaging limit is
+    /// `portfolio_users` unique users in 24 hours.
     pub fn meta(portfolio_users: u32) -> Self {
         Self {
             throughput: Some(80),
@@ -193,13 +200,14 @@ impl Limits {
     }
 }
 
-/// How often one number may write to one person.
+/// The rate limit per pair of number and user.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub struct PairLimit {
-    /// The interval one message takes, in milliseconds.
+    /// The interval per message, in milliseconds.
     pub interval_ms: u64,
-    /// How many may come at once; they are repaid at one an interval.
+    /// How many messages a pair may send in one burst. The allowance refills by one
+    /// message per interval.
     pub burst: u32,
 }
 

@@ -1,4 +1,4 @@
-//! What people write, and what else happens to them, on demand.
+//! Messages and preferences that a test sends on behalf of users.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -6,27 +6,28 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::config::Number;
+use crate::event_queue::Change;
 use crate::ids::{self, Direction};
-use crate::people::{self, Face};
-use crate::queue::Change;
-use crate::world::State;
+use crate::recipient::phone_digits;
+use crate::state::State;
+use crate::webhooks::identity::WebhookIdentity;
+use crate::webhooks::value::{number_value, timestamp};
 
-/// A message somebody sends to the business.
+/// A message from a user to the business.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct InboundMessage {
-    /// Their phone, or the user id of someone without one.
+    /// The user's phone number, or the user id of a user without one.
     pub from: String,
-    /// What they write.
+    /// The content.
     #[serde(flatten)]
     pub content: InboundContent,
-    /// The number they write to; the first one if not named.
+    /// The receiving phone number. `None`: the first number.
     #[serde(default)]
     pub phone_number_id: Option<String>,
-    /// The message they quote or press a button of.
+    /// The id of the quoted message, or of the message whose button was pressed.
     #[serde(default)]
     pub context: Option<String>,
-    /// Their profile name.
+    /// The user's profile name.
     #[serde(default)]
     pub name: Option<String>,
 }
@@ -37,83 +38,83 @@ impl InboundMessage {
         Self::new(from, InboundContent::Text { body: body.into() })
     }
 
-    /// Any message to the first number.
+    /// A message to the first number.
     pub fn new(from: impl Into<String>, content: InboundContent) -> Self {
         Self { from: from.into(), content, phone_number_id: None, context: None, name: None }
     }
 
-    /// The same message, quoting another.
+    /// Sets the quoted message.
     #[must_use]
     pub fn quoting(self, wamid: impl Into<String>) -> Self {
         Self { context: Some(wamid.into()), ..self }
     }
 }
 
-/// What a message contains.
+/// The content of an inbound message.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum InboundContent {
-    /// A text.
+    /// A text message.
     Text {
-        /// What it says.
+        /// The text.
         body: String,
     },
-    /// A template's quick-reply button was pressed.
+    /// The user pressed a quick-reply button of a template.
     Button {
-        /// What the sender put behind the button.
+        /// The developer-defined payload.
         payload: String,
-        /// What the button says.
+        /// The button's text.
         text: String,
     },
-    /// A button of an interactive message was pressed.
+    /// The user pressed a button of an interactive message.
     ButtonReply {
         /// The button's id.
         id: String,
-        /// What it says.
+        /// The button's title.
         title: String,
     },
-    /// A row of an interactive list was chosen.
+    /// The user chose a row of an interactive list.
     ListReply {
         /// The row's id.
         id: String,
-        /// What it says.
+        /// The row's title.
         title: String,
-        /// The small print.
+        /// The row's description.
         #[serde(default)]
         description: String,
     },
-    /// A picture.
+    /// An image.
     Image {
-        /// The text under it.
+        /// The caption.
         #[serde(default)]
         caption: Option<String>,
     },
-    /// A reaction to a message; removed by an empty emoji.
+    /// A reaction to a message. An empty emoji removes the reaction.
     Reaction {
-        /// The message reacted to.
+        /// The id of the message.
         message_id: String,
-        /// With what.
+        /// The emoji.
         emoji: String,
     },
-    /// A place.
+    /// A location.
     Location {
         /// In degrees.
         latitude: f64,
         /// In degrees.
         longitude: f64,
     },
-    /// Anything else, as it stands in the webhook.
+    /// Any other type, in the JSON of the webhook.
     Other {
         /// The message type.
         kind: String,
-        /// The object of that name.
+        /// The object named like the type.
         value: Value,
     },
 }
 
 impl InboundContent {
-    /// The type and the object of that name.
-    fn parts(&self, media_id: impl FnOnce() -> String) -> (&str, Value) {
+    /// The type, and the object named like it.
+    fn to_json(&self, media_id: impl FnOnce() -> String) -> (&str, Value) {
         match self {
             Self::Text { body } => ("text", json!({ "body": body })),
             Self::Button { payload, text } => {
@@ -157,71 +158,81 @@ fn reaction(message_id: &str, emoji: &str) -> Value {
     reaction
 }
 
+/// A user's choice about marketing messages.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum MarketingPreference {
+    Stop,
+    Resume,
+}
+
+impl MarketingPreference {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Resume => "resume",
+        }
+    }
+}
+
 impl State {
-    /// Queues a message from a person and gives its id.
+    /// Queues the webhook of a message from a user. Returns the message id.
     pub(crate) fn send_inbound(&mut self, now: u64, message: &InboundMessage) -> String {
-        let number = self.some_number(message.phone_number_id.as_deref());
-        let key = people::digits(&message.from).unwrap_or_else(|| message.from.clone());
-        let person = self.people.meet(&key);
-        let person = self.people.get_mut(person);
-        let wamid = ids::wamid(self.seed, Direction::Inbound, &key, person.inbound);
-        person.inbound += 1;
-        person.wrote_at = Some(now);
+        let number = self.number_or_first(message.phone_number_id.as_deref());
+        let key = user_key(&message.from);
+        let user = self.users.get_or_create(&key);
+        let user = self.users.get_mut(user);
+        let wamid = ids::wamid(self.seed, Direction::Inbound, &key, user.inbound);
+        user.inbound += 1;
+        user.last_inbound_at = Some(now);
         self.log.inbound += 1;
 
         let media_id = || ids::object(self.seed, "inbound media", &wamid);
-        let (kind, object) = message.content.parts(media_id);
-        let face = Face::new(self.seed, &key, &self.behaviour.webhooks);
-        let mut item = json!({ "id": wamid, "timestamp": seconds(now), "type": kind });
+        let (kind, object) = message.content.to_json(media_id);
+        let identity = WebhookIdentity::new(self.seed, &key, &self.behaviour.webhooks);
+        let mut item = json!({ "id": wamid, "timestamp": timestamp(now), "type": kind });
         item[kind] = object;
-        face.put(&mut item, "from", "from_user_id");
+        identity.write_to(&mut item, "from", "from_user_id");
         if let Some(quoted) = &message.context {
             item["context"] = json!({ "from": number.display_phone_number, "id": quoted });
         }
-        let mut value = about(&number);
-        value["contacts"] = json!([face.contact(message.name.as_deref())]);
+        let mut value = number_value(&number);
+        value["contacts"] = json!([identity.contact(message.name.as_deref())]);
         value["messages"] = json!([item]);
-        self.announce(now, Change { waba_id: number.waba_id, field: "messages".into(), value });
+        self.queue_change(now, Change { waba_id: number.waba_id, field: "messages".into(), value });
         wamid
     }
 
-    /// Notes whether a person wants marketing messages, and tells.
-    pub(crate) fn prefer(&mut self, now: u64, phone: &str, stop: bool) {
-        let number = self.some_number(None);
-        let key = people::digits(phone).unwrap_or_else(|| phone.to_owned());
-        let person = self.people.meet(&key);
-        self.people.get_mut(person).stopped = stop;
+    /// Stores a user's marketing preference and queues its webhook.
+    pub(crate) fn set_preference(
+        &mut self,
+        now: u64,
+        phone: &str,
+        preference: MarketingPreference,
+    ) {
+        let number = self.number_or_first(None);
+        let key = user_key(phone);
+        let user = self.users.get_or_create(&key);
+        self.users.get_mut(user).marketing_stopped = preference == MarketingPreference::Stop;
 
-        let word = if stop { "stop" } else { "resume" };
-        let face = Face::new(self.seed, &key, &self.behaviour.webhooks);
-        let mut preference = json!({
+        let word = preference.as_str();
+        let identity = WebhookIdentity::new(self.seed, &key, &self.behaviour.webhooks);
+        let mut item = json!({
             "detail": format!("User requested to {word} marketing messages"),
             "category": "marketing_messages",
             "value": word,
             "timestamp": now / 1000,
         });
-        face.put(&mut preference, "wa_id", "user_id");
-        let mut value = about(&number);
-        value["contacts"] = json!([face.contact(None)]);
-        value["user_preferences"] = json!([preference]);
+        identity.write_to(&mut item, "wa_id", "user_id");
+        let mut value = number_value(&number);
+        value["contacts"] = json!([identity.contact(None)]);
+        value["user_preferences"] = json!([item]);
         let field = "user_preferences".into();
-        self.announce(now, Change { waba_id: number.waba_id, field, value });
+        self.queue_change(now, Change { waba_id: number.waba_id, field, value });
     }
 }
 
-/// The start of every value that concerns a number.
-pub(crate) fn about(number: &Number) -> Value {
-    json!({
-        "messaging_product": "whatsapp",
-        "metadata": {
-            "display_phone_number": people::digits(&number.display_phone_number)
-                .unwrap_or_else(|| number.display_phone_number.clone()),
-            "phone_number_id": number.id,
-        },
-    })
-}
-
-/// Meta's way to write most times.
-pub(crate) fn seconds(milliseconds: u64) -> String {
-    (milliseconds / 1000).to_string()
+/// The digits of a phone number; anything else is a user id.
+fn user_key(phone_or_user_id: &str) -> String {
+    phone_digits(phone_or_user_id).unwrap_or_else(|| phone_or_user_id.to_owned())
 }

@@ -1,29 +1,35 @@
-//! A faithful WhatsApp Cloud API on a loopback port: it accepts, throttles,
-//! fails and calls back, all as told and always the same under one seed.
+//! A WhatsApp Cloud API simulator that listens on a loopback port.
 //!
-//! It keeps a log of its own ([`Simulator::log`], [`Simulator::summary`]) to
-//! hold against what a product reports. It shares nothing with the product but
-//! HTTP.
+//! The simulator validates and accepts messages, enforces rate limits, injects
+//! faults and sends webhooks. The same [`Config`] and the same seed give each
+//! message the same outcome.
+//!
+//! The simulator keeps its own log ([`Simulator::log`], [`Simulator::summary`]).
+//! Tests compare a product's report with this log. The simulator and the product
+//! share no code and talk only over HTTP.
 
-mod acceptance;
+mod app;
 mod behaviour;
 mod config;
-mod dice;
+mod delivery_plan;
 mod errors;
-mod fate;
+mod event_queue;
 mod ids;
 mod inbound;
-mod limits;
+mod limiter;
 mod listener;
 mod log;
 mod media;
-mod people;
-mod queue;
+mod recipient;
+mod restore;
+mod rng;
 mod routes;
+mod send;
+mod state;
 mod templates;
+mod users;
 mod validate;
 mod webhooks;
-mod world;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -36,163 +42,176 @@ use tower::Layer;
 use tower::util::MapRequestLayer;
 
 pub use behaviour::{
-    Behaviour, Channel, Delay, Delays, Faults, ForcedError, Outcomes, Pricing, Webhooks,
+    Behaviour, Delay, Delays, Faults, ForcedError, Outcomes, Pricing, ReportedBy, Webhooks,
 };
 pub use config::{Clock, Config, Limits, Number, PairLimit};
-pub use fate::Step;
+pub use delivery_plan::Step;
 pub use inbound::{InboundContent, InboundMessage};
 pub use log::{LogEntry, StepCounts, StepEntry, Summary};
 
-use listener::{Fuse, FusedListener};
-use queue::Change;
-use world::{Target, World};
+use app::App;
+use event_queue::Change;
+use inbound::MarketingPreference;
+use listener::{AbortHandle, AbortableListener};
+use state::WebhookTarget;
 
-/// How long open requests may take to end at a shutdown.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long requests in flight may take to finish at a shutdown.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A running simulator. It stops when it is dropped.
+/// A running simulator. Dropping it stops it.
 pub struct Simulator {
-    world: Arc<World>,
+    app: Arc<App>,
     server: JoinHandle<()>,
     webhooks: JoinHandle<()>,
-    stop: Option<oneshot::Sender<()>>,
+    shutdown: Option<oneshot::Sender<()>>,
 }
 
 impl Simulator {
-    /// Starts listening and calling back.
+    /// Starts the HTTP server and the webhook sender.
+    ///
+    /// # Errors
+    /// The address cannot be bound, the log file cannot be read, or a configured
+    /// template has no name.
     pub async fn start(config: Config) -> std::io::Result<Self> {
-        let (listener, address) = FusedListener::bind(config.listen).await?;
-        let world = Arc::new(World::new(config, format!("http://{address}"))?);
-        let (stop, stopped) = oneshot::channel();
+        let (listener, address) = AbortableListener::bind(config.listen).await?;
+        let app = Arc::new(App::new(config, format!("http://{address}"))?);
+        let (shutdown, shutdown_requested) = oneshot::channel();
         Ok(Self {
-            server: tokio::spawn(serve(listener, Arc::clone(&world), stopped)),
-            webhooks: tokio::spawn(webhooks::run(Arc::clone(&world))),
-            world,
-            stop: Some(stop),
+            server: tokio::spawn(serve(listener, Arc::clone(&app), shutdown_requested)),
+            webhooks: tokio::spawn(webhooks::run(Arc::clone(&app))),
+            app,
+            shutdown: Some(shutdown),
         })
     }
 
-    /// Where it listens: `http://127.0.0.1:<port>`.
+    /// The base URL: `http://127.0.0.1:<port>`.
     pub fn url(&self) -> String {
-        self.world.url.clone()
+        self.app.url.clone()
     }
 
-    /// Sets where webhooks go. What was waiting for that goes there too.
+    /// Sets the webhook URL. Queued events are sent to the new URL.
     pub fn set_webhook(&self, url: &str, verify_token: &str) {
         let (url, verify_token) = (url.to_owned(), verify_token.to_owned());
-        self.world.state().target = Some(Target { url, verify_token });
+        self.app.state().webhook_target = Some(WebhookTarget { url, verify_token });
     }
 
-    /// Asks the webhook to prove itself, as Meta does before it takes one, and
-    /// tells whether it did.
+    /// Sends Meta's verification request (`hub.challenge`) to the webhook URL.
+    /// Returns whether the webhook passed; `false` if no URL is set.
     pub async fn verify_webhook(&self) -> bool {
-        let target = self.world.state().target.clone();
+        let target = self.app.state().webhook_target.clone();
         match target {
-            Some(target) => self.world.verify(&target).await,
+            Some(target) => self.app.verify(&target).await,
             None => false,
         }
     }
 
-    /// Everything accepted so far.
+    /// All accepted messages, in the order of acceptance.
     pub fn log(&self) -> Vec<LogEntry> {
-        let state = self.world.state();
+        let state = self.app.state();
         state.log.page(0, state.log.len(), state.seed)
     }
 
-    /// The log in numbers.
+    /// Totals over the log.
     pub fn summary(&self) -> Summary {
-        self.world.state().log.summary()
+        self.app.state().log.summary()
     }
 
-    /// What happens to messages just now.
+    /// The current behaviour.
     pub fn behaviour(&self) -> Behaviour {
-        (*self.world.state().behaviour).clone()
+        (*self.app.state().behaviour).clone()
     }
 
-    /// Changes what happens to messages accepted from now on. Forced errors
-    /// count anew.
+    /// Sets the behaviour for messages accepted from now on. Resets the use
+    /// counts of forced errors.
     pub fn set_behaviour(&self, behaviour: Behaviour) {
-        self.world.state().set_behaviour(behaviour);
+        self.app.state().set_behaviour(behaviour);
     }
 
-    /// The limits kept just now.
+    /// The limits in force.
     pub fn limits(&self) -> Limits {
-        self.world.state().limits.clone()
+        self.app.state().limits.clone()
     }
 
-    /// Changes the limits. What was sent before still counts.
+    /// Sets the limits. Messages sent earlier still count against them.
     pub fn set_limits(&self, limits: Limits) {
-        self.world.state().limits = limits;
+        self.app.state().limits = limits;
     }
 
-    /// Registers a template in the shape of Meta's list, in place of one with
-    /// the same name and language. One without a name is ignored.
+    /// Registers a template in the JSON of Meta's template list. It replaces a
+    /// template with the same name and language. A template without a name is
+    /// ignored and logged.
     pub fn add_template(&self, template: Value) {
-        if let Err(problem) = self.world.state().add_template(template) {
-            tracing::warn!(problem, "template ignored");
+        if let Err(error) = self.app.state().add_template(template) {
+            tracing::warn!(error, "template ignored");
         }
     }
 
-    /// Adds a number, in place of one with the same id.
+    /// Adds a phone number. It replaces a number with the same id.
     pub fn add_number(&self, number: Number) {
-        self.world.state().add_number(number);
+        self.app.state().add_number(number);
     }
 
-    /// Lets somebody write to the business and gives the message's id.
+    /// Sends a message from a user to the business. Returns the message id.
     #[expect(clippy::needless_pass_by_value, reason = "callers build it on the spot")]
     pub fn send_inbound(&self, message: InboundMessage) -> String {
-        let now = self.world.now();
-        self.world.state().send_inbound(now, &message)
+        let now = self.app.now();
+        self.app.state().send_inbound(now, &message)
     }
 
-    /// Lets somebody stop marketing messages: it is told by webhook, and what is
-    /// sent to them all the same fails with 131050.
+    /// Opts a user out of marketing messages. The simulator sends the
+    /// `user_preferences` webhook; later marketing messages to the user fail with
+    /// 131050.
     pub fn stop_marketing(&self, phone: &str) {
-        let now = self.world.now();
-        self.world.state().prefer(now, phone, true);
+        self.set_preference(phone, MarketingPreference::Stop);
     }
 
-    /// Lets somebody have marketing messages again.
+    /// Opts a user in to marketing messages again.
     pub fn resume_marketing(&self, phone: &str) {
-        let now = self.world.now();
-        self.world.state().prefer(now, phone, false);
+        self.set_preference(phone, MarketingPreference::Resume);
     }
 
-    /// Tells any change of the account by webhook.
+    fn set_preference(&self, phone: &str, preference: MarketingPreference) {
+        let now = self.app.now();
+        self.app.state().set_preference(now, phone, preference);
+    }
+
+    /// Sends an account webhook with the given field and value.
     pub fn account_event(&self, field: &str, value: Value) {
-        let now = self.world.now();
+        let now = self.app.now();
         let change =
-            Change { waba_id: self.world.config.waba_id.clone(), field: field.to_owned(), value };
-        self.world.state().announce(now, change);
+            Change { waba_id: self.app.config.waba_id.clone(), field: field.to_owned(), value };
+        self.app.state().queue_change(now, change);
     }
 
-    /// How many webhook events are not acknowledged yet, future ones included.
+    /// The number of webhook events that are not acknowledged, future events
+    /// included.
     pub fn pending_events(&self) -> usize {
-        self.world.state().queue.pending()
+        self.app.state().event_queue.pending()
     }
 
-    /// Whether every event that is due was acknowledged. Without a webhook, due
-    /// events wait and it is not.
-    pub fn idle(&self) -> bool {
-        let now = self.world.now();
-        self.world.state().queue.idle(now)
+    /// Whether the webhook has acknowledged every event that is due. Without a
+    /// webhook URL, due events stay unacknowledged.
+    pub fn due_events_acknowledged(&self) -> bool {
+        let now = self.app.now();
+        self.app.state().event_queue.due_events_acknowledged(now)
     }
 
-    /// When the next event falls due.
+    /// When the next event is due.
     pub fn next_due(&self) -> Option<SystemTime> {
-        let due = self.world.state().queue.next_due()?;
+        let due = self.app.state().event_queue.next_due()?;
         Some(UNIX_EPOCH + Duration::from_millis(due))
     }
 
-    /// Stops calling back and listening; requests under way may end.
+    /// Stops sending webhooks and accepting requests. Requests in flight may
+    /// finish within two seconds.
     pub async fn shutdown(mut self) {
         self.webhooks.abort();
-        if let Some(stop) = self.stop.take() {
-            // The server may have gone already.
-            let _ = stop.send(());
+        if let Some(shutdown) = self.shutdown.take() {
+            // Fails only if the server has already stopped.
+            let _ = shutdown.send(());
         }
-        let ended = tokio::time::timeout(GRACE, &mut self.server).await;
-        tracing::debug!(in_time = ended.is_ok(), "simulator stopped");
+        let stopped = tokio::time::timeout(SHUTDOWN_TIMEOUT, &mut self.server).await;
+        tracing::debug!(in_time = stopped.is_ok(), "simulator stopped");
     }
 }
 
@@ -203,15 +222,20 @@ impl Drop for Simulator {
     }
 }
 
-async fn serve(listener: FusedListener, world: Arc<World>, stopped: oneshot::Receiver<()>) {
-    let routes = MapRequestLayer::new(routes::without_version).layer(routes::router(world));
-    let service =
-        ServiceExt::<axum::extract::Request>::into_make_service_with_connect_info::<Fuse>(routes);
+async fn serve(
+    listener: AbortableListener,
+    app: Arc<App>,
+    shutdown_requested: oneshot::Receiver<()>,
+) {
+    let routes = MapRequestLayer::new(routes::strip_version).layer(routes::router(app));
+    let service = ServiceExt::<axum::extract::Request>::into_make_service_with_connect_info::<
+        AbortHandle,
+    >(routes);
     let server = axum::serve(listener, service).with_graceful_shutdown(async {
-        // A dropped sender means the same.
-        let _ = stopped.await;
+        // A dropped sender also means shutdown.
+        let _ = shutdown_requested.await;
     });
     if let Err(error) = server.await {
-        tracing::error!(%error, "the simulator stopped listening");
+        tracing::error!(%error, "the simulator's HTTP server failed");
     }
 }

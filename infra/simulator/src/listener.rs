@@ -1,4 +1,4 @@
-//! A listener whose connections can be cut, so that an answer can get lost.
+//! A TCP listener whose connections can be aborted, so that a response gets lost.
 
 use std::io::{Error, ErrorKind, Result};
 use std::net::SocketAddr;
@@ -12,13 +12,13 @@ use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Cuts one connection.
+/// Aborts one connection.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Fuse(Arc<AtomicBool>);
+pub(crate) struct AbortHandle(Arc<AtomicBool>);
 
-impl Fuse {
-    /// Nothing more is written to the connection.
-    pub(crate) fn blow(&self) {
+impl AbortHandle {
+    /// Makes every later write to the connection fail.
+    pub(crate) fn abort(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
@@ -30,9 +30,9 @@ impl Fuse {
     }
 }
 
-pub(crate) struct FusedListener(pub(crate) TcpListener);
+pub(crate) struct AbortableListener(pub(crate) TcpListener);
 
-impl FusedListener {
+impl AbortableListener {
     pub(crate) async fn bind(address: SocketAddr) -> Result<(Self, SocketAddr)> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
@@ -40,35 +40,35 @@ impl FusedListener {
     }
 }
 
-impl Listener for FusedListener {
-    type Io = FusedStream;
-    type Addr = Fuse;
+impl Listener for AbortableListener {
+    type Io = AbortableStream;
+    type Addr = AbortHandle;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         let (stream, _) = Listener::accept(&mut self.0).await;
-        let fuse = Fuse::default();
+        let handle = AbortHandle::default();
         let no_delay = stream.set_nodelay(true);
         tracing::trace!(?no_delay, "connection accepted");
-        (FusedStream { stream, fuse: fuse.clone() }, fuse)
+        (AbortableStream { stream, handle: handle.clone() }, handle)
     }
 
     fn local_addr(&self) -> Result<Self::Addr> {
-        Ok(Fuse::default())
+        Ok(AbortHandle::default())
     }
 }
 
-impl Connected<IncomingStream<'_, FusedListener>> for Fuse {
-    fn connect_info(stream: IncomingStream<'_, FusedListener>) -> Self {
+impl Connected<IncomingStream<'_, AbortableListener>> for AbortHandle {
+    fn connect_info(stream: IncomingStream<'_, AbortableListener>) -> Self {
         stream.remote_addr().clone()
     }
 }
 
-pub(crate) struct FusedStream {
+pub(crate) struct AbortableStream {
     stream: TcpStream,
-    fuse: Fuse,
+    handle: AbortHandle,
 }
 
-impl AsyncRead for FusedStream {
+impl AsyncRead for AbortableStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -78,13 +78,13 @@ impl AsyncRead for FusedStream {
     }
 }
 
-impl AsyncWrite for FusedStream {
+impl AsyncWrite for AbortableStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<Result<usize>> {
-        self.fuse.check()?;
+        self.handle.check()?;
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 

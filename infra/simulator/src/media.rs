@@ -4,7 +4,6 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// A file somebody uploaded.
 #[derive(Clone)]
 pub(crate) struct Media {
     pub(crate) mime_type: String,
@@ -12,7 +11,7 @@ pub(crate) struct Media {
 }
 
 impl Media {
-    /// What Meta tells about it.
+    /// The response to `GET /<media id>`.
     pub(crate) fn info(&self, id: &str, url: &str) -> Value {
         json!({
             "messaging_product": "whatsapp",

@@ -1,4 +1,4 @@
-//! The templates of the account.
+//! Message templates.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::ids;
 
-/// The kind of message Meta bills.
+/// Meta's pricing category.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Category {
@@ -19,15 +19,15 @@ pub(crate) enum Category {
 }
 
 impl Category {
-    fn of(word: &str) -> Self {
-        match word.to_ascii_uppercase().as_str() {
+    fn parse(category: &str) -> Self {
+        match category.to_ascii_uppercase().as_str() {
             "UTILITY" => Self::Utility,
             "AUTHENTICATION" => Self::Authentication,
             _ => Self::Marketing,
         }
     }
 
-    pub(crate) fn word(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Marketing => "marketing",
             Self::MarketingLite => "marketing_lite",
@@ -42,70 +42,72 @@ impl Category {
     }
 }
 
-/// A template: as it is listed, and what sends must fill in.
 pub(crate) struct Template {
     pub(crate) name: Arc<str>,
     pub(crate) language: String,
     pub(crate) id: String,
     pub(crate) category: Category,
-    pub(crate) shape: Shape,
-    /// When a pending one is approved.
+    pub(crate) parameters: TemplateParameters,
+    /// When a `PENDING` template is approved.
     approved_at: Option<u64>,
-    listed: Map<String, Value>,
+    /// The JSON of Meta's template list.
+    json: Map<String, Value>,
 }
 
 impl Template {
-    /// Reads a template in the shape of Meta's list; only `name` must be there.
-    pub(crate) fn read(value: Value, seed: u64) -> Option<Self> {
-        let Value::Object(mut listed) = value else {
+    /// Reads the JSON of Meta's template list. Only `name` is required.
+    pub(crate) fn parse(value: Value, seed: u64) -> Option<Self> {
+        let Value::Object(mut json) = value else {
             return None;
         };
-        let name = listed.get("name")?.as_str()?.to_owned();
-        let mut text = |field: &str, usual: &str| {
-            let value = listed.entry(field).or_insert_with(|| usual.into());
-            value.as_str().unwrap_or(usual).to_owned()
+        let name = json.get("name")?.as_str()?.to_owned();
+        let mut text = |field: &str, default: &str| {
+            let value = json.entry(field).or_insert_with(|| default.into());
+            value.as_str().unwrap_or(default).to_owned()
         };
         let language = text("language", "en_US");
-        let category = Category::of(&text("category", "MARKETING"));
+        let category = Category::parse(&text("category", "MARKETING"));
         let format = text("parameter_format", "POSITIONAL");
         text("status", "APPROVED");
         let id = text("id", &ids::object(seed, "template", &format!("{name}/{language}")));
-        let components = listed.entry("components").or_insert_with(|| json!([]));
-        let shape = Shape::of(components, format.eq_ignore_ascii_case("NAMED"), category);
-        Some(Self { name: name.into(), language, id, category, shape, approved_at: None, listed })
+        let components = json.entry("components").or_insert_with(|| json!([]));
+        let named = format.eq_ignore_ascii_case("NAMED");
+        let parameters = TemplateParameters::of(components, named, category);
+        let name = name.into();
+        Some(Self { name, language, id, category, parameters, approved_at: None, json })
     }
 
     pub(crate) fn pending_until(self, approved_at: u64) -> Self {
-        let mut listed = self.listed;
-        listed.insert("status".into(), "PENDING".into());
-        Self { approved_at: Some(approved_at), listed, ..self }
+        let mut json = self.json;
+        json.insert("status".into(), "PENDING".into());
+        Self { approved_at: Some(approved_at), json, ..self }
     }
 
     pub(crate) fn status(&self, now: u64) -> &str {
         match self.approved_at {
             Some(at) if now >= at => "APPROVED",
-            _ => self.listed.get("status").and_then(Value::as_str).unwrap_or("APPROVED"),
+            _ => self.json.get("status").and_then(Value::as_str).unwrap_or("APPROVED"),
         }
     }
 
-    /// The template as the list shows it.
-    pub(crate) fn listed(&self, now: u64) -> Value {
-        let mut listed = self.listed.clone();
-        listed.insert("status".into(), self.status(now).into());
-        listed.into()
+    pub(crate) fn to_json(&self, now: u64) -> Value {
+        let mut json = self.json.clone();
+        json.insert("status".into(), self.status(now).into());
+        json.into()
     }
 }
 
-/// All templates, each once per name and language, in the order they came.
+/// The account's templates, unique by name and language, in insertion order.
 #[derive(Default)]
 pub(crate) struct Templates(Vec<Template>);
 
 impl Templates {
-    pub(crate) fn put(&mut self, template: Template) {
-        let same = |known: &&mut Template| {
+    /// Adds a template. It replaces a template with the same name and language.
+    pub(crate) fn insert(&mut self, template: Template) {
+        let is_same = |known: &&mut Template| {
             known.name == template.name && known.language == template.language
         };
-        match self.0.iter_mut().find(same) {
+        match self.0.iter_mut().find(is_same) {
             Some(known) => *known = template,
             None => self.0.push(template),
         }
@@ -119,7 +121,7 @@ impl Templates {
         self.0.iter()
     }
 
-    /// Removes the ones that match and tells whether there were any.
+    /// Removes the templates that match. Returns whether any did.
     pub(crate) fn remove(&mut self, matches: impl Fn(&Template) -> bool) -> bool {
         let before = self.0.len();
         self.0.retain(|template| !matches(template));
@@ -127,25 +129,27 @@ impl Templates {
     }
 }
 
-/// What a send must fill in.
+/// The parameters that a send must provide.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Shape {
+pub(crate) struct TemplateParameters {
+    /// Whether parameters have names instead of positions.
     pub(crate) named: bool,
-    /// `TEXT`, `IMAGE`, `VIDEO`, `DOCUMENT`, `LOCATION`; none without a header.
+    /// The header's format: `TEXT`, `IMAGE`, `VIDEO`, `DOCUMENT` or `LOCATION`.
     pub(crate) header: Option<String>,
     pub(crate) header_variables: Vec<String>,
     pub(crate) body_variables: Vec<String>,
-    pub(crate) buttons: Vec<Button>,
-    pub(crate) cards: Vec<Shape>,
+    pub(crate) buttons: Vec<TemplateButton>,
+    /// One item per carousel card.
+    pub(crate) cards: Vec<TemplateParameters>,
 }
 
-impl Shape {
+impl TemplateParameters {
     fn of(components: &Value, named: bool, category: Category) -> Self {
-        let mut shape = Self { named, ..Self::default() };
+        let mut parameters = Self { named, ..Self::default() };
         for component in items(components) {
-            shape.add(component, category);
+            parameters.add(component, category);
         }
-        shape
+        parameters
     }
 
     fn add(&mut self, component: &Value, category: Category) {
@@ -154,12 +158,15 @@ impl Shape {
                 self.header = Some(text(component, "format").to_ascii_uppercase());
                 self.header_variables = variables(text(component, "text"));
             }
-            // The body of an authentication template is Meta's, with the code in it.
+            // Meta writes the body of an authentication template; its only
+            // parameter is the code.
             "BODY" if category == Category::Authentication => {
                 self.body_variables = vec!["1".into()];
             }
             "BODY" => self.body_variables = variables(text(component, "text")),
-            "BUTTONS" => self.buttons = items(&component["buttons"]).map(Button::of).collect(),
+            "BUTTONS" => {
+                self.buttons = items(&component["buttons"]).map(TemplateButton::of).collect();
+            }
             "CAROUSEL" => {
                 let card = |card: &Value| Self::of(&card["components"], self.named, category);
                 self.cards = items(&component["cards"]).map(card).collect();
@@ -169,15 +176,14 @@ impl Shape {
     }
 }
 
-/// A button of a template.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Button {
-    /// The `sub_type` a send gives it, in capitals.
+pub(crate) struct TemplateButton {
+    /// The `sub_type` of the button in a send, in upper case.
     pub(crate) kind: String,
     pub(crate) needs_parameter: bool,
 }
 
-impl Button {
+impl TemplateButton {
     fn of(button: &Value) -> Self {
         let kind = text(button, "type").to_ascii_uppercase();
         let needs_parameter = match kind.as_str() {
@@ -189,8 +195,8 @@ impl Button {
         Self { kind, needs_parameter }
     }
 
-    /// The name Meta's messages have for the kind: `Url`, `QuickReply`.
-    pub(crate) fn display(&self) -> String {
+    /// The kind as Meta's error details write it: `Url`, `QuickReply`.
+    pub(crate) fn display_kind(&self) -> String {
         let word = |word: &str| {
             let (first, rest) = word.split_at(word.len().min(1));
             first.to_owned() + &rest.to_ascii_lowercase()
@@ -199,7 +205,7 @@ impl Button {
     }
 }
 
-/// The names in `{{…}}`, each once, in order.
+/// The distinct names in `{{…}}`, in order.
 fn variables(text: &str) -> Vec<String> {
     let mut seen = BTreeSet::new();
     text.split("{{")
@@ -223,8 +229,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shape_counts_what_must_be_filled_in() {
-        let template = Template::read(
+    fn the_components_determine_the_parameters() {
+        let template = Template::parse(
             json!({ "name": "sale", "components": [
                 { "type": "HEADER", "format": "IMAGE" },
                 { "type": "BODY", "text": "Hi {{1}}, use {{2}} until {{ 3 }}, {{1}}!" },
@@ -236,26 +242,26 @@ mod tests {
             1,
         )
         .unwrap();
-        assert_eq!(template.shape.header.as_deref(), Some("IMAGE"));
-        assert_eq!(template.shape.body_variables, ["1", "2", "3"]);
-        let buttons = &template.shape.buttons;
+        assert_eq!(template.parameters.header.as_deref(), Some("IMAGE"));
+        assert_eq!(template.parameters.body_variables, ["1", "2", "3"]);
+        let buttons = &template.parameters.buttons;
         assert_eq!(
-            (buttons[0].display(), buttons[0].needs_parameter),
+            (buttons[0].display_kind(), buttons[0].needs_parameter),
             ("QuickReply".into(), false)
         );
-        assert_eq!((buttons[1].display(), buttons[1].needs_parameter), ("Url".into(), true));
-        assert_eq!(template.listed(0)["status"], "APPROVED");
+        assert_eq!((buttons[1].display_kind(), buttons[1].needs_parameter), ("Url".into(), true));
+        assert_eq!(template.to_json(0)["status"], "APPROVED");
     }
 
     #[test]
-    fn a_pending_template_is_approved_in_time() {
-        let template = Template::read(json!({ "name": "x" }), 1).unwrap().pending_until(10);
+    fn a_pending_template_is_approved_at_its_time() {
+        let template = Template::parse(json!({ "name": "x" }), 1).unwrap().pending_until(10);
         assert_eq!((template.status(9), template.status(10)), ("PENDING", "APPROVED"));
     }
 
     #[test]
-    fn what_has_no_name_is_no_template() {
-        assert!(Template::read(json!({ "language": "en" }), 1).is_none());
-        assert!(Template::read(json!("x"), 1).is_none());
+    fn a_template_without_a_name_is_invalid() {
+        assert!(Template::parse(json!({ "language": "en" }), 1).is_none());
+        assert!(Template::parse(json!("x"), 1).is_none());
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use carillon::ids::IdSource;
 use carillon::time::{Clock, Timestamp, system_time};
-use carillon_engines::{Engines, Place};
+use carillon_engines::{Engines, Storage};
 use carillon_local::{Elsewhere, Host, HostConfig};
 use serde_json::{Value, json};
 use whatsapp_simulator::{Behaviour, Limits, Simulator};
@@ -52,7 +52,7 @@ pub struct World {
 impl Default for Builder {
     fn default() -> Self {
         Self {
-            behaviour: Behaviour::perfect(),
+            behaviour: Behaviour::all_read(),
             limits: Limits::default(),
             // A Saturday morning.
             start: Timestamp::constant(1_795_255_200, 0),
@@ -176,7 +176,7 @@ async fn start_host(
     simulator: &Simulator,
 ) -> (Host, Option<[FaultyProxy; 2]>) {
     let config = HostConfig {
-        place: Place::Folder(folder.to_owned()),
+        place: Storage::Folder(folder.to_owned()),
         listen: ([127, 0, 0, 1], 0).into(),
         graph_url: simulator.url(),
         public_url: None,
@@ -347,7 +347,8 @@ impl World {
     /// When that takes too long.
     pub async fn quiet(&self) {
         let quiet = async {
-            while !(self.host.is_sent().await.expect("the table answers") && self.simulator.idle())
+            while !(self.host.is_sent().await.expect("the table answers")
+                && self.simulator.due_events_acknowledged())
             {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }

@@ -90,7 +90,7 @@ async fn days(world: &World, campaign: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_was_erased_is_not_sent_to_by_an_old_list() {
-    let world = World::builder().behaviour(Behaviour::silent()).build().await;
+    let world = World::builder().behaviour(Behaviour::no_webhooks()).build().await;
     let connection = world.connection().await;
     let draft = world.campaign(&connection, json!({})).await;
     world.upload(&draft, contacts_csv(0, 5)).await.expect(200);
@@ -126,7 +126,7 @@ async fn listed(world: &World, campaign: &str, limit: usize) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_list_is_whole_however_it_is_read() {
-    let world = World::builder().behaviour(Behaviour::silent()).build().await;
+    let world = World::builder().behaviour(Behaviour::no_webhooks()).build().await;
     let connection = world.connection().await;
     let campaign = world.campaign(&connection, json!({})).await;
     world.upload(&campaign, contacts_csv(0, 40)).await.expect(200);
@@ -141,7 +141,7 @@ async fn the_list_is_whole_however_it_is_read() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn erasing_again_or_while_a_walk_stands_there_does_no_harm() {
-    let world = World::builder().behaviour(Behaviour::silent()).build().await;
+    let world = World::builder().behaviour(Behaviour::no_webhooks()).build().await;
     let connection = world.connection().await;
     let campaign = world.campaign(&connection, json!({"daily_send_limit": 20})).await;
     world.upload(&campaign, contacts_csv(0, 60)).await.expect(200);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use carillon_testkit::{World, phone};
 use serde_json::{Value, json};
-use whatsapp_simulator::{Behaviour, Channel, ForcedError};
+use whatsapp_simulator::{Behaviour, ForcedError, ReportedBy};
 
 /// What is expected after a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,11 +84,11 @@ async fn set_up(world: &World, index: u32, code: u32, then: Then) -> Case {
     Case { code, then, connection, campaign, first }
 }
 
-fn forced(cases: &[Case], channel: Channel) -> Behaviour {
-    let mut behaviour = Behaviour::perfect();
+fn forced(cases: &[Case], reported_by: ReportedBy) -> Behaviour {
+    let mut behaviour = Behaviour::all_read();
     for case in cases {
         let digits = phone(case.first).trim_start_matches('+').to_owned();
-        let error = ForcedError { code: case.code, times: None, channel };
+        let error = ForcedError { code: case.code, times: None, reported_by };
         behaviour.faults.forced.insert(digits, error);
     }
     behaviour
@@ -111,22 +111,22 @@ fn is_due_in(recipient: &Value) -> i64 {
     time("not_before").duration_since(time("sent_at")).as_mins()
 }
 
-async fn check(world: &World, case: &Case, channel: Channel) {
-    let about = format!("code {} by {channel:?}", case.code);
+async fn check(world: &World, case: &Case, reported_by: ReportedBy) {
+    let about = format!("code {} by {reported_by:?}", case.code);
     let all = recipients(world, &case.campaign).await;
     let hit = &all[0];
     let report = world.get(&format!("/v1/campaigns/{}/report", case.campaign)).await;
     let status = report.string("status");
     let is = |wanted: &str| assert_eq!(hit["status"], wanted, "{about}: {hit}");
     let mut others_wait = false;
-    match (case.then, channel) {
+    match (case.then, reported_by) {
         (Failed, _) => {
             is("failed");
             assert_eq!(hit["code"], case.code, "{about}");
             assert!(!hit["reason"].as_str().unwrap_or_default().is_empty(), "{about}");
         }
-        (Unclear, Channel::Answer) => is("unconfirmed"),
-        (Unclear, Channel::Webhook) => {
+        (Unclear, ReportedBy::Response) => is("unconfirmed"),
+        (Unclear, ReportedBy::Webhook) => {
             is("pending");
             assert_eq!(hit["attempt"], 2, "{about}");
         }
@@ -172,39 +172,39 @@ async fn check(world: &World, case: &Case, channel: Channel) {
 
 /// Once the cause is gone and a person has resumed what was halted, everyone is
 /// sent to who hasn't failed for good.
-async fn check_end(world: &World, case: &Case, channel: Channel) {
-    let about = format!("code {} by {channel:?}, in the end", case.code);
+async fn check_end(world: &World, case: &Case, reported_by: ReportedBy) {
+    let about = format!("code {} by {reported_by:?}, in the end", case.code);
     let report = world.report(&case.campaign).await;
     let (read, rest) = (report.number("read"), 3 - report.number("read"));
-    match (case.then, channel) {
-        (Failed | OptedOut, _) | (Unclear, Channel::Answer) => {
+    match (case.then, reported_by) {
+        (Failed | OptedOut, _) | (Unclear, ReportedBy::Response) => {
             assert_eq!((read, rest), (2, 1), "{about}: {}", report.text);
         }
         (CountryBlocked, _) => assert_eq!(report.number("failed"), 1, "{about}: {}", report.text),
-        (Later(_) | Halted, _) | (Unclear, Channel::Webhook) => {
+        (Later(_) | Halted, _) | (Unclear, ReportedBy::Webhook) => {
             assert_eq!(read, 3, "{about}: {}", report.text);
         }
     }
     assert_eq!(report.string("status"), "completed", "{about}: {}", report.text);
 }
 
-async fn every_code(channel: Channel) {
+async fn every_code(reported_by: ReportedBy) {
     let world = World::builder().rate(8.0).build().await;
     let mut all = Vec::new();
     for (index, (code, then)) in cases().enumerate() {
         all.push(set_up(&world, u32::try_from(index).expect("few"), code, then).await);
     }
     assert_eq!(all.len(), 81);
-    world.simulator.set_behaviour(forced(&all, channel));
+    world.simulator.set_behaviour(forced(&all, reported_by));
     for case in &all {
         world.act(&case.campaign, "start").await.expect(200);
     }
     world.settle().await;
     for case in &all {
-        check(&world, case, channel).await;
+        check(&world, case, reported_by).await;
     }
     // The cause is gone.
-    world.simulator.set_behaviour(Behaviour::perfect());
+    world.simulator.set_behaviour(Behaviour::all_read());
     for case in all.iter().filter(|case| case.then == Halted) {
         world.act(&case.campaign, "resume").await.expect(200);
     }
@@ -221,7 +221,7 @@ async fn every_code(channel: Channel) {
         world.settle().await;
     }
     for case in &all {
-        check_end(&world, case, channel).await;
+        check_end(&world, case, reported_by).await;
     }
     let log = world.simulator.summary();
     assert_eq!(log.repeated_callback_data, 0);
@@ -229,12 +229,12 @@ async fn every_code(channel: Channel) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_code_that_answers_a_send() {
-    every_code(Channel::Answer).await;
+    every_code(ReportedBy::Response).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_code_that_a_webhook_tells() {
-    every_code(Channel::Webhook).await;
+    every_code(ReportedBy::Webhook).await;
 }
 
 /// One of those 81 codes on one of two numbers of an account: which of the other
@@ -274,8 +274,8 @@ async fn a_halt_reaches_as_far_as_what_is_broken() {
             world.act(&campaign, "start").await.expect(200);
             rest.push(campaign);
         }
-        let mut behaviour = Behaviour::perfect();
-        let error = ForcedError { code, times: None, channel: Channel::Answer };
+        let mut behaviour = Behaviour::all_read();
+        let error = ForcedError { code, times: None, reported_by: ReportedBy::Response };
         let digits = phone(0).trim_start_matches('+').to_owned();
         behaviour.faults.forced.insert(digits, error);
         world.simulator.set_behaviour(behaviour);
@@ -305,10 +305,10 @@ async fn retries_end_after_as_many_as_were_set() {
         all.push((case, attempts));
     }
     let cases: Vec<_> = all.iter().map(|(case, _)| case).collect();
-    let mut behaviour = Behaviour::perfect();
+    let mut behaviour = Behaviour::all_read();
     for case in &cases {
         let digits = phone(case.first).trim_start_matches('+').to_owned();
-        let error = ForcedError { code: case.code, times: None, channel: Channel::Answer };
+        let error = ForcedError { code: case.code, times: None, reported_by: ReportedBy::Response };
         behaviour.faults.forced.insert(digits, error);
     }
     world.simulator.set_behaviour(behaviour);

@@ -12,7 +12,7 @@ use carillon::table::{Table, ensure_table};
 use carillon::time::{Clock, Timestamp};
 use carillon_aggregator::Aggregator;
 use carillon_api::Api;
-use carillon_engines::{Engines, Place};
+use carillon_engines::{Engines, Storage};
 use carillon_scheduler::Scheduler;
 use carillon_webhook::Webhook;
 use lambda_runtime::{Context, LambdaEvent};
@@ -34,7 +34,7 @@ struct Functions {
 
 impl Functions {
     async fn new() -> Self {
-        let engines = Engines::start(Place::Memory).expect("the engines start");
+        let engines = Engines::start(Storage::Temporary).expect("the engines start");
         let aws = AwsConfig::at(&engines.dynamodb_url(), &engines.sqs_url()).await;
         let config = Config::from_values([
             ("CARILLON_TABLE", "carillon"),

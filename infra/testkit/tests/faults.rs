@@ -49,7 +49,7 @@ async fn open_batch(world: &World, campaign: &str) -> Option<Batch> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_senders_on_one_batch_send_to_nobody_twice() {
-    let mut behaviour = Behaviour::perfect();
+    let mut behaviour = Behaviour::all_read();
     behaviour.faults.latency_ms = 20;
     let world = World::builder().behaviour(behaviour).rate(1.0).build().await;
     let campaign = started(&world, 200).await;
@@ -108,10 +108,10 @@ async fn a_campaign_ends_well_though_every_tenth_request_to_the_engines_fails() 
         repeated: 0.3,
         ..Faults::default()
     };
-    let mut behaviour = Behaviour::perfect();
+    let mut behaviour = Behaviour::all_read();
     behaviour.outcomes.reply = 0.2;
     behaviour.outcomes.failed = 0.02;
-    behaviour.faults.lost_answer = 0.01;
+    behaviour.faults.lost_response = 0.01;
     behaviour.webhooks.duplicate = 0.1;
     let world = World::builder().behaviour(behaviour).rate(20.0).faults(faults).build().await;
     world.calm();

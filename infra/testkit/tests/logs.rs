@@ -47,7 +47,7 @@ async fn trouble() {
     let mut behaviour = Behaviour::realistic();
     behaviour.outcomes.failed = 0.3;
     behaviour.outcomes.late_failure = 0.2;
-    behaviour.faults.lost_answer = 0.1;
+    behaviour.faults.lost_response = 0.1;
     behaviour.faults.refused = 0.2;
     behaviour.faults.refusal_codes = vec![131_026, 131_049, 131_056, 132_000, 130_472, 999_999];
     let world = World::builder().behaviour(behaviour).build().await;

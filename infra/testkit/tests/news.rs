@@ -114,7 +114,7 @@ async fn alerts_and_quality_are_shown_and_stop_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reaction_is_no_reply_and_a_blocked_country_can_be_freed() {
-    let world = World::builder().behaviour(Behaviour::silent()).build().await;
+    let world = World::builder().behaviour(Behaviour::no_webhooks()).build().await;
     let campaign = running(&world, json!({})).await;
     let connection = connection(&world).await;
     let path = format!("/v1/connections/{}", connection["id"].as_str().expect("an id"));

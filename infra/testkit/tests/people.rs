@@ -58,7 +58,7 @@ fn stop(world: &World) -> Vec<u8> {
 }
 
 async fn silent_world() -> World {
-    World::builder().behaviour(Behaviour::silent()).build().await
+    World::builder().behaviour(Behaviour::no_webhooks()).build().await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -34,7 +34,7 @@ async fn range(world: &World, batch: &Batch) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn batches_that_are_still_open_are_not_planned_again() {
-    let mut behaviour = Behaviour::silent();
+    let mut behaviour = Behaviour::no_webhooks();
     behaviour.faults.latency_ms = 30_000;
     let world = World::builder().behaviour(behaviour).rate(1.0).build().await;
     let connection = world.connection().await;
@@ -53,7 +53,7 @@ async fn batches_that_are_still_open_are_not_planned_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_day_is_cut_into_batches_of_250_that_do_not_overlap() {
-    let world = World::builder().behaviour(Behaviour::silent()).build().await;
+    let world = World::builder().behaviour(Behaviour::no_webhooks()).build().await;
     let connection = world.connection().await;
     let campaign = world.campaign(&connection, json!({"daily_send_limit": 900})).await;
     world.upload(&campaign, contacts_csv(0, 1_000)).await.expect(200);
@@ -74,7 +74,7 @@ async fn a_day_is_cut_into_batches_of_250_that_do_not_overlap() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_schedulers_at_the_same_minute_plan_once() {
-    let world = World::builder().behaviour(Behaviour::silent()).build().await;
+    let world = World::builder().behaviour(Behaviour::no_webhooks()).build().await;
     let connection = world.connection().await;
     let campaign = world.campaign(&connection, json!({"daily_send_limit": 300})).await;
     world.upload(&campaign, contacts_csv(0, 600)).await.expect(200);
@@ -90,7 +90,7 @@ async fn two_schedulers_at_the_same_minute_plan_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_retry_after_the_end_is_not_left_waiting() {
-    let mut behaviour = Behaviour::silent();
+    let mut behaviour = Behaviour::no_webhooks();
     behaviour.webhooks.enabled = true;
     behaviour.outcomes.failed = 1.0;
     behaviour.outcomes.failure_codes = vec![131_049];
@@ -110,7 +110,7 @@ async fn a_retry_after_the_end_is_not_left_waiting() {
 
 /// A provider that takes its time, so that a batch can be caught in the middle.
 fn slow_provider() -> Behaviour {
-    let mut behaviour = Behaviour::perfect();
+    let mut behaviour = Behaviour::all_read();
     behaviour.faults.latency_ms = 200;
     behaviour
 }
@@ -173,7 +173,7 @@ async fn who_was_erased_meanwhile_has_used_their_place() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn claims_of_a_dead_run_are_settled_when_its_batch_is_closed() {
-    let world = World::builder().behaviour(Behaviour::silent()).build().await;
+    let world = World::builder().behaviour(Behaviour::no_webhooks()).build().await;
     let connection = world.connection().await;
     let campaign = world.campaign(&connection, json!({})).await;
     world.upload(&campaign, contacts_csv(0, 3)).await.expect(200);
@@ -217,7 +217,7 @@ async fn claims_of_a_dead_run_are_settled_when_its_batch_is_closed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_campaign_is_not_completed_under_an_upload_or_a_pause() {
-    let world = World::builder().behaviour(Behaviour::silent()).build().await;
+    let world = World::builder().behaviour(Behaviour::no_webhooks()).build().await;
     let connection = world.connection().await;
     let campaign = world.campaign(&connection, json!({})).await;
     world.upload(&campaign, contacts_csv(0, 3)).await.expect(200);

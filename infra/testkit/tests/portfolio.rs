@@ -17,7 +17,7 @@ async fn numbers(world: &World) -> [String; 2] {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_numbers_and_three_campaigns_share_250_people_a_day() {
-    let world = World::builder().behaviour(Behaviour::silent()).build().await;
+    let world = World::builder().behaviour(Behaviour::no_webhooks()).build().await;
     let [one, two] = numbers(&world).await;
     let mut campaigns = Vec::new();
     for (connection, priority, first) in [(&one, 1, 0), (&two, 5, 350), (&one, 10, 700)] {
@@ -51,7 +51,7 @@ async fn two_numbers_and_three_campaigns_share_250_people_a_day() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_person_takes_one_place_however_many_campaigns_write_to_them() {
-    let world = World::builder().behaviour(Behaviour::silent()).build().await;
+    let world = World::builder().behaviour(Behaviour::no_webhooks()).build().await;
     let [one, two] = numbers(&world).await;
     for connection in [&one, &two] {
         let campaign = world.campaign(connection, json!({})).await;

@@ -142,7 +142,7 @@ async fn a_message_that_no_version_understands_is_laid_aside_with_the_reason() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_that_was_laid_aside_is_brought_back() {
-    let mut behaviour = Behaviour::perfect();
+    let mut behaviour = Behaviour::all_read();
     behaviour.faults.latency_ms = 1_000;
     let world = World::builder().behaviour(behaviour).build().await;
     let connection = world.connection().await;

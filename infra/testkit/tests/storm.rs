@@ -83,7 +83,7 @@ async fn statuses_in_any_order_lead_to_the_same_end_and_none_is_lost() {
     let recipients = (wanted() / EACH).clamp(100, MOST_RECIPIENTS);
     // 1.9 of them on average: no fewer than are wanted.
     let times = wanted().div_ceil(recipients * 19 / 10).max(1);
-    let mut behaviour = Behaviour::silent();
+    let mut behaviour = Behaviour::no_webhooks();
     behaviour.faults.latency_ms = 40;
     let world =
         World::builder().behaviour(behaviour).faults(Faults::default()).rate(10.0).build().await;

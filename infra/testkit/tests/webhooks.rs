@@ -45,7 +45,7 @@ async fn silent_campaign(world: &World, recipients: u32) -> String {
 }
 
 async fn silent_world() -> World {
-    World::builder().behaviour(Behaviour::silent()).build().await
+    World::builder().behaviour(Behaviour::no_webhooks()).build().await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -140,7 +140,7 @@ async fn three_megabytes_of_statuses_in_any_order_are_stored_and_more_is_refused
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn statuses_repeated_shuffled_and_batched_leave_the_counters_exact() {
-    let mut behaviour = Behaviour::perfect();
+    let mut behaviour = Behaviour::all_read();
     behaviour.outcomes.read_without_delivered = 0.3;
     behaviour.webhooks.duplicate = 0.5;
     behaviour.webhooks.reorder = 0.5;
@@ -163,8 +163,8 @@ async fn statuses_repeated_shuffled_and_batched_leave_the_counters_exact() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_answer_is_unconfirmed_until_its_webhook_comes() {
-    let mut behaviour = Behaviour::silent();
-    behaviour.faults.lost_answer = 1.0;
+    let mut behaviour = Behaviour::no_webhooks();
+    behaviour.faults.lost_response = 1.0;
     let world = World::builder().behaviour(behaviour).build().await;
     let campaign = silent_campaign(&world, 5).await;
     let report = world.report(&campaign).await;

@@ -14,7 +14,7 @@ use carillon::ids::IdSource;
 use carillon::table::{Table, ensure_table};
 use carillon::time::{Clock, Timestamp};
 use carillon_api::Api;
-use carillon_engines::{Engines, Place};
+use carillon_engines::{Engines, Storage};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -90,7 +90,7 @@ impl Stage {
     }
 
     async fn with(graph_url: &str, rate: f64) -> Self {
-        let engines = Engines::start(Place::Memory).unwrap();
+        let engines = Engines::start(Storage::Temporary).unwrap();
         let aws = AwsConfig::at(&engines.dynamodb_url(), &engines.sqs_url()).await;
         let config = Config::from_values([
             ("CARILLON_TABLE", "carillon"),

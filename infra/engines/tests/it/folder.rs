@@ -1,81 +1,82 @@
-//! One folder, one process, and nothing lost.
+//! The data folder: its lock, and what survives a restart and a kill.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::support::{Outcome, TABLE, create_table, dynamodb, put, s};
-use carillon_engines::{EngineError, Engines, Place};
+use carillon_engines::{EngineError, Engines, Storage};
 
-/// Names the folder for the process that is killed.
-const FOLDER: &str = "CARILLON_TEST_FOLDER";
+use crate::support::{TABLE, TestResult, create_table, dynamodb, put, s};
+
+/// Passes the data folder to the process that the test kills.
+const FOLDER_VARIABLE: &str = "CARILLON_TEST_FOLDER";
 
 #[tokio::test]
-async fn a_restart_keeps_everything() -> Outcome {
+async fn a_restart_keeps_the_items_and_the_stream() -> TestResult {
     let folder = tempfile::tempdir()?;
-    let place = Place::Folder(folder.path().join("made/when/missing"));
-    let engines = Engines::start(place.clone())?;
+    let storage = Storage::Folder(folder.path().join("created/if/missing"));
+    let engines = Engines::start(storage.clone())?;
     let client = dynamodb(&engines);
     create_table(&client).await?;
     put(&client, 1).await?;
     let stream = engines.read_stream(TABLE, None, 10)?;
     engines.stop();
 
-    let engines = Engines::start(place)?;
+    let engines = Engines::start(storage)?;
 
-    assert!(holds(&engines, 1).await?);
+    assert!(has_item(&engines, 1).await?);
     assert_eq!(engines.read_stream(TABLE, None, 10)?, stream);
     Ok(())
 }
 
-async fn holds(engines: &Engines, number: u32) -> Result<bool, Box<dyn Error>> {
-    let answer = dynamodb(engines)
+async fn has_item(engines: &Engines, number: u32) -> Result<bool, Box<dyn Error>> {
+    let response = dynamodb(engines)
         .get_item()
         .table_name(TABLE)
         .key("pk", s("P"))
         .key("sk", s(format!("TO#{number}")))
         .send()
         .await?;
-    Ok(answer.item.is_some())
+    Ok(response.item.is_some())
 }
 
 #[test]
-fn a_folder_opens_once() -> Outcome {
+fn a_data_folder_opens_only_once() -> TestResult {
     let folder = tempfile::tempdir()?;
-    let place = Place::Folder(folder.path().to_owned());
-    let engines = Engines::start(place.clone())?;
+    let storage = Storage::Folder(folder.path().to_owned());
+    let engines = Engines::start(storage.clone())?;
 
-    let second = Engines::start(place.clone()).expect_err("the folder is open");
+    let second = Engines::start(storage.clone()).expect_err("the folder is locked");
 
     assert!(matches!(second, EngineError::InUse { .. }));
-    let named = folder.path().display().to_string();
-    assert!(second.to_string().contains(&named), "{second}");
+    let path = folder.path().display().to_string();
+    assert!(second.to_string().contains(&path), "{second}");
     drop(engines);
-    Engines::start(place)?;
+    Engines::start(storage)?;
     Ok(())
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_survives_a_kill() -> Outcome {
+async fn acknowledged_writes_survive_a_kill() -> TestResult {
     let folder = tempfile::tempdir()?;
     let acknowledged = write_until_killed(folder.path())?;
 
-    let engines = Engines::start(Place::Folder(folder.path().to_owned()))?;
+    let engines = Engines::start(Storage::Folder(folder.path().to_owned()))?;
 
     assert!(acknowledged >= 100);
     for number in 0..=acknowledged {
-        assert!(holds(&engines, number).await?, "{number} of {acknowledged}");
+        assert!(has_item(&engines, number).await?, "{number} of {acknowledged}");
     }
     Ok(())
 }
 
-/// Runs this file's `writer` as a process, kills it in mid-flight, and says
-/// the last number it had acknowledged.
+/// Runs [`writer`] as a process and kills it. Returns the last number that it
+/// acknowledged.
 fn write_until_killed(folder: &Path) -> Result<u32, Box<dyn Error>> {
     let mut writer = Command::new(std::env::current_exe()?)
         .args(["folder::writer", "--exact", "--ignored", "--nocapture"])
-        .env(FOLDER, folder)
+        .env(FOLDER_VARIABLE, folder)
         .stdout(Stdio::piped())
         .spawn()?;
     let output = writer.stdout.take().ok_or("no output")?;
@@ -87,16 +88,16 @@ fn write_until_killed(folder: &Path) -> Result<u32, Box<dyn Error>> {
         }
     }
     writer.wait()?;
-    last.ok_or_else(|| "nothing was written".into())
+    last.ok_or_else(|| "the process wrote nothing".into())
 }
 
 #[tokio::test]
-#[ignore = "the process that `what_was_acknowledged_survives_a_kill` kills"]
-async fn writer() -> Outcome {
-    let Ok(folder) = std::env::var(FOLDER) else {
+#[ignore = "the process that `acknowledged_writes_survive_a_kill` kills"]
+async fn writer() -> TestResult {
+    let Ok(folder) = std::env::var(FOLDER_VARIABLE) else {
         return Ok(());
     };
-    let engines = Engines::start(Place::Folder(folder.into()))?;
+    let engines = Engines::start(Storage::Folder(folder.into()))?;
     let client = dynamodb(&engines);
     create_table(&client).await?;
     for number in 0.. {

@@ -1,5 +1,5 @@
-//! The engines, through the official SDKs.
-#![expect(clippy::disallowed_methods, reason = "real engines run in real time")]
+//! The engines through the official AWS SDKs.
+#![expect(clippy::disallowed_methods, reason = "the engines run in real time")]
 
 mod folder;
 mod queue;

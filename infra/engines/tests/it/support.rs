@@ -1,4 +1,4 @@
-//! SDK clients for the engines, and one table like the product's.
+//! AWS SDK clients of the engines, and a table like the product's.
 
 use std::error::Error;
 
@@ -11,7 +11,7 @@ use carillon_engines::Engines;
 
 pub(crate) const TABLE: &str = "carillon";
 
-pub(crate) type Outcome = Result<(), Box<dyn Error>>;
+pub(crate) type TestResult = Result<(), Box<dyn Error>>;
 
 pub(crate) fn dynamodb(engines: &Engines) -> aws_sdk_dynamodb::Client {
     let config = aws_sdk_dynamodb::Config::builder()
@@ -41,13 +41,13 @@ pub(crate) fn n(number: u64) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 
-/// A table with the keys and the stream that the product's has.
-pub(crate) async fn create_table(client: &aws_sdk_dynamodb::Client) -> Outcome {
+/// Creates a table with the product's keys and stream.
+pub(crate) async fn create_table(client: &aws_sdk_dynamodb::Client) -> TestResult {
     client
         .create_table()
         .table_name(TABLE)
         .billing_mode(BillingMode::PayPerRequest)
-        .set_attribute_definitions(Some(vec![text("pk")?, text("sk")?]))
+        .set_attribute_definitions(Some(vec![string_attribute("pk")?, string_attribute("sk")?]))
         .set_key_schema(Some(vec![key("pk", KeyType::Hash)?, key("sk", KeyType::Range)?]))
         .stream_specification(
             StreamSpecification::builder()
@@ -60,20 +60,20 @@ pub(crate) async fn create_table(client: &aws_sdk_dynamodb::Client) -> Outcome {
     Ok(())
 }
 
-/// Puts `pk = P`, `sk = TO#<number>`.
-pub(crate) async fn put(client: &aws_sdk_dynamodb::Client, number: u32) -> Outcome {
+/// Puts the item with `pk = P`, `sk = TO#<number>` and `revision = <number>`.
+pub(crate) async fn put(client: &aws_sdk_dynamodb::Client, number: u32) -> TestResult {
     client
         .put_item()
         .table_name(TABLE)
         .item("pk", s("P"))
         .item("sk", s(format!("TO#{number}")))
-        .item("turn", n(number.into()))
+        .item("revision", n(number.into()))
         .send()
         .await?;
     Ok(())
 }
 
-fn text(name: &str) -> Result<AttributeDefinition, Box<dyn Error>> {
+fn string_attribute(name: &str) -> Result<AttributeDefinition, Box<dyn Error>> {
     Ok(AttributeDefinition::builder()
         .attribute_name(name)
         .attribute_type(ScalarAttributeType::S)

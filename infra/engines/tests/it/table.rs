@@ -1,21 +1,22 @@
-//! The table engine through the official SDK.
+//! The DynamoDB engine through the official AWS SDK.
 
 use std::error::Error;
 use std::time::{Duration, SystemTime};
 
-use crate::support::{Outcome, TABLE, create_table, dynamodb, n, put, s};
 use aws_lambda_events::event::dynamodb::EventRecord;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{Put, TimeToLiveSpecification, TransactWriteItem};
-use carillon_engines::{EngineError, Engines, Place};
+use carillon_engines::{EngineError, Engines, Storage};
 use serde_json::Value;
 
+use crate::support::{TABLE, TestResult, create_table, dynamodb, n, put, s};
+
 #[tokio::test]
-async fn a_conditional_write_is_won_once() -> Outcome {
-    let engines = Engines::start(Place::Memory)?;
+async fn only_one_conditional_put_succeeds() -> TestResult {
+    let engines = Engines::start(Storage::Temporary)?;
     let client = dynamodb(&engines);
     create_table(&client).await?;
-    let claim = || {
+    let put_if_absent = || {
         client
             .put_item()
             .table_name(TABLE)
@@ -25,20 +26,20 @@ async fn a_conditional_write_is_won_once() -> Outcome {
             .send()
     };
 
-    claim().await?;
-    let second = claim().await.expect_err("the item is there");
+    put_if_absent().await?;
+    let second = put_if_absent().await.expect_err("the item exists");
 
     assert!(second.into_service_error().is_conditional_check_failed_exception());
     Ok(())
 }
 
 #[tokio::test]
-async fn a_transaction_is_all_or_nothing() -> Outcome {
-    let engines = Engines::start(Place::Memory)?;
+async fn a_transaction_is_atomic() -> TestResult {
+    let engines = Engines::start(Storage::Temporary)?;
     let client = dynamodb(&engines);
     create_table(&client).await?;
     put(&client, 1).await?;
-    let new = |number: u32| -> Result<TransactWriteItem, Box<dyn Error>> {
+    let put_if_absent = |number: u32| -> Result<TransactWriteItem, Box<dyn Error>> {
         let put = Put::builder()
             .table_name(TABLE)
             .item("pk", s("P"))
@@ -50,19 +51,19 @@ async fn a_transaction_is_all_or_nothing() -> Outcome {
 
     let refused = client
         .transact_write_items()
-        .transact_items(new(2)?)
-        .transact_items(new(1)?)
+        .transact_items(put_if_absent(2)?)
+        .transact_items(put_if_absent(1)?)
         .send()
         .await
-        .expect_err("number 1 is there")
+        .expect_err("item 1 exists")
         .into_service_error();
 
-    assert_eq!(reasons(&refused), ["None", "ConditionalCheckFailed"]);
+    assert_eq!(cancellation_reasons(&refused), ["None", "ConditionalCheckFailed"]);
     assert_eq!(count(&client).await?, 1);
     Ok(())
 }
 
-fn reasons(error: &TransactWriteItemsError) -> Vec<&str> {
+fn cancellation_reasons(error: &TransactWriteItemsError) -> Vec<&str> {
     let TransactWriteItemsError::TransactionCanceledException(cancelled) = error else {
         return Vec::new();
     };
@@ -75,8 +76,8 @@ async fn count(client: &aws_sdk_dynamodb::Client) -> Result<i32, Box<dyn Error>>
 }
 
 #[tokio::test]
-async fn the_stream_reads_as_lambda_reads_it() -> Outcome {
-    let engines = Engines::start(Place::Memory)?;
+async fn stream_records_deserialize_as_lambda_events() -> TestResult {
+    let engines = Engines::start(Storage::Temporary)?;
     let client = dynamodb(&engines);
     create_table(&client).await?;
     put(&client, 1).await?;
@@ -85,7 +86,7 @@ async fn the_stream_reads_as_lambda_reads_it() -> Outcome {
         .table_name(TABLE)
         .key("pk", s("P"))
         .key("sk", s("TO#1"))
-        .update_expression("SET turn = :two")
+        .update_expression("SET revision = :two")
         .expression_attribute_values(":two", n(2))
         .send()
         .await?;
@@ -93,10 +94,10 @@ async fn the_stream_reads_as_lambda_reads_it() -> Outcome {
 
     let records = events(&engines.read_stream(TABLE, None, 10)?)?;
 
-    let shown: Vec<_> =
-        records.iter().map(|record| (record.event_name.as_str(), turns(record))).collect();
+    let changes: Vec<_> =
+        records.iter().map(|record| (record.event_name.as_str(), revisions(record))).collect();
     assert_eq!(
-        shown,
+        changes,
         [
             ("INSERT", (None, Some("1".to_owned()))),
             ("MODIFY", (Some("1".to_owned()), Some("2".to_owned()))),
@@ -115,9 +116,9 @@ async fn the_stream_reads_as_lambda_reads_it() -> Outcome {
     Ok(())
 }
 
-/// The `turn` attribute in the old and the new image.
-fn turns(record: &EventRecord) -> (Option<String>, Option<String>) {
-    let number = |image: &serde_json::Value| image["turn"]["N"].as_str().map(str::to_owned);
+/// The `revision` attribute of the old and the new image.
+fn revisions(record: &EventRecord) -> (Option<String>, Option<String>) {
+    let number = |image: &serde_json::Value| image["revision"]["N"].as_str().map(str::to_owned);
     let image = |image| number(&serde_json::to_value(image).expect("an image is JSON"));
     (image(&record.change.old_image), image(&record.change.new_image))
 }
@@ -127,8 +128,8 @@ fn events(records: &[Value]) -> Result<Vec<EventRecord>, serde_json::Error> {
 }
 
 #[tokio::test]
-async fn the_stream_is_read_in_pages() -> Outcome {
-    let engines = Engines::start(Place::Memory)?;
+async fn the_stream_can_be_read_in_pages() -> TestResult {
+    let engines = Engines::start(Storage::Temporary)?;
     let client = dynamodb(&engines);
     create_table(&client).await?;
     for number in 0..25 {
@@ -158,12 +159,12 @@ fn sort_key(record: &Value) -> String {
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().expect("text").to_owned()
+    value.as_str().expect("a string").to_owned()
 }
 
 #[tokio::test]
-async fn trimming_forgets_what_was_read_and_nothing_else() -> Outcome {
-    let engines = Engines::start(Place::Memory)?;
+async fn trimming_deletes_records_up_to_the_sequence_number() -> TestResult {
+    let engines = Engines::start(Storage::Temporary)?;
     let client = dynamodb(&engines);
     create_table(&client).await?;
     for number in 0..1200 {
@@ -183,38 +184,38 @@ async fn trimming_forgets_what_was_read_and_nothing_else() -> Outcome {
 }
 
 #[tokio::test]
-async fn numbers_go_on_after_trimming_and_a_restart() -> Outcome {
+async fn sequence_numbers_continue_after_trimming_and_a_restart() -> TestResult {
     let folder = tempfile::tempdir()?;
-    let place = Place::Folder(folder.path().to_owned());
-    let engines = Engines::start(place.clone())?;
+    let storage = Storage::Folder(folder.path().to_owned());
+    let engines = Engines::start(storage.clone())?;
     let client = dynamodb(&engines);
     create_table(&client).await?;
     for number in 0..3 {
         put(&client, number).await?;
     }
     let last = sequence(&engines.read_stream(TABLE, None, 10)?[2]);
-    assert_eq!(engines.trim_stream(&last)?, 2, "the newest record stays");
+    assert_eq!(engines.trim_stream(&last)?, 2, "the newest record is kept");
     engines.stop();
 
-    let engines = Engines::start(place)?;
+    let engines = Engines::start(storage)?;
     put(&dynamodb(&engines), 3).await?;
 
-    let news = engines.read_stream(TABLE, Some(&last), 10)?;
-    assert_eq!(news.iter().map(sort_key).collect::<Vec<_>>(), ["TO#3"]);
-    assert!(sequence(&news[0]) > last);
+    let new_records = engines.read_stream(TABLE, Some(&last), 10)?;
+    assert_eq!(new_records.iter().map(sort_key).collect::<Vec<_>>(), ["TO#3"]);
+    assert!(sequence(&new_records[0]) > last);
     Ok(())
 }
 
 #[tokio::test]
-async fn trimming_goes_on_beside_writes() -> Outcome {
-    let engines = Engines::start(Place::Memory)?;
+async fn trimming_runs_concurrently_with_writes() -> TestResult {
+    let engines = Engines::start(Storage::Temporary)?;
     let client = dynamodb(&engines);
     create_table(&client).await?;
     let writing = async {
         for number in 0..2000 {
             put(&client, number).await?;
         }
-        Outcome::Ok(())
+        TestResult::Ok(())
     };
 
     let reader = tokio::task::spawn_blocking(move || consume(&engines, 2000));
@@ -222,11 +223,11 @@ async fn trimming_goes_on_beside_writes() -> Outcome {
 
     let seen = reader.await??;
     let written: Vec<_> = (0..2000).map(|number| format!("TO#{number}")).collect();
-    assert_eq!(seen, written, "no record is lost or read twice");
+    assert_eq!(seen, written, "each record is read once");
     Ok(())
 }
 
-/// Reads from the oldest record kept and trims, until `total` were seen.
+/// Reads and trims the stream until it has seen `total` records.
 fn consume(engines: &Engines, total: usize) -> Result<Vec<String>, EngineError> {
     let mut seen: Vec<String> = Vec::new();
     let mut after: Option<String> = None;
@@ -242,18 +243,13 @@ fn consume(engines: &Engines, total: usize) -> Result<Vec<String>, EngineError> 
 }
 
 #[tokio::test]
-async fn what_has_expired_is_swept() -> Outcome {
-    let engines = Engines::start(Place::Memory)?;
+async fn expired_items_are_deleted() -> TestResult {
+    let engines = Engines::start(Storage::Temporary)?;
     let client = dynamodb(&engines);
     create_table(&client).await?;
-    let setting =
+    let ttl =
         TimeToLiveSpecification::builder().enabled(true).attribute_name("expires_at").build()?;
-    client
-        .update_time_to_live()
-        .table_name(TABLE)
-        .time_to_live_specification(setting)
-        .send()
-        .await?;
+    client.update_time_to_live().table_name(TABLE).time_to_live_specification(ttl).send().await?;
     for (sk, expires_at) in [("old", 1_700_000_000), ("new", 4_000_000_000)] {
         client
             .put_item()
@@ -268,16 +264,16 @@ async fn what_has_expired_is_swept() -> Outcome {
     assert_eq!(engines.sweep_ttl()?, 1);
 
     let stream = engines.read_stream(TABLE, None, 10)?;
-    let removal = stream.last().expect("the removal is on the stream");
-    assert_eq!(sort_key(removal), "old");
-    assert_eq!(removal["userIdentity"]["principalId"], "dynamodb.amazonaws.com");
+    let deletion = stream.last().expect("the stream has the deletion");
+    assert_eq!(sort_key(deletion), "old");
+    assert_eq!(deletion["userIdentity"]["principalId"], "dynamodb.amazonaws.com");
     assert_eq!(events(&stream)?.len(), 3);
     Ok(())
 }
 
 #[tokio::test]
-async fn wrong_questions_are_named() -> Outcome {
-    let engines = Engines::start(Place::Memory)?;
+async fn invalid_arguments_return_their_errors() -> TestResult {
+    let engines = Engines::start(Storage::Temporary)?;
 
     let missing = engines.read_stream("nothing", None, 10);
     let number = engines.trim_stream("12");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use carillon::ids::IdSource;
 use carillon::time::Clock;
-use carillon_engines::{EngineError, Place};
+use carillon_engines::{EngineError, Storage};
 use carillon_local::{Home, Host, HostConfig, HostError, MESSAGE_RETENTION_DAYS, MINIMUM_SHARE};
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
@@ -142,7 +142,7 @@ fn host_config(
     ids: IdSource,
 ) -> Result<HostConfig, CommandError> {
     Ok(HostConfig {
-        place: Place::Folder(home.folder().to_owned()),
+        place: Storage::Folder(home.folder().to_owned()),
         listen: args.listen,
         graph_url: provider.url(),
         public_url: args.public_url.clone(),

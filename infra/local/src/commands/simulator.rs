@@ -103,8 +103,8 @@ impl Manner {
     fn behaviour(self) -> Behaviour {
         match self {
             Self::Realistic => Behaviour::realistic(),
-            Self::Perfect => Behaviour::perfect(),
-            Self::Silent => Behaviour::silent(),
+            Self::Perfect => Behaviour::all_read(),
+            Self::Silent => Behaviour::no_webhooks(),
         }
     }
 }

@@ -13,7 +13,7 @@ use carillon::table::{Items, Table, ensure_table};
 use carillon::time::Clock;
 use carillon::transfer::store::{Reseal, lines, write};
 use carillon::transfer::{Line, Pass};
-use carillon_engines::{Engines, Place};
+use carillon_engines::{Engines, Storage};
 use carillon_local::{Home, TABLE};
 use clap::Args;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -111,7 +111,7 @@ impl End {
         }
         let folder = self.data.clone().unwrap_or_default();
         let engines =
-            Engines::start(Place::Folder(folder)).map_err(carillon_local::HostError::from)?;
+            Engines::start(Storage::Folder(folder)).map_err(carillon_local::HostError::from)?;
         let aws = AwsConfig::at(&engines.dynamodb_url(), &engines.sqs_url()).await;
         let table = Table::new(&aws, TABLE);
         ensure_table(&table).await.map_err(failed)?;

@@ -1,23 +1,23 @@
-//! The codes that are told, with what Meta usually says of each.
+//! Meta's error codes, each with its HTTP status, title and usual details. The
+//! source is Meta's error code reference (`ERROR_CODES_URL` in the parent module).
 
-/// What is known of a code.
-pub(super) struct Known {
+pub(super) struct CatalogueEntry {
     pub(super) title: &'static str,
     pub(super) status: u16,
     pub(super) details: &'static str,
 }
 
-impl Known {
-    pub(super) fn of(code: u32) -> Self {
+impl CatalogueEntry {
+    pub(super) fn find(code: u32) -> Self {
         let (_, status, title, details) = CATALOGUE
             .iter()
-            .find(|known| known.0 == code)
+            .find(|entry| entry.0 == code)
             .unwrap_or(&(0, 400, "Unknown error", "An unknown error has occurred."));
         Self { title, status: *status, details }
     }
 }
 
-/// Code, HTTP status, title, usual details.
+/// Code, HTTP status, title, details.
 const CATALOGUE: &[(u32, u16, &str, &str)] = &[
     (0, 401, "AuthException", "We were unable to authenticate the app user."),
     (1, 400, "API Unknown", "Invalid request or possible server error."),

@@ -1,4 +1,4 @@
-//! Meta's error envelope and the catalogue of its codes.
+//! Errors in Meta's format.
 
 mod catalogue;
 
@@ -10,12 +10,12 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::ids;
-use catalogue::Known;
+use catalogue::CatalogueEntry;
 
-const HELP: &str =
+const ERROR_CODES_URL: &str =
     "https://developers.facebook.com/documentation/business-messaging/whatsapp/support/error-codes";
 
-/// An error as the Graph API tells it.
+/// An error response of the Graph API.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ApiError {
     pub(crate) status: u16,
@@ -27,21 +27,21 @@ pub(crate) struct ApiError {
 }
 
 impl ApiError {
-    /// An error of the catalogue with the details it usually has.
-    pub(crate) fn of(code: u32) -> Self {
-        let known = Known::of(code);
+    /// The error with this code and its usual details.
+    pub(crate) fn new(code: u32) -> Self {
+        let entry = CatalogueEntry::find(code);
         Self {
-            status: known.status,
+            status: entry.status,
             code,
             subcode: None,
             kind: "OAuthException",
-            message: format!("(#{code}) {}", known.title),
-            details: Some(known.details.to_owned()),
+            message: format!("(#{code}) {}", entry.title),
+            details: Some(entry.details.to_owned()),
         }
     }
 
-    pub(crate) fn with(code: u32, details: impl Into<String>) -> Self {
-        Self { details: Some(details.into()), ..Self::of(code) }
+    pub(crate) fn with_details(code: u32, details: impl Into<String>) -> Self {
+        Self { details: Some(details.into()), ..Self::new(code) }
     }
 
     pub(crate) fn with_status(self, status: u16) -> Self {
@@ -52,16 +52,16 @@ impl ApiError {
         Self {
             message: "Invalid OAuth access token - Cannot parse access token".into(),
             details: None,
-            ..Self::of(190)
+            ..Self::new(190)
         }
     }
 
-    /// The answer for a field that a Graph call cannot do without.
-    pub(crate) fn required(field: &str) -> Self {
+    /// The Graph API's error for a missing parameter.
+    pub(crate) fn missing_parameter(field: &str) -> Self {
         Self {
             message: format!("(#100) The parameter {field} is required."),
             details: None,
-            ..Self::of(100)
+            ..Self::new(100)
         }
     }
 
@@ -75,7 +75,7 @@ impl ApiError {
                  read the Graph API documentation at https://developers.facebook.com/docs/graph-api"
             ),
             details: None,
-            ..Self::of(100)
+            ..Self::new(100)
         }
     }
 
@@ -87,7 +87,7 @@ impl ApiError {
         if let Some(details) = &self.details {
             error["error_data"] = json!({ "messaging_product": "whatsapp", "details": details });
         }
-        error["fbtrace_id"] = next_trace().into();
+        error["fbtrace_id"] = next_trace_id().into();
         json!({ "error": error })
     }
 }
@@ -99,20 +99,20 @@ impl IntoResponse for ApiError {
     }
 }
 
-fn next_trace() -> String {
+fn next_trace_id() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     ids::trace(COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// An error as a `failed` status tells it.
-pub(crate) fn in_webhook(code: u32) -> Value {
-    let known = Known::of(code);
+/// The `errors` item of a `failed` status.
+pub(crate) fn in_status(code: u32) -> Value {
+    let entry = CatalogueEntry::find(code);
     json!({
         "code": code,
-        "title": known.title,
-        "message": known.title,
-        "error_data": { "details": known.details },
-        "href": HELP,
+        "title": entry.title,
+        "message": entry.title,
+        "error_data": { "details": entry.details },
+        "href": ERROR_CODES_URL,
     })
 }
 
@@ -121,19 +121,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn envelopes_have_the_parts_meta_sends() {
-        let body = ApiError::of(131_056).body();
+    fn an_error_has_metas_fields() {
+        let body = ApiError::new(131_056).body();
         assert_eq!(
             body["error"]["message"],
             "(#131056) (Business Account, Consumer Account) pair rate limit hit"
         );
         assert_eq!(body["error"]["error_data"]["messaging_product"], "whatsapp");
         assert!(body["error"]["fbtrace_id"].as_str().is_some_and(|id| id.len() == 23));
-        assert_ne!(body["error"]["fbtrace_id"], ApiError::of(1).body()["error"]["fbtrace_id"]);
+        assert_ne!(body["error"]["fbtrace_id"], ApiError::new(1).body()["error"]["fbtrace_id"]);
     }
 
     #[test]
-    fn an_unknown_object_has_a_subcode_and_no_data() {
+    fn an_unknown_object_error_has_a_subcode_and_no_error_data() {
         let error = &ApiError::unknown_object("get", "454545").body()["error"];
         assert_eq!((&error["code"], &error["error_subcode"]), (&json!(100), &json!(33)));
         assert_eq!(error["type"], "GraphMethodException");

@@ -1,4 +1,4 @@
-//! The log as a file of JSON lines, which outlives the process.
+//! The log file (JSON Lines), from which a restarted simulator restores its log.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Result, Write};
@@ -6,22 +6,21 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::Message;
-use crate::fate::{Fate, Step};
+use super::message::Message;
+use crate::delivery_plan::{DeliveryPlan, Step};
 use crate::templates::Category;
 
-/// One line.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub(crate) enum Line {
-    /// A message was accepted; written before the answer.
-    Accepted(Accepted),
-    /// The webhook receiver took a step of the n-th accepted message.
+pub(crate) enum LogLine {
+    /// A message was accepted. The simulator writes the line before it responds.
+    Accepted(AcceptedLine),
+    /// The webhook acknowledged a step. `message` is the index in the log.
     Acknowledged { message: u32, step: Step },
 }
 
 #[derive(Debug, Deserialize, Serialize)]
-pub(crate) struct Accepted {
+pub(crate) struct AcceptedLine {
     pub(crate) at_ms: u64,
     pub(crate) wamid: String,
     pub(crate) to: String,
@@ -30,49 +29,49 @@ pub(crate) struct Accepted {
     pub(crate) template: Option<String>,
     pub(crate) category: Category,
     pub(crate) ordinal: u32,
-    pub(crate) answer_lost: bool,
-    pub(crate) fate: Fate,
+    pub(crate) response_lost: bool,
+    pub(crate) plan: DeliveryPlan,
 }
 
-/// The line for an accepted message.
-pub(crate) fn accepted(message: &Message, seed: u64) -> Line {
-    Line::Accepted(Accepted {
-        at_ms: message.at,
-        wamid: message.wamid(seed),
-        to: message.to.to_string(),
-        phone_number_id: message.number.to_string(),
-        biz_opaque_callback_data: message.opaque.as_deref().map(str::to_owned),
-        template: message.template.as_deref().map(str::to_owned),
-        category: message.category,
-        ordinal: message.ordinal,
-        answer_lost: message.answer_lost,
-        fate: message.fate,
-    })
+impl AcceptedLine {
+    pub(crate) fn new(message: &Message, seed: u64) -> Self {
+        Self {
+            at_ms: message.accepted_at,
+            wamid: message.wamid(seed),
+            to: message.to.to_string(),
+            phone_number_id: message.phone_number_id.to_string(),
+            biz_opaque_callback_data: message.callback_data.as_deref().map(str::to_owned),
+            template: message.template.as_deref().map(str::to_owned),
+            category: message.category,
+            ordinal: message.ordinal,
+            response_lost: message.response_lost,
+            plan: message.plan,
+        }
+    }
 }
 
-/// The file, open for appending.
-pub(crate) struct Journal(File);
+pub(crate) struct LogFile(File);
 
-impl Journal {
-    /// Reads what the file holds and opens it to go on. A last line cut short
-    /// by a kill is dropped.
-    pub(crate) fn open(path: &Path) -> Result<(Self, Vec<Line>)> {
+impl LogFile {
+    /// Opens the file for appending and reads its lines. Drops an incomplete last
+    /// line, which a killed process leaves.
+    pub(crate) fn open(path: &Path) -> Result<(Self, Vec<LogLine>)> {
         let mut file = OpenOptions::new().create(true).append(true).read(true).open(path)?;
         let mut lines = Vec::new();
-        let mut whole = 0;
+        let mut complete_bytes = 0;
         let mut reader = BufReader::new(&file);
         let mut text = String::new();
         while reader.read_line(&mut text)? > 0 && text.ends_with('\n') {
-            whole += text.len() as u64;
+            complete_bytes += text.len() as u64;
             lines.push(serde_json::from_str(&text)?);
             text.clear();
         }
-        file.set_len(whole)?;
+        file.set_len(complete_bytes)?;
         file.flush()?;
         Ok((Self(file), lines))
     }
 
-    pub(crate) fn append(&mut self, lines: &[Line]) -> Result<()> {
+    pub(crate) fn append(&mut self, lines: &[LogLine]) -> Result<()> {
         let mut bytes = Vec::new();
         for line in lines {
             serde_json::to_writer(&mut bytes, line)?;
@@ -87,18 +86,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_cut_short_is_dropped_and_writing_goes_on() {
+    fn an_incomplete_last_line_is_dropped_and_appending_continues() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log.jsonl");
-        let line = |message| Line::Acknowledged { message, step: Step::Read };
-        let (mut journal, _) = Journal::open(&path).unwrap();
-        journal.append(&[line(0), line(1)]).unwrap();
-        journal.0.write_all(b"{\"event\":\"ack").unwrap();
+        let line = |message| LogLine::Acknowledged { message, step: Step::Read };
+        let (mut log_file, _) = LogFile::open(&path).unwrap();
+        log_file.append(&[line(0), line(1)]).unwrap();
+        log_file.0.write_all(b"{\"event\":\"ack").unwrap();
 
-        let (mut journal, lines) = Journal::open(&path).unwrap();
+        let (mut log_file, lines) = LogFile::open(&path).unwrap();
         assert_eq!(lines.len(), 2);
-        journal.append(&[line(2)]).unwrap();
-        let (_, lines) = Journal::open(&path).unwrap();
-        assert!(matches!(lines[2], Line::Acknowledged { message: 2, step: Step::Read }));
+        log_file.append(&[line(2)]).unwrap();
+        let (_, lines) = LogFile::open(&path).unwrap();
+        assert!(matches!(lines[2], LogLine::Acknowledged { message: 2, step: Step::Read }));
     }
 }

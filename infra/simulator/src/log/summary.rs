@@ -1,76 +1,80 @@
-//! The log in numbers.
+//! Totals over the log.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Log, Message};
-use crate::fate::{Step, Steps};
+use super::message::Message;
+use super::store::Log;
+use crate::delivery_plan::{Step, Steps};
 
 const SECOND_MS: u64 = 1000;
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// The log in numbers.
+/// Totals over the log.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Summary {
-    /// Requests to the messages paths, read receipts included.
+    /// Requests to the message endpoints, read receipts included.
     pub requests: u64,
-    /// Messages accepted.
+    /// Accepted messages.
     pub accepted: u64,
-    /// People they went to.
+    /// Unique recipients of accepted messages.
     pub recipients: u64,
-    /// Messages to someone who had one before: accepted less recipients.
+    /// Messages to a recipient of an earlier message: `accepted - recipients`.
     pub duplicates: u64,
-    /// Messages whose `biz_opaque_callback_data` was accepted before.
+    /// Messages with the `biz_opaque_callback_data` of an earlier message.
     pub repeated_callback_data: u64,
-    /// Accepted messages whose answer was lost.
-    pub answers_lost: u64,
-    /// What webhooks told of, each message and step once.
-    pub told: StepCounts,
-    /// What the receiver answered 200 to, each message and step once.
+    /// Accepted messages whose response was lost.
+    pub lost_responses: u64,
+    /// Steps reported by webhook. A repeated report counts once.
+    pub reported: StepCounts,
+    /// Steps that the webhook acknowledged with 200. A repeated report counts once.
     pub acknowledged: StepCounts,
-    /// Refused requests by code, 5xx faults included.
+    /// Refused requests by error code, 5xx faults included.
     pub refusals: BTreeMap<u32, u64>,
-    /// Limits broken by code, whether refused or only observed.
+    /// Exceeded limits by error code, whether refused or only observed.
     pub violations: BTreeMap<u32, u64>,
-    /// Messages people wrote on demand, apart from answers.
+    /// Messages from users, without generated replies.
     pub inbound: u64,
-    /// Webhook requests made.
+    /// Webhook requests.
     pub webhook_requests: u64,
-    /// Of those, the ones not answered with 200.
-    pub webhook_refusals: u64,
-    /// The most messages accepted in any second.
+    /// Webhook requests without a 200 response.
+    pub webhook_failures: u64,
+    /// The maximum number of messages accepted within a second.
     pub peak_per_second: u64,
-    /// The most people written to in any 24 hours.
+    /// The maximum number of unique recipients within 24 hours.
     pub peak_recipients_per_day: u64,
-    /// The shortest time between two messages from one number to one person, in milliseconds.
+    /// The shortest interval between two messages from one number to one user, in
+    /// milliseconds.
     pub shortest_pair_gap_ms: Option<u64>,
 }
 
-/// How many messages took each step.
+/// The number of messages with each step.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct StepCounts {
     /// `sent`.
     pub sent: u64,
-    /// `delivered`, or `read` without it.
+    /// `delivered`, or `read` without `delivered`.
     pub delivered: u64,
     /// `read`.
     pub read: u64,
     /// `failed`.
     pub failed: u64,
-    /// Answered.
+    /// With a reply.
     pub replies: u64,
 }
 
 impl StepCounts {
-    fn of(messages: &[Message], steps: impl Fn(&Message) -> Steps) -> Self {
+    fn count(messages: &[Message], steps: impl Fn(&Message) -> Steps) -> Self {
         let mut counts = Self::default();
         for steps in messages.iter().map(steps) {
-            counts.sent += u64::from(steps.has(Step::Sent));
-            counts.delivered += u64::from(steps.has(Step::Delivered) || steps.has(Step::Read));
-            counts.read += u64::from(steps.has(Step::Read));
-            counts.failed += u64::from(steps.has(Step::Failed));
-            counts.replies += u64::from(steps.has(Step::Reply));
+            counts.sent += u64::from(steps.contains(Step::Sent));
+            counts.delivered +=
+                u64::from(steps.contains(Step::Delivered) || steps.contains(Step::Read));
+            counts.read += u64::from(steps.contains(Step::Read));
+            counts.failed += u64::from(steps.contains(Step::Failed));
+            counts.replies += u64::from(steps.contains(Step::Reply));
         }
         counts
     }
@@ -80,7 +84,7 @@ impl Log {
     pub(crate) fn summary(&self) -> Summary {
         let messages = self.messages();
         let recipients =
-            messages.iter().map(|message| message.person).collect::<HashSet<_>>().len() as u64;
+            messages.iter().map(|message| message.user).collect::<HashSet<_>>().len() as u64;
         let accepted = messages.len() as u64;
         Summary {
             requests: self.requests,
@@ -88,14 +92,14 @@ impl Log {
             recipients,
             duplicates: accepted - recipients,
             repeated_callback_data: repeated_callback_data(messages),
-            answers_lost: messages.iter().filter(|message| message.answer_lost).count() as u64,
-            told: StepCounts::of(messages, |message| message.told),
-            acknowledged: StepCounts::of(messages, |message| message.acknowledged),
+            lost_responses: messages.iter().filter(|message| message.response_lost).count() as u64,
+            reported: StepCounts::count(messages, |message| message.reported),
+            acknowledged: StepCounts::count(messages, |message| message.acknowledged),
             refusals: self.refusals.clone(),
             violations: self.violations.clone(),
             inbound: self.inbound,
             webhook_requests: self.webhook_requests,
-            webhook_refusals: self.webhook_refusals,
+            webhook_failures: self.webhook_failures,
             peak_per_second: peak_per_second(messages),
             peak_recipients_per_day: peak_recipients_per_day(messages),
             shortest_pair_gap_ms: shortest_pair_gap(messages),
@@ -104,7 +108,8 @@ impl Log {
 }
 
 fn repeated_callback_data(messages: &[Message]) -> u64 {
-    let all: Vec<_> = messages.iter().filter_map(|message| message.opaque.as_deref()).collect();
+    let all: Vec<_> =
+        messages.iter().filter_map(|message| message.callback_data.as_deref()).collect();
     let distinct: HashSet<_> = all.iter().collect();
     (all.len() - distinct.len()) as u64
 }
@@ -113,8 +118,8 @@ fn peak_per_second(messages: &[Message]) -> u64 {
     let mut window = VecDeque::new();
     let mut peak = 0;
     for message in messages {
-        window.push_back(message.at);
-        while window.front().is_some_and(|at| at + SECOND_MS <= message.at) {
+        window.push_back(message.accepted_at);
+        while window.front().is_some_and(|at| at + SECOND_MS <= message.accepted_at) {
             window.pop_front();
         }
         peak = peak.max(window.len());
@@ -124,26 +129,27 @@ fn peak_per_second(messages: &[Message]) -> u64 {
 
 fn peak_recipients_per_day(messages: &[Message]) -> u64 {
     let mut window: VecDeque<&Message> = VecDeque::new();
-    let mut people: HashMap<u32, u32> = HashMap::new();
+    let mut users: HashMap<u32, u32> = HashMap::new();
     let mut peak = 0;
     for message in messages {
         window.push_back(message);
-        *people.entry(message.person).or_default() += 1;
-        while let Some(old) = window.pop_front_if(|old| old.at + DAY_MS <= message.at) {
-            leave(&mut people, old.person);
+        *users.entry(message.user).or_default() += 1;
+        while let Some(old) =
+            window.pop_front_if(|old| old.accepted_at + DAY_MS <= message.accepted_at)
+        {
+            remove_one(&mut users, old.user);
         }
-        peak = peak.max(people.len());
+        peak = peak.max(users.len());
     }
     peak as u64
 }
 
-fn leave(people: &mut HashMap<u32, u32>, person: u32) {
-    let left = people.get_mut(&person).map_or(0, |count| {
-        *count -= 1;
-        *count
-    });
-    if left == 0 {
-        people.remove(&person);
+fn remove_one(users: &mut HashMap<u32, u32>, user: u32) {
+    if let Entry::Occupied(mut messages) = users.entry(user) {
+        *messages.get_mut() -= 1;
+        if *messages.get() == 0 {
+            messages.remove();
+        }
     }
 }
 
@@ -152,8 +158,9 @@ fn shortest_pair_gap(messages: &[Message]) -> Option<u64> {
     messages
         .iter()
         .filter_map(|message| {
-            let before = last.insert((&message.number, message.person), message.at)?;
-            Some(message.at.saturating_sub(before))
+            let before =
+                last.insert((&message.phone_number_id, message.user), message.accepted_at)?;
+            Some(message.accepted_at.saturating_sub(before))
         })
         .min()
 }
@@ -163,42 +170,42 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::fate::Fate;
+    use crate::delivery_plan::DeliveryPlan;
     use crate::templates::Category;
 
-    fn message(at: u64, person: u32, opaque: &str) -> Message {
+    fn message(accepted_at: u64, user: u32, callback_data: &str) -> Message {
         Message {
-            at,
-            person,
+            accepted_at,
+            user,
             ordinal: 0,
             to: Arc::from("14155550101"),
-            number: Arc::from("1"),
-            opaque: Some(opaque.into()),
+            phone_number_id: Arc::from("1"),
+            callback_data: Some(callback_data.into()),
             template: None,
             category: Category::Service,
-            fate: Fate::default(),
-            told: Steps::default(),
+            plan: DeliveryPlan::default(),
+            reported: Steps::default(),
             acknowledged: Steps::default(),
-            answer_lost: false,
+            response_lost: false,
         }
     }
 
     #[test]
-    fn messages_are_counted_over_people_and_windows() {
+    fn the_summary_counts_recipients_duplicates_and_peaks() {
         let mut log = Log::default();
-        for (at, person, opaque) in
+        for (at, user, callback_data) in
             [(0, 1, "a"), (500, 2, "b"), (999, 3, "c"), (1000, 1, "a"), (DAY_MS, 4, "d")]
         {
-            log.push(message(at, person, opaque));
+            log.push(message(at, user, callback_data));
         }
-        log.tell(0, Step::Read);
+        log.mark_reported(0, Step::Read);
         let summary = log.summary();
         assert_eq!((summary.accepted, summary.recipients, summary.duplicates), (5, 4, 1));
         assert_eq!(summary.repeated_callback_data, 1);
         assert_eq!((summary.peak_per_second, summary.peak_recipients_per_day), (3, 4));
         assert_eq!(summary.shortest_pair_gap_ms, Some(1000));
         assert_eq!(
-            (summary.told.delivered, summary.told.read, summary.acknowledged.read),
+            (summary.reported.delivered, summary.reported.read, summary.acknowledged.read),
             (1, 1, 0)
         );
     }

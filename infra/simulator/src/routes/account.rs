@@ -1,59 +1,63 @@
-//! Accounts, numbers and tokens.
+//! Accounts, phone numbers, webhook subscriptions and tokens.
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Parameters, Shared, is_known};
+use super::auth::is_valid_token;
+use super::extract::{ApiResult, QueryParameters, SharedApp};
+use crate::app::App;
 use crate::config::Number;
 use crate::errors::ApiError;
-use crate::world::{Target, World};
+use crate::state::WebhookTarget;
 
 const SCOPES: [&str; 2] = ["whatsapp_business_messaging", "whatsapp_business_management"];
 
 pub(super) async fn phone_numbers(
-    State(world): Shared,
+    State(app): SharedApp,
     Path(waba_id): Path<String>,
-    Query(query): Parameters,
-) -> Answer {
-    let state = world.state();
-    state.account(&world.config, "get", &waba_id)?;
+    Query(query): QueryParameters,
+) -> ApiResult {
+    let state = app.state();
+    state.check_account(&app.config, "get", &waba_id)?;
     let fields = query.get("fields").map(String::as_str);
     let of_account = state.numbers.values().filter(|number| number.waba_id == waba_id);
-    let data: Vec<_> = of_account.map(|number| select(info(number), fields)).collect();
+    let data: Vec<_> =
+        of_account.map(|number| select_fields(number_json(number), fields)).collect();
     Ok(Json(json!({ "data": data, "paging": { "cursors": { "before": "MA", "after": "MA" } } })))
 }
 
-/// Whatever has this id: media, a template, an account or a number.
+/// The object with this id: a media file, a template, an account or a phone
+/// number.
 pub(super) async fn object(
-    State(world): Shared,
+    State(app): SharedApp,
     Path(id): Path<String>,
-    Query(query): Parameters,
-) -> Answer {
-    let now = world.now();
-    let mut state = world.state();
+    Query(query): QueryParameters,
+) -> ApiResult {
+    let now = app.now();
+    let mut state = app.state();
     let fields = query.get("fields").map(String::as_str);
     if let Some(media) = state.media.get(&id) {
-        return Ok(Json(media.info(&id, &world.url)));
+        return Ok(Json(media.info(&id, &app.url)));
     }
     if let Some(template) = state.templates.iter().find(|template| template.id == id) {
-        return Ok(Json(select(template.listed(now), fields)));
+        return Ok(Json(select_fields(template.to_json(now), fields)));
     }
-    if let Some(account) = account(&world, state.numbers.values(), &id) {
-        return Ok(Json(select(account, fields)));
+    if let Some(account) = account_json(&app, state.numbers.values(), &id) {
+        return Ok(Json(select_fields(account, fields)));
     }
-    let (_, number) = state.number(&world.config, "get", &id)?;
-    Ok(Json(select(info(&number), fields)))
+    let (_, number) = state.number(&app.config, "get", &id)?;
+    Ok(Json(select_fields(number_json(&number), fields)))
 }
 
-fn account<'a>(
-    world: &World,
+fn account_json<'a>(
+    app: &App,
     mut numbers: impl Iterator<Item = &'a Number>,
     id: &str,
 ) -> Option<Value> {
     let number = numbers.find(|number| number.waba_id == id).cloned();
-    let number = number.or_else(|| (id == world.config.waba_id).then(Number::default))?;
+    let number = number.or_else(|| (id == app.config.waba_id).then(Number::default))?;
     Some(json!({
         "id": id,
         "name": number.verified_name,
@@ -63,7 +67,7 @@ fn account<'a>(
     }))
 }
 
-fn info(number: &Number) -> Value {
+fn number_json(number: &Number) -> Value {
     let level = if number.throughput.is_some_and(|rate| rate > 80) { "HIGH" } else { "STANDARD" };
     json!({
         "id": number.id,
@@ -88,59 +92,63 @@ fn info(number: &Number) -> Value {
     })
 }
 
-/// Only the fields asked for, and always the id.
-fn select(object: Value, fields: Option<&str>) -> Value {
+/// The requested fields (a comma-separated list) and the id.
+fn select_fields(object: Value, fields: Option<&str>) -> Value {
     let (Value::Object(object), Some(fields)) = (&object, fields) else {
         return object;
     };
-    let wanted: Vec<&str> = fields.split(',').map(str::trim).collect();
-    let kept = object.iter().filter(|(name, _)| *name == "id" || wanted.contains(&name.as_str()));
-    kept.map(|(name, value)| (name.clone(), value.clone())).collect::<Map<_, _>>().into()
+    let requested: Vec<&str> = fields.split(',').map(str::trim).collect();
+    let selected =
+        object.iter().filter(|(name, _)| *name == "id" || requested.contains(&name.as_str()));
+    selected.map(|(name, value)| (name.clone(), value.clone())).collect::<Map<_, _>>().into()
 }
 
-/// Subscribes the app. A callback of its own must prove itself first.
+/// Subscribes the app to webhooks. A callback URL in the request must pass the
+/// verification request first.
 pub(super) async fn subscribe(
-    State(world): Shared,
+    State(app): SharedApp,
     Path(waba_id): Path<String>,
     body: Bytes,
-) -> Answer {
-    world.state().account(&world.config, "post", &waba_id)?;
+) -> ApiResult {
+    app.state().check_account(&app.config, "post", &waba_id)?;
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     if let Some(url) = body["override_callback_uri"].as_str() {
         let verify_token = body["verify_token"].as_str().unwrap_or_default().to_owned();
-        let target = Target { url: url.to_owned(), verify_token };
-        if !world.verify(&target).await {
-            return Err(ApiError::of(2200));
+        let target = WebhookTarget { url: url.to_owned(), verify_token };
+        if !app.verify(&target).await {
+            return Err(ApiError::new(2200));
         }
-        world.state().target = Some(target);
+        app.state().webhook_target = Some(target);
     }
     Ok(Json(json!({ "success": true })))
 }
 
-pub(super) async fn subscriptions(State(world): Shared, Path(waba_id): Path<String>) -> Answer {
-    world.state().account(&world.config, "get", &waba_id)?;
-    let app = json!({ "id": world.config.app_id, "name": "Simulated app" });
+pub(super) async fn subscriptions(State(app): SharedApp, Path(waba_id): Path<String>) -> ApiResult {
+    app.state().check_account(&app.config, "get", &waba_id)?;
+    let app = json!({ "id": app.config.app_id, "name": "Simulated app" });
     Ok(Json(json!({ "data": [{ "whatsapp_business_api_data": app }] })))
 }
 
-pub(super) async fn succeed() -> Json<Value> {
+pub(super) async fn success() -> Json<Value> {
     Json(json!({ "success": true }))
 }
 
-pub(super) async fn debug_token(State(world): Shared, Query(query): Parameters) -> Answer {
-    let token = query.get("input_token").ok_or_else(|| ApiError::required("input_token"))?;
-    let granular = |scope: &str| json!({ "scope": scope, "target_ids": [world.config.waba_id] });
+pub(super) async fn debug_token(State(app): SharedApp, Query(query): QueryParameters) -> ApiResult {
+    let token =
+        query.get("input_token").ok_or_else(|| ApiError::missing_parameter("input_token"))?;
+    let is_valid = is_valid_token(&app, token);
+    let granular = |scope: &str| json!({ "scope": scope, "target_ids": [app.config.waba_id] });
     let mut data = json!({
-        "app_id": world.config.app_id,
+        "app_id": app.config.app_id,
         "type": "SYSTEM_USER",
         "application": "Simulated app",
-        "is_valid": is_known(&world, token),
+        "is_valid": is_valid,
         "expires_at": 0,
         "data_access_expires_at": 0,
         "scopes": SCOPES,
         "granular_scopes": SCOPES.map(granular),
     });
-    if !is_known(&world, token) {
+    if !is_valid {
         data["scopes"] = json!([]);
         data["granular_scopes"] = json!([]);
         data["error"] = json!({ "code": 190, "message": "Invalid OAuth access token." });

@@ -1,4 +1,4 @@
-//! The simulator's own paths, for tests and people. They need no token.
+//! The simulator's control API. It needs no access token.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -14,21 +14,23 @@ use futures::{Stream, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Shared;
+use super::extract::SharedApp;
+use crate::app::App;
 use crate::behaviour::Behaviour;
 use crate::config::{Limits, Number};
-use crate::inbound::InboundMessage;
+use crate::event_queue::Change;
+use crate::inbound::{InboundMessage, MarketingPreference};
 use crate::log::Summary;
-use crate::queue::Change;
-use crate::world::{Target, World};
+use crate::state::WebhookTarget;
 
-const PAGE: usize = 500;
+/// Log entries read under one lock.
+const PAGE_SIZE: usize = 500;
 
-pub(super) fn router() -> Router<Arc<World>> {
+pub(super) fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/_simulator/inbound", post(inbound))
         .route("/_simulator/preferences", post(preferences))
-        .route("/_simulator/event", post(event))
+        .route("/_simulator/event", post(account_event))
         .route("/_simulator/templates", post(template))
         .route("/_simulator/numbers", post(number))
         .route("/_simulator/config", get(settings).post(configure))
@@ -36,29 +38,21 @@ pub(super) fn router() -> Router<Arc<World>> {
         .route("/_simulator/summary", get(summary))
 }
 
-async fn inbound(State(world): Shared, Json(message): Json<InboundMessage>) -> Json<Value> {
-    let now = world.now();
-    Json(json!({ "id": world.state().send_inbound(now, &message) }))
+async fn inbound(State(app): SharedApp, Json(message): Json<InboundMessage>) -> Json<Value> {
+    let now = app.now();
+    Json(json!({ "id": app.state().send_inbound(now, &message) }))
 }
 
 #[derive(Deserialize)]
 struct Preference {
     phone: String,
-    /// `stop` or `resume`.
-    value: Choice,
+    value: MarketingPreference,
 }
 
-#[derive(Deserialize, PartialEq)]
-#[serde(rename_all = "snake_case")]
-enum Choice {
-    Stop,
-    Resume,
-}
-
-async fn preferences(State(world): Shared, Json(preference): Json<Preference>) -> Json<Value> {
-    let now = world.now();
-    world.state().prefer(now, &preference.phone, preference.value == Choice::Stop);
-    done()
+async fn preferences(State(app): SharedApp, Json(preference): Json<Preference>) -> Json<Value> {
+    let now = app.now();
+    app.state().set_preference(now, &preference.phone, preference.value);
+    success()
 }
 
 #[derive(Deserialize)]
@@ -68,27 +62,27 @@ struct AccountEvent {
     waba_id: Option<String>,
 }
 
-async fn event(State(world): Shared, Json(event): Json<AccountEvent>) -> Json<Value> {
-    let now = world.now();
-    let waba_id = event.waba_id.unwrap_or_else(|| world.config.waba_id.clone());
+async fn account_event(State(app): SharedApp, Json(event): Json<AccountEvent>) -> Json<Value> {
+    let now = app.now();
+    let waba_id = event.waba_id.unwrap_or_else(|| app.config.waba_id.clone());
     let change = Change { waba_id, field: event.field, value: event.value };
-    world.state().announce(now, change);
-    done()
+    app.state().queue_change(now, change);
+    success()
 }
 
-async fn template(State(world): Shared, Json(template): Json<Value>) -> Response {
-    match world.state().add_template(template) {
-        Ok(()) => done().into_response(),
-        Err(problem) => refused(problem),
+async fn template(State(app): SharedApp, Json(template): Json<Value>) -> Response {
+    match app.state().add_template(template) {
+        Ok(()) => success().into_response(),
+        Err(error) => bad_request(error),
     }
 }
 
-async fn number(State(world): Shared, Json(number): Json<Number>) -> Json<Value> {
-    world.state().add_number(number);
-    done()
+async fn number(State(app): SharedApp, Json(number): Json<Number>) -> Json<Value> {
+    app.state().add_number(number);
+    success()
 }
 
-/// What can be changed while the simulator runs.
+/// The settings that may change while the simulator runs.
 #[derive(Deserialize, Serialize)]
 struct Settings {
     behaviour: Behaviour,
@@ -98,41 +92,41 @@ struct Settings {
 }
 
 impl Settings {
-    fn of(world: &World) -> Self {
-        let state = world.state();
-        let target = state.target.clone();
+    fn of(app: &App) -> Self {
+        let state = app.state();
+        let target = state.webhook_target.clone();
         Self {
             behaviour: (*state.behaviour).clone(),
             limits: state.limits.clone(),
             webhook_url: target.as_ref().map(|target| target.url.clone()),
             verify_token: target
-                .map_or_else(|| world.config.verify_token.clone(), |target| target.verify_token),
+                .map_or_else(|| app.config.verify_token.clone(), |target| target.verify_token),
         }
     }
 
-    fn apply(self, world: &World) {
+    fn apply(self, app: &App) {
         let verify_token = self.verify_token;
-        let mut state = world.state();
+        let mut state = app.state();
         state.set_behaviour(self.behaviour);
         state.limits = self.limits;
-        state.target = self.webhook_url.map(|url| Target { url, verify_token });
+        state.webhook_target = self.webhook_url.map(|url| WebhookTarget { url, verify_token });
     }
 }
 
-async fn settings(State(world): Shared) -> Json<Settings> {
-    Json(Settings::of(&world))
+async fn settings(State(app): SharedApp) -> Json<Settings> {
+    Json(Settings::of(&app))
 }
 
-/// Changes the settings that are named, however deep, and leaves the others.
-async fn configure(State(world): Shared, Json(changes): Json<Value>) -> Response {
-    let mut settings = json!(Settings::of(&world));
+/// Merges the request's JSON into the settings. Absent fields keep their values.
+async fn configure(State(app): SharedApp, Json(changes): Json<Value>) -> Response {
+    let mut settings = json!(Settings::of(&app));
     merge(&mut settings, changes);
     match serde_json::from_value::<Settings>(settings.clone()) {
         Ok(valid) => {
-            valid.apply(&world);
+            valid.apply(&app);
             Json(settings).into_response()
         }
-        Err(problem) => refused(&problem.to_string()),
+        Err(error) => bad_request(&error.to_string()),
     }
 }
 
@@ -147,35 +141,35 @@ fn merge(into: &mut Value, changes: Value) {
     }
 }
 
-async fn summary(State(world): Shared) -> Json<Summary> {
-    Json(world.state().log.summary())
+async fn summary(State(app): SharedApp) -> Json<Summary> {
+    Json(app.state().log.summary())
 }
 
 #[derive(Deserialize)]
-struct From {
+struct LogQuery {
     #[serde(default)]
     from: usize,
 }
 
-/// The log as JSON lines, from one entry on, read a page at a time.
-async fn log(State(world): Shared, Query(From { from }): Query<From>) -> Response {
-    let lines = Body::from_stream(pages(world, from));
+/// Streams the log as JSON Lines, from the entry with index `from`.
+async fn log(State(app): SharedApp, Query(LogQuery { from }): Query<LogQuery>) -> Response {
+    let lines = Body::from_stream(pages(app, from));
     ([(CONTENT_TYPE, "application/x-ndjson")], lines).into_response()
 }
 
-fn pages(world: Arc<World>, from: usize) -> impl Stream<Item = Result<String, Infallible>> {
+fn pages(app: Arc<App>, from: usize) -> impl Stream<Item = Result<String, Infallible>> {
     stream::unfold(from, move |from| {
-        let entries = world.state().log.page(from, PAGE, world.config.seed);
+        let entries = app.state().log.page(from, PAGE_SIZE, app.config.seed);
         let lines: String = entries.iter().map(|entry| json!(entry).to_string() + "\n").collect();
         let next = (!entries.is_empty()).then_some((Ok(lines), from + entries.len()));
         async { next }
     })
 }
 
-fn done() -> Json<Value> {
+fn success() -> Json<Value> {
     Json(json!({ "success": true }))
 }
 
-fn refused(problem: &str) -> Response {
-    (StatusCode::BAD_REQUEST, Json(json!({ "problem": problem }))).into_response()
+fn bad_request(error: &str) -> Response {
+    (StatusCode::BAD_REQUEST, Json(json!({ "problem": error }))).into_response()
 }

@@ -1,6 +1,5 @@
-//! Sending.
+//! The message endpoints.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -10,60 +9,59 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use tokio::time::sleep;
 
-use super::Shared;
-use crate::acceptance::Receipt;
-use crate::dice::Dice;
-use crate::listener::Fuse;
+use super::extract::SharedApp;
+use crate::app::App;
+use crate::listener::AbortHandle;
+use crate::rng::Rng;
+use crate::send::{SendRequest, SendResponse};
 use crate::validate::Endpoint;
-use crate::world::World;
 
 pub(super) async fn send(
-    State(world): Shared,
+    State(app): SharedApp,
     Path(id): Path<String>,
-    ConnectInfo(fuse): ConnectInfo<Fuse>,
+    ConnectInfo(connection): ConnectInfo<AbortHandle>,
     body: Bytes,
 ) -> Response {
-    answer(&world, &id, Endpoint::Messages, &fuse, &body).await
+    let endpoint = Endpoint::Messages;
+    let request = SendRequest { phone_number_id: &id, endpoint, body: &body };
+    respond(&app, &request, &connection).await
 }
 
 pub(super) async fn send_marketing(
-    State(world): Shared,
+    State(app): SharedApp,
     Path(id): Path<String>,
-    ConnectInfo(fuse): ConnectInfo<Fuse>,
+    ConnectInfo(connection): ConnectInfo<AbortHandle>,
     body: Bytes,
 ) -> Response {
-    answer(&world, &id, Endpoint::MarketingMessages, &fuse, &body).await
+    let endpoint = Endpoint::MarketingMessages;
+    let request = SendRequest { phone_number_id: &id, endpoint, body: &body };
+    respond(&app, &request, &connection).await
 }
 
-async fn answer(
-    world: &Arc<World>,
-    id: &str,
-    endpoint: Endpoint,
-    fuse: &Fuse,
-    body: &[u8],
-) -> Response {
-    let receipt = world.receive(id, endpoint, body);
-    linger(world).await;
-    match receipt {
-        Ok(Receipt::Answer(value)) => Json(value).into_response(),
-        Ok(Receipt::Lost) => {
-            fuse.blow();
+async fn respond(app: &App, request: &SendRequest<'_>, connection: &AbortHandle) -> Response {
+    let response = app.send(request);
+    wait_for_latency(app).await;
+    match response {
+        Ok(SendResponse::Body(body)) => Json(body).into_response(),
+        Ok(SendResponse::Lost) => {
+            connection.abort();
             ().into_response()
         }
         Err(error) => error.into_response(),
     }
 }
 
-/// Waits as long as an answer is to take.
-async fn linger(world: &World) {
+async fn wait_for_latency(app: &App) {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    let behaviour = Arc::clone(&world.state().behaviour);
-    let faults = &behaviour.faults;
-    let mut dice =
-        Dice::new(world.config.seed, "latency", "", COUNT.fetch_add(1, Ordering::Relaxed));
-    let jitter = dice.below(faults.latency_jitter_ms as usize + 1) as u64;
-    let wait = Duration::from_millis(faults.latency_ms + jitter);
-    if !wait.is_zero() {
-        sleep(wait).await;
+    let (latency_ms, jitter_ms) = {
+        let faults = &app.state().behaviour.faults;
+        (faults.latency_ms, faults.latency_jitter_ms)
+    };
+    let ordinal = COUNT.fetch_add(1, Ordering::Relaxed);
+    let mut rng = Rng::new(app.config.seed, "latency", "", ordinal);
+    let jitter_ms = rng.below(jitter_ms as usize + 1) as u64;
+    let latency = Duration::from_millis(latency_ms + jitter_ms);
+    if !latency.is_zero() {
+        sleep(latency).await;
     }
 }

@@ -1,6 +1,7 @@
-//! Whether a message is one Meta would take, in the order Meta looks.
+//! Validates send requests, in Meta's order.
 
 mod content;
+mod context;
 mod interactive;
 mod template;
 
@@ -9,113 +10,105 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::errors::ApiError;
-use crate::people::Addressee;
-use crate::templates::{Category, Templates};
+use crate::recipient::Recipient;
+use crate::templates::Category;
 
-const OPAQUE_LIMIT: usize = 512;
+pub(crate) use context::ValidationContext;
 
-type Checked = Result<(), ApiError>;
+/// In characters.
+const CALLBACK_DATA_LIMIT: usize = 512;
 
-/// What validation looks things up in.
-pub(crate) struct Rules<'a> {
-    pub(crate) templates: &'a Templates,
-    pub(crate) strict_templates: bool,
-    pub(crate) seed: u64,
-    pub(crate) rewrite_wa_ids: bool,
-    pub(crate) now: u64,
-}
-
-/// The path a message came by.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Endpoint {
     Messages,
     MarketingMessages,
 }
 
-/// A message that may be sent.
+/// A valid message.
 #[derive(Debug)]
-pub(crate) struct Outgoing {
-    pub(crate) addressee: Addressee,
-    pub(crate) opaque: Option<Box<str>>,
+pub(crate) struct OutgoingMessage {
+    pub(crate) recipient: Recipient,
+    pub(crate) callback_data: Option<Box<str>>,
     pub(crate) template: Option<Arc<str>>,
     pub(crate) category: Category,
     pub(crate) reaction: bool,
 }
 
-/// What a request to the messages path asks for.
+/// A valid request to a message endpoint.
 #[derive(Debug)]
 pub(crate) enum Request {
-    Message(Box<Outgoing>),
+    Message(Box<OutgoingMessage>),
     ReadReceipt,
 }
 
-/// Reads and checks a request.
+/// Parses and validates a request.
 pub(crate) fn request(
     body: &Value,
     endpoint: Endpoint,
-    rules: &Rules,
+    context: &ValidationContext,
 ) -> Result<Request, ApiError> {
     if body["messaging_product"] != "whatsapp" {
-        return Err(ApiError::required("messaging_product"));
+        return Err(ApiError::missing_parameter("messaging_product"));
     }
     if body.get("status").is_some() {
         return read_receipt(body);
     }
-    let addressee = Addressee::of(body, rules.seed, rules.rewrite_wa_ids)?;
-    let opaque = opaque(body)?;
-    let kind = kind(body, endpoint)?;
-    let (template, category) = content(body, kind, &addressee, rules)?;
-    Ok(Request::Message(Box::new(Outgoing {
-        addressee,
-        opaque,
+    let recipient = Recipient::parse(body, context.seed, context.rewrite_wa_ids)?;
+    let callback_data = callback_data(body)?;
+    let kind = message_type(body, endpoint)?;
+    let (template, category) = check_content(body, kind, &recipient, context)?;
+    Ok(Request::Message(Box::new(OutgoingMessage {
+        recipient,
+        callback_data,
         template,
-        category: billed(category, endpoint)?,
+        category: billing_category(category, endpoint)?,
         reaction: kind == "reaction",
     })))
 }
 
 fn read_receipt(body: &Value) -> Result<Request, ApiError> {
     if body["status"] != "read" {
-        return Err(ApiError::with(131_009, "status must be 'read'"));
+        return Err(ApiError::with_details(131_009, "status must be 'read'"));
     }
     content::text(body, "message_id", "message_id", usize::MAX)?;
     Ok(Request::ReadReceipt)
 }
 
-fn opaque(body: &Value) -> Result<Option<Box<str>>, ApiError> {
+fn callback_data(body: &Value) -> Result<Option<Box<str>>, ApiError> {
     match body.get("biz_opaque_callback_data") {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(data)) if data.chars().count() <= OPAQUE_LIMIT => {
+        Some(Value::String(data)) if data.chars().count() <= CALLBACK_DATA_LIMIT => {
             Ok(Some(data.as_str().into()))
         }
-        Some(_) => Err(ApiError::with(
+        Some(_) => Err(ApiError::with_details(
             131_009,
             format!(
-                "biz_opaque_callback_data must be a string of at most {OPAQUE_LIMIT} characters"
+                "biz_opaque_callback_data must be a string of at most {CALLBACK_DATA_LIMIT} characters"
             ),
         )),
     }
 }
 
-fn kind(body: &Value, endpoint: Endpoint) -> Result<&str, ApiError> {
+fn message_type(body: &Value, endpoint: Endpoint) -> Result<&str, ApiError> {
     let kind = body.get("type").map_or(Some("text"), Value::as_str);
-    let kind = kind.ok_or_else(|| ApiError::with(131_009, "type must be a string"))?;
+    let kind = kind.ok_or_else(|| ApiError::with_details(131_009, "type must be a string"))?;
     if endpoint == Endpoint::MarketingMessages && kind != "template" {
-        return Err(ApiError::of(131_055));
+        return Err(ApiError::new(131_055));
     }
     Ok(kind)
 }
 
-/// Checks the object named like the type.
-fn content(
+/// Checks the object named like the type. Returns the template's name and the
+/// message's category.
+fn check_content(
     body: &Value,
     kind: &str,
-    addressee: &Addressee,
-    rules: &Rules,
+    recipient: &Recipient,
+    context: &ValidationContext,
 ) -> Result<(Option<Arc<str>>, Category), ApiError> {
     let object = &body[kind];
-    if content::KINDS.contains(&kind) && object.is_null() {
-        return Err(content::mandatory(kind, kind));
+    if content::TYPES.contains(&kind) && object.is_null() {
+        return Err(content::missing_object(kind));
     }
     match kind {
         "text" => content::plain_text(object)?,
@@ -124,18 +117,19 @@ fn content(
         "contacts" => content::contacts(object)?,
         "reaction" => content::reaction(object)?,
         "interactive" => interactive::check(object)?,
-        "template" => return template::check(object, addressee, rules),
-        _ => return Err(ApiError::of(131_051)),
+        "template" => return template::check(object, recipient, context),
+        _ => return Err(ApiError::new(131_051)),
     }
     Ok((None, Category::Service))
 }
 
-/// The category a message is billed as; the marketing path takes no other.
-fn billed(category: Category, endpoint: Endpoint) -> Result<Category, ApiError> {
+/// The category that Meta bills. The marketing endpoint accepts only marketing
+/// templates.
+fn billing_category(category: Category, endpoint: Endpoint) -> Result<Category, ApiError> {
     match endpoint {
         Endpoint::Messages => Ok(category),
         Endpoint::MarketingMessages if category.is_marketing() => Ok(Category::MarketingLite),
-        Endpoint::MarketingMessages => Err(ApiError::of(134_100)),
+        Endpoint::MarketingMessages => Err(ApiError::new(134_100)),
     }
 }
 
@@ -144,17 +138,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::templates::Templates;
 
     fn code(body: &Value, endpoint: Endpoint) -> u32 {
         let templates = Templates::default();
-        let rules = Rules {
+        let context = ValidationContext {
             templates: &templates,
             strict_templates: false,
             seed: 1,
             rewrite_wa_ids: false,
             now: 0,
         };
-        request(body, endpoint, &rules).map_or_else(|error| error.code, |_| 200)
+        request(body, endpoint, &context).map_or_else(|error| error.code, |_| 200)
     }
 
     fn message(fields: Value) -> Value {
@@ -165,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_is_checked() {
+    fn each_message_type_is_validated() {
         let cases = [
             (200, json!({ "text": { "body": "hello" } })),
             (100, json!({ "type": "text" })),
@@ -187,7 +182,7 @@ mod tests {
             (131_008, json!({ "type": "contacts", "contacts": [{ "name": {} }] })),
             (200, json!({ "type": "reaction", "reaction": { "message_id": "w", "emoji": "" } })),
             (131_008, json!({ "type": "reaction", "reaction": { "emoji": "x" } })),
-            (131_051, json!({ "type": "poem", "poem": {} })),
+            (131_051, json!({ "type": "unknown", "unknown": {} })),
             (
                 131_009,
                 json!({ "text": { "body": "x" }, "biz_opaque_callback_data": "x".repeat(513) }),
@@ -203,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn only_marketing_templates_go_by_the_marketing_path() {
+    fn the_marketing_endpoint_accepts_only_marketing_templates() {
         let text = message(json!({ "type": "text", "text": { "body": "x" } }));
         assert_eq!(code(&text, Endpoint::MarketingMessages), 131_055);
         let template = message(json!({

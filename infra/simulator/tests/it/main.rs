@@ -1,8 +1,8 @@
-//! The simulator through its front door: real requests, real webhooks.
+//! The simulator over HTTP, with real requests and real webhooks.
 
 mod faults;
+mod fixture;
 mod log;
 mod management;
 mod sending;
-mod stage;
 mod webhooks;

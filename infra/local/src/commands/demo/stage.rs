@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use carillon::ids::IdSource;
 use carillon::time::{Clock, TimeZone, Timestamp, system_time};
-use carillon_engines::Place;
+use carillon_engines::Storage;
 use carillon_local::{Home, Host, HostConfig};
 use secrecy::SecretString;
 use serde_json::Value;
@@ -74,7 +74,7 @@ impl Stage {
     /// Waits until everything that is due has happened and is counted: batches
     /// are sent, webhooks are taken. Tells whether it has..
     pub(super) async fn settle(&self) -> Result<bool, CommandError> {
-        let settled = self.host.is_sent().await? && self.simulator.idle();
+        let settled = self.host.is_sent().await? && self.simulator.due_events_acknowledged();
         if settled {
             self.host.counted().await;
         } else {
@@ -93,16 +93,16 @@ impl Stage {
 fn belongings(
     keep: Option<&Path>,
     ids: &IdSource,
-) -> Result<(Place, SecretString, SecretString), CommandError> {
+) -> Result<(Storage, SecretString, SecretString), CommandError> {
     let Some(folder) = keep else {
         let secrets_key = BASE64_STANDARD.encode(ids.bytes::<32>());
-        return Ok((Place::Memory, carillon::key::generate(ids).into(), secrets_key.into()));
+        return Ok((Storage::Temporary, carillon::key::generate(ids).into(), secrets_key.into()));
     };
     if folder.join("table.sqlite").exists() {
         return Err(CommandError::NotEmpty(folder.to_owned()));
     }
     let home = Home::open(folder)?;
-    let place = Place::Folder(folder.to_owned());
+    let place = Storage::Folder(folder.to_owned());
     Ok((place, home.admin_key(None, ids)?, home.secrets_key(None, ids)?))
 }
 

@@ -9,7 +9,7 @@ fn templates() -> Templates {
         json!({ "name": "plain", "components": [
             { "type": "BODY", "text": "{{1}} {{2}} {{3}}" },
         ]}),
-        json!({ "name": "picture", "components": [
+        json!({ "name": "image", "components": [
             { "type": "HEADER", "format": "IMAGE" },
             { "type": "BODY", "text": "Hello" },
             { "type": "BUTTONS", "buttons": [
@@ -23,16 +23,16 @@ fn templates() -> Templates {
         json!({ "name": "code", "category": "AUTHENTICATION", "components": [
             { "type": "BODY" }, { "type": "BUTTONS", "buttons": [{ "type": "OTP" }] },
         ]}),
-        json!({ "name": "resting", "status": "PAUSED" }),
+        json!({ "name": "paused", "status": "PAUSED" }),
     ] {
-        templates.put(Template::read(template, 1).unwrap());
+        templates.insert(Template::parse(template, 1).unwrap());
     }
     templates
 }
 
 fn send(name: &str, components: &Value, to: &Value) -> Result<Category, ApiError> {
     let templates = templates();
-    let rules = Rules {
+    let context = ValidationContext {
         templates: &templates,
         strict_templates: true,
         seed: 1,
@@ -40,34 +40,34 @@ fn send(name: &str, components: &Value, to: &Value) -> Result<Category, ApiError
         now: 0,
     };
     let object = json!({ "name": name, "language": { "code": "en_US" }, "components": components });
-    let addressee = Addressee::of(to, 1, false).unwrap();
-    check(&object, &addressee, &rules).map(|(_, category)| category)
+    let recipient = Recipient::parse(to, 1, false).unwrap();
+    check(&object, &recipient, &context).map(|(_, category)| category)
 }
 
-fn refusal(name: &str, components: &Value) -> ApiError {
+fn refused(name: &str, components: &Value) -> ApiError {
     send(name, components, &json!({ "to": "+14155550101" })).unwrap_err()
 }
 
-fn words(count: usize) -> Value {
+fn body(count: usize) -> Value {
     json!({ "type": "body", "parameters": vec![json!({ "type": "text", "text": "x" }); count] })
 }
 
-fn picture() -> Value {
+fn image_header() -> Value {
     json!({ "type": "header", "parameters": [{ "type": "image", "image": { "id": "1" } }] })
 }
 
-fn link(index: &Value) -> Value {
+fn url_button(index: &Value) -> Value {
     let parameters = json!([{ "type": "text", "text": "x" }]);
     json!({ "type": "button", "sub_type": "url", "index": index, "parameters": parameters })
 }
 
 #[test]
-fn errors_carry_the_details_that_were_captured() {
+fn errors_carry_metas_details() {
     let cases = [
         ("nope", json!([]), 132_001, "template name (nope) does not exist in en_US"),
         (
             "plain",
-            json!([words(1)]),
+            json!([body(1)]),
             132_000,
             "body: number of localizable_params (1) does not match the expected number of params (3)",
         ),
@@ -77,37 +77,32 @@ fn errors_carry_the_details_that_were_captured() {
             100,
             "Parameter 'text' is mandatory for component parameter type 'text'",
         ),
+        ("image", json!([]), 132_012, "header: Format mismatch, expected IMAGE, received UNKNOWN"),
         (
-            "picture",
-            json!([]),
-            132_012,
-            "header: Format mismatch, expected IMAGE, received UNKNOWN",
-        ),
-        (
-            "picture",
+            "image",
             json!([{ "type": "header", "parameters": [{ "type": "text", "text": "x" }] }]),
             132_012,
             "header: Format mismatch, expected IMAGE, received TEXT",
         ),
         (
-            "picture",
+            "image",
             json!([{ "type": "header", "parameters": [{ "type": "image", "image": {} }] }]),
             132_018,
             "Either one of media ID or link must be present",
         ),
         (
-            "picture",
-            json!([picture()]),
+            "image",
+            json!([image_header()]),
             131_008,
-            "buttons: Button at index 1 of type Url requires a parameter",
+            "buttons: TemplateButton at index 1 of type Url requires a parameter",
         ),
         (
-            "picture",
-            json!([picture(), { "type": "button", "sub_type": "quick_reply", "index": 1 }]),
+            "image",
+            json!([image_header(), { "type": "button", "sub_type": "quick_reply", "index": 1 }]),
             132_018,
-            "buttons: Button at index 1 must be of type Url",
+            "buttons: TemplateButton at index 1 must be of type Url",
         ),
-        ("named", json!([words(1)]), 100, "Parameter name is missing or empty"),
+        ("named", json!([body(1)]), 100, "Parameter name is missing or empty"),
         (
             "named",
             json!([{ "type": "body", "parameters": [
@@ -119,28 +114,28 @@ fn errors_carry_the_details_that_were_captured() {
     ];
     for (name, components, code, details) in cases {
         assert_eq!(
-            refusal(name, &components),
-            ApiError::with(code, details),
+            refused(name, &components),
+            ApiError::with_details(code, details),
             "{name} {components}"
         );
     }
 }
 
 #[test]
-fn what_fits_passes() {
+fn matching_parameters_are_accepted() {
     let to = json!({ "to": "+14155550101" });
-    assert!(send("plain", &json!([words(3)]), &to).is_ok());
+    assert!(send("plain", &json!([body(3)]), &to).is_ok());
     for index in [json!("1"), json!(1)] {
-        assert!(send("picture", &json!([picture(), link(&index)]), &to).is_ok());
+        assert!(send("image", &json!([image_header(), url_button(&index)]), &to).is_ok());
     }
-    let code = json!([words(1), link(&json!(0))]);
+    let code = json!([body(1), url_button(&json!(0))]);
     assert_eq!(send("code", &code, &to), Ok(Category::Authentication));
 }
 
 #[test]
-fn a_code_needs_a_phone_and_a_paused_template_rests() {
-    let code = json!([words(1), link(&json!(0))]);
+fn an_authentication_template_needs_a_phone_number_and_a_paused_template_is_refused() {
+    let code = json!([body(1), url_button(&json!(0))]);
     let to_user = json!({ "recipient": "US.1" });
     assert_eq!(send("code", &code, &to_user).unwrap_err().code, 131_062);
-    assert_eq!(refusal("resting", &json!([])).code, 132_015);
+    assert_eq!(refused("paused", &json!([])).code, 132_015);
 }

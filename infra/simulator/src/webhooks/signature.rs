@@ -1,12 +1,12 @@
-//! The bytes Meta sends, and its signature over them.
+//! Meta's escaping of webhook bodies, and its signature over them.
 
 use std::fmt::Write;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// JSON with everything beyond ASCII written as `\uXXXX`, in lower-case hex.
-pub(crate) fn escape(json: &str) -> String {
+/// Escapes non-ASCII characters as `\uXXXX` in lower-case hex, as Meta does.
+pub(crate) fn escape_non_ascii(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for character in json.chars() {
         if character.is_ascii() {
@@ -33,15 +33,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_known_body_has_its_known_signature() {
+    fn the_signature_matches_a_known_value() {
         let body = br#"{"object":"whatsapp_business_account","entry":[]}"#;
         let expected = "sha256=dec6a680679a968e7e0319355b23599cbfc54502c0784668e9618baa0c633756";
         assert_eq!(header("test_app_secret", body), expected);
     }
 
     #[test]
-    fn what_is_not_ascii_is_escaped_in_lower_case() {
-        let escaped = escape("{\"a\":\"Hola ñ 你好 😀\"}");
+    fn non_ascii_characters_are_escaped_in_lower_case() {
+        let escaped = escape_non_ascii("{\"a\":\"Hola ñ 你好 😀\"}");
         assert_eq!(escaped, r#"{"a":"Hola \u00f1 \u4f60\u597d \ud83d\ude00"}"#);
         let read: serde_json::Value = serde_json::from_str(&escaped).unwrap();
         assert_eq!(read["a"], "Hola ñ 你好 😀");

@@ -1,4 +1,4 @@
-//! A sender, a webhook receiver and a clock to play with.
+//! A simulator with a webhook receiver, a manual clock and an HTTP client.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,12 +15,12 @@ use whatsapp_simulator::{Behaviour, Clock, Config, Simulator};
 pub(crate) const NUMBER: &str = "800000000000001";
 pub(crate) const PHONE: &str = "+14155550101";
 
-/// A webhook receiver that keeps what it accepts.
+/// A webhook receiver that stores the requests it accepts.
 #[derive(Clone, Default)]
 pub(crate) struct Receiver {
-    pub(crate) accepted: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
-    /// How many requests it will still refuse.
-    pub(crate) refuses: Arc<AtomicUsize>,
+    pub(crate) requests: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
+    /// How many of the next requests to refuse with 500.
+    pub(crate) to_refuse: Arc<AtomicUsize>,
     pub(crate) refused: Arc<AtomicUsize>,
 }
 
@@ -35,11 +35,11 @@ impl Receiver {
     }
 
     pub(crate) fn bodies(&self) -> Vec<Value> {
-        let accepted = self.accepted.lock().unwrap();
-        accepted.iter().map(|(_, body)| serde_json::from_slice(body).unwrap()).collect()
+        let requests = self.requests.lock().unwrap();
+        requests.iter().map(|(_, body)| serde_json::from_slice(body).unwrap()).collect()
     }
 
-    /// The values of all changes of one field.
+    /// The values of all changes with this field.
     pub(crate) fn values(&self, field: &str) -> Vec<Value> {
         let mut values = Vec::new();
         for body in self.bodies() {
@@ -67,10 +67,10 @@ impl Receiver {
         self.items("messages")
     }
 
-    /// The statuses' words, in the order they came.
-    pub(crate) fn words(&self) -> Vec<String> {
-        let word = |status: &Value| status["status"].as_str().unwrap().to_owned();
-        self.statuses().iter().map(word).collect()
+    /// The `status` fields, in the order of arrival.
+    pub(crate) fn status_names(&self) -> Vec<String> {
+        let name = |status: &Value| status["status"].as_str().unwrap().to_owned();
+        self.statuses().iter().map(name).collect()
     }
 }
 
@@ -85,21 +85,21 @@ async fn verify(
 
 async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> StatusCode {
     let refuse = receiver
-        .refuses
+        .to_refuse
         .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
     if refuse.is_ok() {
         receiver.refused.fetch_add(1, Ordering::SeqCst);
         return StatusCode::INTERNAL_SERVER_ERROR;
     }
-    receiver.accepted.lock().unwrap().push((headers, body));
+    receiver.requests.lock().unwrap().push((headers, body));
     StatusCode::OK
 }
 
-/// A clock that only moves when told to.
+/// A clock that moves only in [`ManualClock::advance`].
 #[derive(Clone)]
-pub(crate) struct StillClock(Arc<AtomicU64>);
+pub(crate) struct ManualClock(Arc<AtomicU64>);
 
-impl StillClock {
+impl ManualClock {
     pub(crate) fn new() -> Self {
         Self(Arc::new(AtomicU64::new(1_792_000_000_000)))
     }
@@ -114,21 +114,20 @@ impl StillClock {
     }
 }
 
-/// A simulator whose webhooks are received, on a still clock.
-pub(crate) struct Stage {
+pub(crate) struct Fixture {
     pub(crate) simulator: Simulator,
     pub(crate) receiver: Receiver,
-    pub(crate) clock: StillClock,
+    pub(crate) clock: ManualClock,
     pub(crate) http: reqwest::Client,
 }
 
-impl Stage {
+impl Fixture {
     pub(crate) async fn with(behaviour: Behaviour) -> Self {
         Self::new(Config { behaviour, ..Config::default() }).await
     }
 
     pub(crate) async fn new(config: Config) -> Self {
-        let (clock, receiver) = (StillClock::new(), Receiver::default());
+        let (clock, receiver) = (ManualClock::new(), Receiver::default());
         let url = receiver.start().await;
         let config = Config { clock: clock.clock(), webhook_url: Some(url), ..config };
         Self {
@@ -145,7 +144,7 @@ impl Stage {
 
     pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
         let request = self.http.get(self.url(path)).bearer_auth("t");
-        Self::answer(request).await.unwrap()
+        Self::response(request).await.unwrap()
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
@@ -153,43 +152,43 @@ impl Stage {
     }
 
     pub(crate) async fn try_post(&self, path: &str, body: &Value) -> reqwest::Result<(u16, Value)> {
-        Self::answer(self.http.post(self.url(path)).bearer_auth("t").json(body)).await
+        Self::response(self.http.post(self.url(path)).bearer_auth("t").json(body)).await
     }
 
     pub(crate) async fn control(&self, path: &str, body: &Value) -> (u16, Value) {
         let url = format!("{}/_simulator/{path}", self.simulator.url());
-        Self::answer(self.http.post(url).json(body)).await.unwrap()
+        Self::response(self.http.post(url).json(body)).await.unwrap()
     }
 
-    async fn answer(request: reqwest::RequestBuilder) -> reqwest::Result<(u16, Value)> {
-        let answer = request.send().await?;
-        Ok((answer.status().as_u16(), answer.json().await?))
+    async fn response(request: reqwest::RequestBuilder) -> reqwest::Result<(u16, Value)> {
+        let response = request.send().await?;
+        Ok((response.status().as_u16(), response.json().await?))
     }
 
-    /// Sends a message and gives the HTTP status and the body.
+    /// Sends a message. Returns the HTTP status and the body.
     pub(crate) async fn send(&self, message: &Value) -> (u16, Value) {
         self.post(&format!("{NUMBER}/messages"), message).await
     }
 
-    /// Sends a text and gives 200 or the error's code.
+    /// Sends a text message. Returns 200 or the error code.
     pub(crate) async fn text_to(&self, phone: &str) -> u64 {
         let (_, body) = self.send(&text(phone)).await;
         body["error"]["code"].as_u64().unwrap_or(200)
     }
 
-    /// Waits until everything due was acknowledged.
-    pub(crate) async fn settle(&self) {
-        self.until(|| self.simulator.idle()).await;
+    /// Waits until the receiver has acknowledged all due events.
+    pub(crate) async fn wait_for_due_events(&self) {
+        self.wait_until(|| self.simulator.due_events_acknowledged()).await;
     }
 
-    pub(crate) async fn until(&self, condition: impl Fn() -> bool) {
+    pub(crate) async fn wait_until(&self, condition: impl Fn() -> bool) {
         for _ in 0..1000 {
             if condition() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        panic!("waited in vain: {:?}", self.simulator.summary());
+        panic!("timed out: {:?}", self.simulator.summary());
     }
 }
 
@@ -200,9 +199,9 @@ pub(crate) fn text(phone: &str) -> Value {
     })
 }
 
-pub(crate) fn template(phone: &str, name: &str, words: &[&str]) -> Value {
+pub(crate) fn template(phone: &str, name: &str, parameters: &[&str]) -> Value {
     let parameters: Vec<_> =
-        words.iter().map(|word| json!({ "type": "text", "text": word })).collect();
+        parameters.iter().map(|text| json!({ "type": "text", "text": text })).collect();
     json!({
         "messaging_product": "whatsapp", "to": phone, "type": "template",
         "template": {
