@@ -4,7 +4,7 @@ use std::time::Duration;
 use carillon::ids::IdSource;
 use carillon::time::Clock;
 use carillon_engines::{Engines, Place};
-use carillon_local::{Host, HostConfig};
+use carillon_host::{Host, HostConfig};
 use serde_json::{Value, json};
 use whatsapp_simulator::{Behaviour, Simulator};
 
@@ -86,8 +86,8 @@ impl Stage {
             clock: Clock::system(),
             ids: IdSource::random(),
             senders: 4,
-            minimum_share: carillon_local::MINIMUM_SHARE,
-            message_retention_days: carillon_local::MESSAGE_RETENTION_DAYS,
+            minimum_share: carillon_host::MINIMUM_SHARE,
+            message_retention_days: carillon_host::MESSAGE_RETENTION_DAYS,
             ticking: false,
             stream_twice: false,
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use carillon::ids::IdSource;
 use carillon::time::{Clock, Timestamp, system_time};
 use carillon_engines::{Engines, Place};
-use carillon_local::{Elsewhere, Host, HostConfig};
+use carillon_host::{Elsewhere, Host, HostConfig};
 use serde_json::{Value, json};
 use whatsapp_simulator::{Behaviour, Limits, Simulator};
 
@@ -186,8 +186,8 @@ async fn start_host(
         clock: clock.clone(),
         ids: IdSource::seeded(7),
         senders: builder.senders,
-        minimum_share: carillon_local::MINIMUM_SHARE,
-        message_retention_days: carillon_local::MESSAGE_RETENTION_DAYS,
+        minimum_share: carillon_host::MINIMUM_SHARE,
+        message_retention_days: carillon_host::MESSAGE_RETENTION_DAYS,
         ticking: false,
         stream_twice: builder.faults.is_some(),
     };

@@ -11,7 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use carillon::ids::IdSource;
 use carillon::time::{Clock, TimeZone, Timestamp, system_time};
 use carillon_engines::Place;
-use carillon_local::{Home, Host, HostConfig};
+use carillon_host::{Home, Host, HostConfig};
 use secrecy::SecretString;
 use serde_json::Value;
 use whatsapp_simulator::{Behaviour, Config, Simulator};
@@ -60,8 +60,8 @@ impl Stage {
             clock: clock.clone(),
             ids,
             senders: SENDERS,
-            minimum_share: carillon_local::MINIMUM_SHARE,
-            message_retention_days: carillon_local::MESSAGE_RETENTION_DAYS,
+            minimum_share: carillon_host::MINIMUM_SHARE,
+            message_retention_days: carillon_host::MESSAGE_RETENTION_DAYS,
             ticking: false,
             stream_twice: false,
         })

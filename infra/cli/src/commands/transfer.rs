@@ -14,7 +14,7 @@ use carillon::time::Clock;
 use carillon::transfer::store::{Reseal, lines, write};
 use carillon::transfer::{Line, Pass};
 use carillon_engines::{Engines, Place};
-use carillon_local::{Home, TABLE};
+use carillon_host::{Home, TABLE};
 use clap::Args;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use indicatif::ProgressBar;
@@ -111,7 +111,7 @@ impl End {
         }
         let folder = self.data.clone().unwrap_or_default();
         let engines =
-            Engines::start(Place::Folder(folder)).map_err(carillon_local::HostError::from)?;
+            Engines::start(Place::Folder(folder)).map_err(carillon_host::HostError::from)?;
         let aws = AwsConfig::at(&engines.dynamodb_url(), &engines.sqs_url()).await;
         let table = Table::new(&aws, TABLE);
         ensure_table(&table).await.map_err(failed)?;

@@ -10,7 +10,6 @@
 //!
 //! `just kill-test 200` runs it with 200 kills in release; `CARILLON_KILLS` sets the
 //! number, `CARILLON_SEED` repeats a run's moments (not the machine's timing).
-#![cfg(unix)]
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;

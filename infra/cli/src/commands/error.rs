@@ -3,7 +3,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use carillon_local::{HomeError, HostError};
+use carillon_host::{HomeError, HostError};
 
 use crate::client::ClientError;
 

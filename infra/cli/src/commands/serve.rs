@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use carillon::ids::IdSource;
 use carillon::time::Clock;
 use carillon_engines::{EngineError, Place};
-use carillon_local::{Home, Host, HostConfig, HostError, MESSAGE_RETENTION_DAYS, MINIMUM_SHARE};
+use carillon_host::{Home, Host, HostConfig, HostError, MESSAGE_RETENTION_DAYS, MINIMUM_SHARE};
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};

@@ -1,5 +1,4 @@
 //! `carillon serve` and the client commands, each as a process of its own.
-#![cfg(unix)]
 
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -1,6 +1,5 @@
 //! A running campaign moves to another folder: nobody is sent to twice, nobody is
 //! left behind, and the old folder doesn't start again.
-#![cfg(unix)]
 
 use std::fs;
 use std::io::{BufRead, BufReader};
