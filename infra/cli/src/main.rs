@@ -1,8 +1,16 @@
-//! `carillon`, the program: everything on one machine, the demonstration, the
-//! simulator, and a client of any Carillon.
+//! The program `carillon`: runs all of Carillon on one machine, a demo or the
+//! simulator, and is a client of the HTTP API of any Carillon.
 
 mod client;
 mod commands;
+mod error;
+mod json_file;
+mod output;
+mod progress;
+mod report;
+mod signals;
+mod simulator_config;
+mod upload;
 
 use std::process::ExitCode;
 

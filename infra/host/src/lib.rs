@@ -1,15 +1,26 @@
-//! Carillon on one machine: the functions of the AWS deployment, the engines
-//! they stand on, a clock and an HTTP listener in one process. What EventBridge
-//! and Lambda's event source mappings do on AWS is done here by [`Host`].
+//! All functions of the AWS deployment in one process. [`Host`] runs them on the
+//! embedded engines or on any other DynamoDB and SQS. An HTTP listener replaces API
+//! Gateway, pollers replace Lambda's event source mappings, and a timer replaces
+//! EventBridge.
 
-mod home;
+mod config;
+mod data_folder;
+mod error;
+mod functions;
 mod host;
+mod invocation;
 mod queue;
-mod records;
-mod sources;
+mod send_poller;
+mod stream;
+mod stream_consumer;
+mod tasks;
+mod timers;
 
-pub use home::{Home, HomeError};
-pub use host::{
-    Elsewhere, Host, HostConfig, HostError, MESSAGE_RETENTION_DAYS, MINIMUM_SHARE, TABLE,
+pub use config::{
+    DEFAULT_MESSAGE_RETENTION_DAYS, DEFAULT_MINIMUM_SHARE, ExternalBackends, HostConfig,
+    SchedulerTrigger, StreamDelivery, TABLE_NAME,
 };
-pub use records::{Records, RecordsError};
+pub use data_folder::{DataFolder, DataFolderError};
+pub use error::HostError;
+pub use host::Host;
+pub use stream::{StreamError, StreamReader};

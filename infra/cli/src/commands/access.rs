@@ -1,20 +1,20 @@
-//! How the client commands reach a Carillon.
+//! The options of all commands that call the API.
 
-use std::path::Path;
+use std::fs;
 
 use clap::Args;
 use secrecy::SecretString;
 
-use super::error::CommandError;
 use crate::client::Client;
+use crate::error::CommandError;
 
-/// Where `carillon serve` keeps the first key, seen from where it was started.
-pub(crate) const KEPT_KEY: &str = "./.carillon/admin-key";
+/// The key file of `carillon serve`, relative to the folder it was started in.
+const ADMIN_KEY_FILE: &str = "./.carillon/admin-key";
 
-/// Which Carillon, and the right to speak to it.
+/// The API's address and key.
 #[derive(Debug, Args)]
 pub(crate) struct Access {
-    /// The API's address, on this machine or on AWS.
+    /// URL of the API, on this machine or on AWS.
     #[arg(
         long,
         global = true,
@@ -24,23 +24,23 @@ pub(crate) struct Access {
     )]
     url: String,
 
-    /// An API key. Default: the one `carillon serve` keeps in ./.carillon/admin-key.
+    /// API key. Default: the one that `carillon serve` stores in ./.carillon/admin-key.
     #[arg(long, global = true, env = "CARILLON_API_KEY", hide_env_values = true)]
     key: Option<SecretString>,
 }
 
 impl Access {
-    /// A client with that address and key.
     pub(crate) fn client(&self) -> Result<Client, CommandError> {
         let key = match &self.key {
             Some(key) => key.clone(),
-            None => kept_key()?,
+            None => stored_key()?,
         };
         Ok(Client::new(&self.url, key)?)
     }
 }
 
-fn kept_key() -> Result<SecretString, CommandError> {
-    let text = std::fs::read_to_string(Path::new(KEPT_KEY)).map_err(|_| CommandError::NoKey)?;
+fn stored_key() -> Result<SecretString, CommandError> {
+    let text = fs::read_to_string(ADMIN_KEY_FILE)
+        .map_err(|_| CommandError::NoApiKey(ADMIN_KEY_FILE.into()))?;
     Ok(text.trim().to_owned().into())
 }

@@ -1,12 +1,12 @@
-//! `carillon contacts`: single people.
+//! `carillon contacts`.
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::access::Access;
-use super::error::CommandError;
-use super::print;
 use crate::client::Client;
+use crate::error::CommandError;
+use crate::output;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -14,7 +14,7 @@ Examples:
   carillon contacts block +573001234567
   carillon contacts erase +573001234567";
 
-/// Shows, blocks and erases single people.
+/// Shows, blocks and erases single contacts.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ContactsArgs {
@@ -27,40 +27,41 @@ pub(crate) struct ContactsArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// What is known of a person, and whether they may be written to.
-    Show(Person),
-    /// Put a person on the blacklist: nobody writes to them from then on.
-    Block(Person),
-    /// Take a person off the blacklist.
-    Unblock(Person),
-    /// Delete what a person wrote and what every campaign knows of them. It can't be
-    /// taken back. Their number alone stays, on the blacklist.
-    Erase(Person),
+    /// Show a contact's data and whether it may be sent to.
+    Show(ContactKey),
+    /// Add a contact to the blacklist. No campaign sends to it from then on.
+    Block(ContactKey),
+    /// Remove a contact from the blacklist.
+    Unblock(ContactKey),
+    /// Delete a contact's messages and its data in every campaign. This cannot be undone.
+    /// Only the address stays, on the blacklist.
+    Erase(ContactKey),
 }
 
-/// Who.
 #[derive(Debug, Args)]
-struct Person {
-    /// A phone with its country code (+573001234567), or a business-scoped user id.
+struct ContactKey {
+    /// Phone number with country code (+573001234567), or business-scoped user ID.
     contact: String,
 }
 
-impl Person {
+impl ContactKey {
     fn path(&self) -> String {
         format!("/v1/contacts/{}", self.contact.trim().replace('+', "%2B"))
     }
 }
 
 pub(crate) async fn run(args: ContactsArgs, json: bool) -> Result<(), CommandError> {
-    let answer = ask(&args.access.client()?, &args.command).await?;
-    if json { print::json(&answer) } else { print::fields(&answer) }
+    let response = request(&args.access.client()?, &args.command).await?;
+    if json { output::json(&response) } else { output::fields(&response) }
 }
 
-async fn ask(client: &Client, command: &Command) -> Result<Value, CommandError> {
+async fn request(client: &Client, command: &Command) -> Result<Value, CommandError> {
     Ok(match command {
-        Command::Show(person) => client.get(&person.path()).await?,
-        Command::Block(person) => client.put(&format!("{}/blacklist", person.path())).await?,
-        Command::Unblock(person) => client.delete(&format!("{}/blacklist", person.path())).await?,
-        Command::Erase(person) => client.delete(&person.path()).await?,
+        Command::Show(contact) => client.get(&contact.path()).await?,
+        Command::Block(contact) => client.put(&format!("{}/blacklist", contact.path())).await?,
+        Command::Unblock(contact) => {
+            client.delete(&format!("{}/blacklist", contact.path())).await?
+        }
+        Command::Erase(contact) => client.delete(&contact.path()).await?,
     })
 }

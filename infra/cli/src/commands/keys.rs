@@ -1,19 +1,20 @@
-//! `carillon keys`: API keys.
+//! `carillon keys`.
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::access::Access;
-use super::error::CommandError;
-use super::print;
+use crate::client::Client;
+use crate::error::CommandError;
+use crate::output;
 
 const EXAMPLES: &str = "\
 Examples:
   carillon keys create reporting --scope read
   carillon keys list";
 
-/// Lists and makes API keys.
+/// Lists and creates API keys.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct KeysArgs {
@@ -26,50 +27,57 @@ pub(crate) struct KeysArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// All keys, without the keys themselves.
+    /// List all keys, without their secret part.
     List,
-    /// Make a key. It is shown once.
+    /// Create a key. It is shown only once.
     Create {
-        /// What it is called.
+        /// Name of the key.
         name: String,
-        /// What it allows; a higher scope includes the lower ones.
+        /// Scope of the key. A higher scope includes the lower ones.
         #[arg(long = "scope", required = true, value_enum)]
         scopes: Vec<Scope>,
     },
 }
 
-/// What a key allows.
 #[derive(Debug, Clone, Copy, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 enum Scope {
-    /// Look at everything but secrets.
+    /// Read everything except secrets.
     Read,
-    /// Make and run campaigns, import recipients, change contacts.
+    /// Create and run campaigns, import recipients, change contacts.
     Write,
-    /// Make connections and keys.
+    /// Create connections and keys.
     Admin,
 }
 
 pub(crate) async fn run(args: KeysArgs, json: bool) -> Result<(), CommandError> {
     let client = args.access.client()?;
     match args.command {
-        Command::List => {
-            let keys = client.list("/v1/keys").await?;
-            if json {
-                return print::json(&keys);
-            }
-            let columns =
-                [("ID", "id"), ("NAME", "name"), ("SCOPES", "scopes"), ("MADE", "created_at")];
-            print::table(&keys, &columns)
-        }
-        Command::Create { name, scopes } => {
-            let wanted = json!({ "name": name, "scopes": scopes });
-            let made: Value = client.post("/v1/keys", Some(&wanted)).await?;
-            if json {
-                return print::json(&made);
-            }
-            print::line("It is shown this once; keep it:")?;
-            print::line(made["key"].as_str().unwrap_or_default())
-        }
+        Command::List => list(&client, json).await,
+        Command::Create { name, scopes } => create(&client, &name, &scopes, json).await,
     }
+}
+
+async fn list(client: &Client, json: bool) -> Result<(), CommandError> {
+    let keys = client.list("/v1/keys").await?;
+    if json {
+        return output::json(&keys);
+    }
+    let columns = [("ID", "id"), ("NAME", "name"), ("SCOPES", "scopes"), ("CREATED", "created_at")];
+    output::table(&keys, &columns)
+}
+
+async fn create(
+    client: &Client,
+    name: &str,
+    scopes: &[Scope],
+    json: bool,
+) -> Result<(), CommandError> {
+    let request = json!({ "name": name, "scopes": scopes });
+    let created: Value = client.post("/v1/keys", Some(&request)).await?;
+    if json {
+        return output::json(&created);
+    }
+    output::line("Store this key now. It is not shown again.")?;
+    output::line(created["key"].as_str().unwrap_or_default())
 }

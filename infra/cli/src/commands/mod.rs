@@ -1,87 +1,79 @@
-//! The commands, a file each.
+//! The commands, one file or folder each.
 
 mod access;
 mod campaigns;
 mod connections;
 mod contacts;
 mod demo;
-mod error;
-mod funnel;
 mod keys;
-mod print;
 mod queues;
 mod serve;
-mod signals;
 mod simulator;
-mod terminal;
 mod transfer;
 
-use std::io::{Read, stdin};
-use std::path::Path;
 use std::process::ExitCode;
 
 use carillon::telemetry;
 use clap::{Parser, Subcommand};
 
-use error::CommandError;
+use crate::error::CommandError;
 
 const EXAMPLES: &str = "\
 Examples:
-  carillon                                  start everything on this machine
-  carillon demo                             watch 1,000 contacts, 250 a day
-  carillon campaigns create campaign.json   make a campaign
+  carillon                                  run all of Carillon on this machine
+  carillon demo                             run a campaign of 1,000 contacts, 250 a day
+  carillon campaigns create campaign.json   create a campaign
   carillon campaigns import ID contacts.csv
   carillon campaigns start ID
   carillon campaigns watch ID
   carillon campaigns results ID -o results.csv
 
-`carillon COMMAND --help` tells more about each.";
+`carillon COMMAND --help` describes a command.";
 
-/// WhatsApp campaigns from your own machine or your own AWS account.
+/// Sends WhatsApp campaigns from this machine or from your own AWS account.
 ///
-/// Without a command it starts everything on this machine, as `carillon serve`.
+/// Without a command it runs all of Carillon on this machine, as `carillon serve` does.
 #[derive(Debug, Parser)]
 #[command(name = "carillon", version, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
 
-    /// Print JSON for scripts instead of text for people.
+    /// Print JSON instead of text.
     #[arg(long, global = true)]
     json: bool,
 
-    /// What is logged on the standard error, such as `info` or `carillon=debug`.
+    /// Filter of the log on the standard error, such as `info` or `carillon=debug`.
     #[arg(long, global = true, env = "CARILLON_LOG", value_name = "FILTER")]
     log_filter: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start everything on this machine: the API, the engines, the clock.
+    /// Run all of Carillon on this machine: the API, the functions, the table and the queues.
     Serve(serve::ServeArgs),
-    /// Run a whole campaign before your eyes, days in seconds.
+    /// Run a complete campaign against the simulator, days in seconds.
     Demo(demo::DemoArgs),
     /// Run the WhatsApp simulator alone.
     Simulator(simulator::SimulatorArgs),
-    /// Make, fill, run and watch campaigns.
+    /// Create, import, start and watch campaigns.
     Campaigns(campaigns::CampaignsArgs),
-    /// List and make connections: the numbers that send.
+    /// List and create connections, the numbers that send.
     Connections(connections::ConnectionsArgs),
-    /// Show, block and erase single people.
+    /// Show, block and erase single contacts.
     Contacts(contacts::ContactsArgs),
-    /// List and make API keys.
+    /// List and create API keys.
     Keys(keys::KeysArgs),
-    /// Show what waits to be sent, and bring back what failed.
+    /// Show the queues and redrive dead letters.
     Queues(queues::QueuesArgs),
-    /// Write all data to a file, to move it elsewhere.
+    /// Export all data to a file.
     Export(transfer::ExportArgs),
-    /// Read such a file into another Carillon, on one machine or on AWS.
+    /// Import an exported file, on this machine or on AWS.
     Import(transfer::ImportArgs),
 }
 
 impl Cli {
-    /// What was asked for; `serve` with its defaults and its environment when
-    /// nothing was.
+    /// The command line with `serve` if no command was given.
     pub(crate) fn or_serve(self) -> Self {
         if self.command.is_some() {
             return self;
@@ -91,24 +83,22 @@ impl Cli {
     }
 }
 
-/// Runs what was asked for. 0: done; 1: it failed, and the standard error says
-/// why; 2 (from clap): it was not understood.
+/// Runs the command. Exit code 0: success; 1: failure, with the error on the standard
+/// error; 2 (by clap): invalid arguments.
 pub(crate) async fn run(cli: Cli) -> ExitCode {
     let Some(command) = cli.command else { return ExitCode::from(2) };
-    telemetry::init_plain(cli.log_filter.as_deref().unwrap_or(command.log_filter()));
+    telemetry::init_plain(cli.log_filter.as_deref().unwrap_or(command.default_log_filter()));
     match Box::pin(command.run(cli.json)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("carillon: {}", error::in_full(&error));
+            eprintln!("carillon: {}", error.with_causes());
             ExitCode::FAILURE
         }
     }
 }
 
 impl Command {
-    /// What is logged unless told otherwise: a server tells what it does, the
-    /// others what goes wrong.
-    fn log_filter(&self) -> &'static str {
+    fn default_log_filter(&self) -> &'static str {
         match self {
             Self::Serve(_) => "warn,carillon=info",
             Self::Simulator(_) => "warn",
@@ -139,18 +129,6 @@ impl Command {
     }
 }
 
-/// Reads a JSON file, or the standard input for `-`.
-fn read_json(file: &Path) -> Result<serde_json::Value, CommandError> {
-    let mut text = String::new();
-    if file == Path::new("-") {
-        stdin().read_to_string(&mut text).map_err(CommandError::file(file))?;
-    } else {
-        text = std::fs::read_to_string(file).map_err(CommandError::file(file))?;
-    }
-    serde_json::from_str(&text)
-        .map_err(|source| CommandError::Json { path: file.to_owned(), source })
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -158,12 +136,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_commands_fit_together() {
+    fn the_command_definitions_are_consistent() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn without_a_command_it_serves() {
+    fn without_a_command_serve_runs() {
         let cli = Cli::parse_from(["carillon"]).or_serve();
         assert!(matches!(cli.command, Some(Command::Serve(_))));
     }

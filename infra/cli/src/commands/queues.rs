@@ -1,18 +1,19 @@
-//! `carillon queues`: what waits to be sent, and what could not be handled.
+//! `carillon queues`.
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::access::Access;
-use super::error::CommandError;
-use super::print;
+use crate::client::Client;
+use crate::error::CommandError;
+use crate::output;
 
 const EXAMPLES: &str = "\
 Examples:
   carillon queues list
-  carillon queues redrive    once the cause of the failures is gone";
+  carillon queues redrive    after the cause of the failures is fixed";
 
-/// Shows the queues, and brings back what could not be handled.
+/// Shows the queues and redrives dead letters.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct QueuesArgs {
@@ -25,47 +26,49 @@ pub(crate) struct QueuesArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// How full the queues are, and why messages failed.
+    /// Show the queues' message counts and the reasons of dead letters.
     List,
-    /// Put the batches whose messages failed on the queue again; nobody is sent to
-    /// twice by that.
+    /// Enqueue the batches of dead letters again. Redriving never sends a message twice.
     Redrive,
 }
 
 pub(crate) async fn run(args: QueuesArgs, json: bool) -> Result<(), CommandError> {
     let client = args.access.client()?;
     match args.command {
-        Command::List => {
-            let queues = client.list("/v1/queues").await?;
-            if json {
-                return print::json(&queues);
-            }
-            let columns = [
-                ("QUEUE", "name"),
-                ("WAITING", "waiting"),
-                ("IN FLIGHT", "in_flight"),
-                ("FAILED", "failed"),
-            ];
-            print::table(&queues, &columns)?;
-            let failures = queues.iter().filter_map(|queue| queue["failures"].as_array()).flatten();
-            for failure in failures {
-                let reason = failure["reason"].as_str().unwrap_or("the function crashed");
-                print::line(&format!("failed: {reason}"))?;
-            }
-            Ok(())
-        }
-        Command::Redrive => {
-            let outcome: Value = client.post("/v1/queues/sends/redrive", None).await?;
-            if json {
-                return print::json(&outcome);
-            }
-            let count = |name: &str| outcome[name].as_u64().unwrap_or(0);
-            print::line(&format!(
-                "{} batches are on the queue again, {} were done already, {} messages were dropped.",
-                count("redriven"),
-                count("done_already"),
-                count("dropped"),
-            ))
-        }
+        Command::List => list(&client, json).await,
+        Command::Redrive => redrive(&client, json).await,
     }
+}
+
+async fn list(client: &Client, json: bool) -> Result<(), CommandError> {
+    let queues = client.list("/v1/queues").await?;
+    if json {
+        return output::json(&queues);
+    }
+    let columns = [
+        ("QUEUE", "name"),
+        ("WAITING", "waiting"),
+        ("IN FLIGHT", "in_flight"),
+        ("DEAD LETTERS", "failed"),
+    ];
+    output::table(&queues, &columns)?;
+    for dead_letter in queues.iter().filter_map(|queue| queue["failures"].as_array()).flatten() {
+        let reason = dead_letter["reason"].as_str().unwrap_or("the function crashed");
+        output::line(&format!("dead letter: {reason}"))?;
+    }
+    Ok(())
+}
+
+async fn redrive(client: &Client, json: bool) -> Result<(), CommandError> {
+    let outcome: Value = client.post("/v1/queues/sends/redrive", None).await?;
+    if json {
+        return output::json(&outcome);
+    }
+    let count = |name: &str| outcome[name].as_u64().unwrap_or(0);
+    output::line(&format!(
+        "{} batches redriven, {} already done, {} messages deleted.",
+        count("redriven"),
+        count("done_already"),
+        count("dropped"),
+    ))
 }

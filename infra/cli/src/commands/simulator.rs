@@ -1,15 +1,14 @@
-//! `carillon simulator`: the WhatsApp simulator alone; and how the other
-//! commands set theirs up.
+//! `carillon simulator`.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use whatsapp_simulator::{Behaviour, Config, Delay, Delays, Limits, Number, Simulator};
+use whatsapp_simulator::{Behaviour, Config, Simulator};
 
-use super::error::CommandError;
-use super::{print, signals};
+use crate::error::CommandError;
+use crate::{json_file, output, signals};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -17,74 +16,73 @@ Examples:
   carillon simulator --webhook-url http://127.0.0.1:8080/webhooks/whatsapp
   carillon serve --graph-url http://127.0.0.1:8090
 
-Its own paths need no token: GET /_simulator/summary, GET /_simulator/log,
+Control routes, without a token: GET /_simulator/summary, GET /_simulator/log,
 GET and POST /_simulator/config, POST /_simulator/inbound.";
 
-/// Runs a WhatsApp Cloud API that accepts, throttles, fails and calls back, on
-/// this machine.
+/// Runs a simulated WhatsApp Cloud API on this machine. It accepts, throttles and
+/// refuses messages and sends webhooks.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct SimulatorArgs {
-    /// Where to listen; port 0 takes any free port.
+    /// Address of the listener. Port 0 selects a free port.
     #[arg(long, default_value = "127.0.0.1:8090", value_name = "ADDRESS")]
     listen: SocketAddr,
 
-    /// Where webhooks go. Until it is known, they wait.
+    /// URL of the webhook. Until it is set, the simulator queues webhooks.
     #[arg(long, value_name = "URL")]
     webhook_url: Option<String>,
 
-    /// The secret webhooks are signed with [default: simulator-app-secret].
+    /// Secret that signs webhooks [default: simulator-app-secret].
     #[arg(long, value_name = "SECRET")]
     app_secret: Option<String>,
 
-    /// The token of the webhook's verification [default: simulator-verify-token].
+    /// Token of the webhook verification request [default: simulator-verify-token].
     #[arg(long, value_name = "TOKEN")]
     verify_token: Option<String>,
 
-    /// The seed every fate, id and delay is drawn from [default: 1].
+    /// Seed of all outcomes, ids and delays [default: 1].
     #[arg(long)]
     seed: Option<u64>,
 
-    /// A file of JSON lines that the log is appended to and taken up from.
+    /// Log file in JSON lines. The simulator restores its state from it and appends to it.
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
 
-    /// What becomes of messages [default: realistic].
+    /// Outcomes of messages [default: realistic].
     #[arg(long, value_enum)]
-    behaviour: Option<Manner>,
+    behaviour: Option<BehaviourPreset>,
 
-    /// All its settings as JSON; the other options go before it.
+    /// All settings as JSON. The other options override them.
     #[arg(long, value_name = "FILE.json")]
     config: Option<PathBuf>,
 }
 
-/// What becomes of messages.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Manner {
-    /// A usual funnel, within minutes and hours.
+enum BehaviourPreset {
+    /// Messages are delivered, read, answered or fail at usual rates, within hours.
     Realistic,
-    /// Everything arrives and is read at once; nobody answers.
+    /// Every message is delivered and read at once. Nobody replies.
     Perfect,
-    /// Accepted, and nothing is heard of them again.
+    /// Every message is accepted. No status follows.
     Silent,
 }
 
 pub(crate) async fn run(args: SimulatorArgs, json: bool) -> Result<(), CommandError> {
     let config = config(&args)?;
-    let told = Told::of(&config);
+    let settings = ConnectionSettings::of(&config);
     let listen = args.listen;
     let simulator = Simulator::start(config)
         .await
         .map_err(|source| CommandError::Listen { address: listen, source })?;
-    told.print(&simulator.url(), json)?;
-    signals::asked_to_end().await.map_err(CommandError::Output)?;
+    settings.print(&simulator.url(), json)?;
+    signals::wait_for_shutdown().await.map_err(CommandError::Signal)?;
     simulator.shutdown().await;
     Ok(())
 }
 
 fn config(args: &SimulatorArgs) -> Result<Config, CommandError> {
     let mut config = match &args.config {
-        Some(path) => from_file(path)?,
+        Some(path) => json_file::read(path)?,
         None => Config { behaviour: Behaviour::realistic(), ..Config::default() },
     };
     config.listen = args.listen;
@@ -93,13 +91,13 @@ fn config(args: &SimulatorArgs) -> Result<Config, CommandError> {
     config.app_secret = args.app_secret.clone().unwrap_or(config.app_secret);
     config.verify_token = args.verify_token.clone().unwrap_or(config.verify_token);
     config.seed = args.seed.unwrap_or(config.seed);
-    if let Some(manner) = args.behaviour {
-        config.behaviour = manner.behaviour();
+    if let Some(preset) = args.behaviour {
+        config.behaviour = preset.behaviour();
     }
     Ok(config)
 }
 
-impl Manner {
+impl BehaviourPreset {
     fn behaviour(self) -> Behaviour {
         match self {
             Self::Realistic => Behaviour::realistic(),
@@ -109,8 +107,8 @@ impl Manner {
     }
 }
 
-/// What one has to know to connect to a simulator.
-struct Told {
+/// The settings of a connection to the simulator.
+struct ConnectionSettings {
     phone_number_id: String,
     waba_id: String,
     app_secret: String,
@@ -118,7 +116,7 @@ struct Told {
     webhook_url: Option<String>,
 }
 
-impl Told {
+impl ConnectionSettings {
     fn of(config: &Config) -> Self {
         let number = config.numbers.first().cloned().unwrap_or_default();
         Self {
@@ -133,96 +131,23 @@ impl Told {
     fn print(&self, url: &str, json: bool) -> Result<(), CommandError> {
         let Self { phone_number_id, waba_id, app_secret, verify_token, webhook_url } = self;
         if json {
-            return print::json(&json!({
+            return output::json(&json!({
                 "url": url, "phone_number_id": phone_number_id, "waba_id": waba_id,
                 "app_secret": app_secret, "verify_token": verify_token, "webhook_url": webhook_url,
             }));
         }
-        let webhook = webhook_url.as_deref().unwrap_or("not known yet: webhooks wait");
-        print::line(&format!("The WhatsApp simulator is at {url}\n"))?;
+        let webhook = webhook_url.as_deref().unwrap_or("not set: webhooks are queued");
+        output::line(&format!("The WhatsApp simulator listens on {url}\n"))?;
         for (name, value) in [
-            ("phone number id", phone_number_id.as_str()),
-            ("account (WABA)", waba_id),
+            ("phone number ID", phone_number_id.as_str()),
+            ("WABA ID", waba_id),
             ("access token", "any"),
             ("app secret", app_secret),
             ("verify token", verify_token),
-            ("webhooks go to", webhook),
+            ("webhook URL", webhook),
         ] {
-            print::line(&format!("  {name:16}{value}"))?;
+            output::line(&format!("  {name:16}{value}"))?;
         }
-        print::line(&format!("\nSend through it with: carillon serve --graph-url {url}"))
+        output::line(&format!("\nTo send to it: carillon serve --graph-url {url}"))
     }
-}
-
-/// A configuration from a file.
-pub(crate) fn from_file(path: &Path) -> Result<Config, CommandError> {
-    let text = std::fs::read_to_string(path).map_err(CommandError::file(path))?;
-    serde_json::from_str(&text)
-        .map_err(|source| CommandError::Json { path: path.to_owned(), source })
-}
-
-/// The simulator that comes with `serve` and `demo`: a number as Meta gives it to
-/// a business that has proved itself, and the template of the examples.
-pub(crate) fn built_in(behaviour: Behaviour) -> Config {
-    Config {
-        numbers: vec![Number {
-            messaging_limit: "TIER_2K".to_owned(),
-            throughput: Some(80),
-            ..Number::default()
-        }],
-        limits: Limits::meta(PORTFOLIO_LIMIT),
-        templates: vec![spring_offer()],
-        behaviour,
-        ..Config::default()
-    }
-}
-
-/// How many people the built-in simulator's business may reach in 24 hours.
-pub(crate) const PORTFOLIO_LIMIT: u32 = 2000;
-/// How many messages a second its number may send.
-pub(crate) const THROUGHPUT: u32 = 80;
-/// The template that the examples send.
-pub(crate) const TEMPLATE: &str = "spring_offer";
-
-/// A usual funnel for someone who waits for it: answers within minutes.
-pub(crate) fn lively() -> Behaviour {
-    let delays = Delays {
-        sent: Delay::between(200, 800, 3_000),
-        delivered: Delay::between(300, 3_000, 30_000),
-        read: Delay::between(2_000, 30_000, 300_000),
-        reply: Delay::between(5_000, 45_000, 300_000),
-        ..Delays::realistic()
-    };
-    Behaviour { delays, ..Behaviour::realistic() }
-}
-
-fn spring_offer() -> serde_json::Value {
-    json!({
-        "name": TEMPLATE,
-        "language": "es",
-        "status": "APPROVED",
-        "category": "MARKETING",
-        "components": [{
-            "type": "BODY",
-            "text": "Hola {{1}}, esta semana tienes 20 % de descuento. ¿Te apartamos algo?",
-            "example": { "body_text": [["Ana"]] }
-        }]
-    })
-}
-
-/// What the API is asked for to make a connection to the built-in simulator.
-pub(crate) fn connection(simulator: &Config) -> serde_json::Value {
-    let number = simulator.numbers.first().cloned().unwrap_or_default();
-    let token = simulator.tokens.first().map_or("simulator-token", String::as_str);
-    json!({
-        "name": "Simulator",
-        "kind": "whatsapp_cloud",
-        "phone_number_id": number.id,
-        "waba_id": number.waba_id,
-        "access_token": token,
-        "app_secret": simulator.app_secret,
-        "verify_token": simulator.verify_token,
-        "throughput_mps": simulator.limits.throughput.unwrap_or(THROUGHPUT),
-        "messaging_limit": simulator.limits.portfolio_users.unwrap_or(PORTFOLIO_LIMIT),
-    })
 }

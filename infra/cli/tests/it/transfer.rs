@@ -1,200 +1,169 @@
-//! A running campaign moves to another folder: nobody is sent to twice, nobody is
-//! left behind, and the old folder doesn't start again.
+//! `carillon export` and `carillon import`.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use whatsapp_simulator::{Behaviour, Config, Simulator};
 
-const KEY: &str = "the-first-key-of-both-places";
-const PEOPLE: u64 = 300;
-const ON_THE_FIRST_DAY: u64 = 120;
+use crate::program::carillon;
+use crate::server::{Server, serve};
 
-/// A Carillon on a folder; killed with the test.
-struct Server {
-    process: Child,
-    url: String,
-    _output: BufReader<ChildStdout>,
-}
+const KEY: &str = "the-first-key-of-both-folders";
+const RECIPIENTS: u64 = 300;
+const FIRST_DAY_LIMIT: u64 = 120;
 
-impl Server {
-    fn start(folder: &Path, graph_url: &str) -> Self {
-        let mut process = carillon()
-            .args(["serve", "--json", "--listen", "127.0.0.1:0", "--data"])
-            .arg(folder)
-            .args(["--graph-url", graph_url])
-            .env("CARILLON_ADMIN_KEY", KEY)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut output = BufReader::new(process.stdout.take().unwrap());
-        let mut line = String::new();
-        output.read_line(&mut line).unwrap();
-        let welcome: Value = serde_json::from_str(&line).unwrap();
-        let url = welcome["url"].as_str().unwrap().to_owned();
-        Self { process, url, _output: output }
-    }
-
-    fn stop(mut self) {
-        let id = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        assert!(self.process.wait().unwrap().success());
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It has ended already when all went well.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn carillon() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_carillon"));
-    for variable in ["CARILLON_ADMIN_KEY", "CARILLON_SECRETS_KEY", "CARILLON_LOG"] {
-        command.env_remove(variable);
-    }
-    command
+/// Starts a server that sends to the simulator, and makes it the simulator's webhook.
+fn start(folder: &Path, simulator: &Simulator) -> Server {
+    let mut command = serve(folder, "127.0.0.1:0");
+    command.args(["--graph-url", &simulator.url()]).env("CARILLON_ADMIN_KEY", KEY);
+    let server = Server::start(command.stderr(Stdio::null()));
+    simulator.set_webhook(&format!("{}/webhooks/whatsapp", server.url()), "simulator-verify-token");
+    server
 }
 
 fn run(arguments: &[&str]) -> Output {
     carillon().args(arguments).output().unwrap()
 }
 
-fn json_of(output: &Output) -> Value {
+fn run_json(arguments: &[&str]) -> Value {
+    let output = run(arguments);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn refusal(output: &Output) -> String {
+/// Runs a command that must fail. Returns its standard error.
+fn run_failing(arguments: &[&str]) -> String {
+    let output = run(arguments);
     assert!(!output.status.success());
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-async fn ask(server: &Server, method: reqwest::Method, path: &str, body: Option<&Value>) -> Value {
-    let request = reqwest::Client::new().request(method, format!("{}{path}", server.url));
+async fn request(server: &Server, method: Method, path: &str, body: Option<&Value>) -> Value {
+    let request = reqwest::Client::new().request(method, format!("{}{path}", server.url()));
     let request = match body {
         Some(body) => request.json(body),
         None => request,
     };
-    let answer = request.bearer_auth(KEY).send().await.unwrap();
-    let status = answer.status();
-    let text = answer.text().await.unwrap();
+    let response = request.bearer_auth(KEY).send().await.unwrap();
+    let status = response.status();
+    let text = response.text().await.unwrap();
     assert!(status.is_success(), "{path}: {status} {text}");
     serde_json::from_str(&text).unwrap_or(Value::Null)
 }
 
-async fn report(server: &Server, id: &str) -> Value {
-    ask(server, reqwest::Method::GET, &format!("/v1/campaigns/{id}/report"), None).await
+async fn report(server: &Server, campaign: &str) -> Value {
+    request(server, Method::GET, &format!("/v1/campaigns/{campaign}/report"), None).await
 }
 
-/// Waits until a report has that many of one kind.
-async fn wait_for(server: &Server, id: &str, what: &str, count: u64) {
+/// Waits until the report's `field` is `count`. The counters lag behind the table.
+async fn wait_until(server: &Server, campaign: &str, field: &str, count: u64) {
     for _ in 0..300 {
-        if report(server, id).await[what] == count {
+        if report(server, campaign).await[field] == count {
             return;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    panic!("{what} never was {count}: {}", report(server, id).await);
+    panic!("{field} is not {count}: {}", report(server, campaign).await);
 }
 
 fn contacts() -> String {
-    let lines = (0..PEOPLE).map(|number| format!("+57300{:07},Ana\n", 1_000_000 + number));
+    let lines = (0..RECIPIENTS).map(|number| format!("+57300{:07},Ana\n", 1_000_000 + number));
     std::iter::once("phone,first_name\n".to_owned()).chain(lines).collect()
 }
 
-/// A campaign for everyone, for a part of them on the first day.
-async fn begin(server: &Server) -> (String, String) {
-    let post = reqwest::Method::POST;
+/// Starts a campaign of [`RECIPIENTS`] with a daily limit of [`FIRST_DAY_LIMIT`].
+/// Returns its id.
+async fn start_campaign(server: &Server) -> String {
     let connection = json!({
         "name": "Shop", "kind": "whatsapp_cloud", "phone_number_id": "800000000000001",
         "waba_id": "900000000000001", "access_token": "EAAsimulated",
         "app_secret": "simulator-app-secret", "verify_token": "simulator-verify-token",
         "messaging_limit": 1000,
     });
-    let made = ask(server, post.clone(), "/v1/connections", Some(&connection)).await;
-    let connection = made["id"].as_str().unwrap().to_owned();
+    let created = request(server, Method::POST, "/v1/connections", Some(&connection)).await;
     let campaign = json!({
-        "name": "Spring offer", "connection_id": connection, "speed": "fast",
+        "name": "Spring offer", "connection_id": created["id"], "speed": "fast",
         "message": { "text": { "body": "Hello {first_name}" } },
-        "daily_send_limit": ON_THE_FIRST_DAY,
+        "daily_send_limit": FIRST_DAY_LIMIT,
     });
-    let made = ask(server, post.clone(), "/v1/campaigns", Some(&campaign)).await;
-    let id = made["id"].as_str().unwrap().to_owned();
+    let created = request(server, Method::POST, "/v1/campaigns", Some(&campaign)).await;
+    let id = created["id"].as_str().unwrap().to_owned();
     let upload = reqwest::Client::new()
-        .post(format!("{}/v1/campaigns/{id}/recipients", server.url))
+        .post(format!("{}/v1/campaigns/{id}/recipients", server.url()))
         .header("content-type", "text/csv")
         .body(contacts());
     assert!(upload.bearer_auth(KEY).send().await.unwrap().status().is_success());
-    ask(server, post, &format!("/v1/campaigns/{id}/start"), None).await;
-    (connection, id)
+    request(server, Method::POST, &format!("/v1/campaigns/{id}/start"), None).await;
+    id
+}
+
+/// Exports and retires `folder`. Checks that the file contains no secret and that the
+/// folder does not start again.
+fn export_and_retire(folder: &str, file: &str) {
+    let exported = run_json(&["export", "--json", "--retire", "--data", folder, file]);
+    assert!(exported["items"].as_u64().unwrap() > 2 * RECIPIENTS, "{exported}");
+    let text = fs::read_to_string(file).unwrap();
+    assert!(!text.contains("EAAsimulated") && !text.contains("simulator-app-secret"));
+    let refused = run_failing(&["serve", "--listen", "127.0.0.1:0", "--data", folder]);
+    assert!(refused.contains("would send twice"), "{refused}");
+}
+
+/// Checks that nothing of a damaged file is imported.
+fn import_damaged(folder: &str, file: &Path, damaged: &Path) {
+    let text = fs::read_to_string(file).unwrap();
+    let first_lines: String = text.lines().take(10).flat_map(|line| [line, "\n"]).collect();
+    fs::write(damaged, first_lines + "{\"Item\":").unwrap();
+    let refused = run_failing(&["import", "--data", folder, damaged.to_str().unwrap()]);
+    assert!(refused.contains("line 11") && refused.contains("Nothing was imported"), "{refused}");
+}
+
+/// Imports the file twice: the second import changes nothing.
+fn import_twice(folder: &str, secrets_key_file: &Path, file: &str) {
+    let secrets_key_file = secrets_key_file.to_str().unwrap();
+    let arguments =
+        ["import", "--json", "--data", folder, "--secrets-key-file", secrets_key_file, file];
+    let first = run_json(&arguments);
+    assert_eq!((&first["recipients"], &first["present"]), (&json!(RECIPIENTS), &json!(0)));
+    let second = run_json(&arguments);
+    assert_eq!((&second["added"], &second["recipients"]), (&json!(0), &json!(0)), "{second}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_running_campaign_moves_and_nobody_is_sent_to_twice() {
-    let place = tempfile::tempdir().unwrap();
-    let (old, new) = (place.path().join("old"), place.path().join("new"));
-    let file = place.path().join("all.jsonl");
+async fn a_running_campaign_moves_to_another_folder_without_duplicates() {
+    let root = tempfile::tempdir().unwrap();
+    let (old, new) = (root.path().join("old"), root.path().join("new"));
+    let file = root.path().join("all.jsonl");
     let (old_text, new_text) = (old.to_str().unwrap(), new.to_str().unwrap());
     let file_text = file.to_str().unwrap();
-    let key_file = old.join("secrets-key");
-    let import = [
-        "import",
-        "--json",
-        "--data",
-        new_text,
-        "--secrets-key-file",
-        key_file.to_str().unwrap(),
-        file_text,
-    ];
 
     let config = Config { behaviour: Behaviour::perfect(), ..Config::default() };
     let simulator = Simulator::start(config).await.unwrap();
-    let server = Server::start(&old, &simulator.url());
-    let hook = |server: &Server| format!("{}/webhooks/whatsapp", server.url);
-    simulator.set_webhook(&hook(&server), "simulator-verify-token");
-    let (_, id) = begin(&server).await;
-    wait_for(&server, &id, "read", ON_THE_FIRST_DAY).await;
-    assert!(refusal(&run(&["export", "--data", old_text, file_text])).contains("in use"));
-    server.stop();
-    // Nothing of a failed export may be taken for one.
+    let server = start(&old, &simulator);
+    let id = start_campaign(&server).await;
+    wait_until(&server, &id, "read", FIRST_DAY_LIMIT).await;
+    assert!(run_failing(&["export", "--data", old_text, file_text]).contains("in use"));
+    server.terminate();
+    // The export needs a new file, even if the failed one has created it.
     let _ = fs::remove_file(&file);
 
-    let exported = json_of(&run(&["export", "--json", "--retire", "--data", old_text, file_text]));
-    assert!(exported["items"].as_u64().unwrap() > 2 * PEOPLE, "{exported}");
-    let text = fs::read_to_string(&file).unwrap();
-    assert!(!text.contains("EAAsimulated") && !text.contains("simulator-app-secret"));
-    let again = refusal(&run(&["serve", "--listen", "127.0.0.1:0", "--data", old_text]));
-    assert!(again.contains("would send twice"), "{again}");
+    export_and_retire(old_text, file_text);
+    import_damaged(new_text, &file, &root.path().join("damaged.jsonl"));
+    import_twice(new_text, &old.join("secrets-key"), file_text);
 
-    let cut_off: String = text.lines().take(10).flat_map(|line| [line, "\n"]).collect();
-    let broken = place.path().join("broken.jsonl");
-    fs::write(&broken, cut_off + "{\"Item\":").unwrap();
-    let wrong = refusal(&run(&["import", "--data", new_text, broken.to_str().unwrap()]));
-    assert!(wrong.contains("line 11") && wrong.contains("Nothing of the file"), "{wrong}");
-
-    let imported = json_of(&run(&import));
-    assert_eq!((&imported["recipients"], &imported["present"]), (&json!(PEOPLE), &json!(0)));
-    let twice = json_of(&run(&import));
-    assert_eq!((&twice["added"], &twice["recipients"]), (&json!(0), &json!(0)), "{twice}");
-
-    let server = Server::start(&new, &simulator.url());
-    simulator.set_webhook(&hook(&server), "simulator-verify-token");
-    wait_for(&server, &id, "read", ON_THE_FIRST_DAY).await;
-    assert_eq!(report(&server, &id).await["recipients"], PEOPLE);
-    // The rest goes out at once when the day's limit is lifted.
-    let more = json!({ "daily_send_limit": PEOPLE });
-    ask(&server, reqwest::Method::PATCH, &format!("/v1/campaigns/{id}"), Some(&more)).await;
-    wait_for(&server, &id, "read", PEOPLE).await;
+    let server = start(&new, &simulator);
+    wait_until(&server, &id, "recipients", RECIPIENTS).await;
+    wait_until(&server, &id, "read", FIRST_DAY_LIMIT).await;
+    // With a higher daily limit the rest is sent at once.
+    let change = json!({ "daily_send_limit": RECIPIENTS });
+    request(&server, Method::PATCH, &format!("/v1/campaigns/{id}"), Some(&change)).await;
+    wait_until(&server, &id, "read", RECIPIENTS).await;
+    assert_eq!(report(&server, &id).await["recipients"], RECIPIENTS);
     let summary = simulator.summary();
-    assert_eq!((summary.accepted, summary.duplicates), (PEOPLE, 0), "{summary:?}");
-    server.stop();
+    assert_eq!((summary.accepted, summary.duplicates), (RECIPIENTS, 0), "{summary:?}");
+    server.terminate();
     simulator.shutdown().await;
 }

@@ -1,19 +1,20 @@
 //! `carillon campaigns import`.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{BufRead, BufReader, stdin};
 use std::path::Path;
 
 use serde_json::Value;
 
-use super::upload::{Imported, Upload};
+use super::path::campaign_path;
 use crate::client::Client;
-use crate::commands::error::CommandError;
-use crate::commands::print::{self, grouped};
-use crate::commands::terminal;
+use crate::error::CommandError;
+use crate::output::{self, format_count};
+use crate::progress;
+use crate::upload::{UploadResult, upload};
 
-/// How many lines that could not be imported are shown to people.
-const SHOWN: usize = 20;
+/// Invalid lines that are printed. Further ones are only counted.
+const MAX_PRINTED_INVALID: usize = 20;
 
 pub(super) async fn run(
     client: &Client,
@@ -21,46 +22,45 @@ pub(super) async fn run(
     file: &Path,
     json: bool,
 ) -> Result<(), CommandError> {
-    let (source, length) = open(file)?;
-    let bar = terminal::bytes(length);
-    let outcome = Upload::new(client, id)
-        .run(source, |bytes, so_far| {
-            bar.set_position(bytes);
-            bar.set_message(format!("{} added", grouped(so_far.added)));
-        })
-        .await;
+    let (csv, length) = open(file)?;
+    let bar = progress::byte_bar(length);
+    let outcome = upload(client, &campaign_path(id, "/recipients"), csv, |bytes, so_far| {
+        bar.set_position(bytes);
+        bar.set_message(format!("{} added", format_count(so_far.added)));
+    })
+    .await;
     bar.finish_and_clear();
-    let imported = outcome?;
-    if json { print::json(&imported) } else { in_words(&imported) }
+    let result = outcome?;
+    if json { output::json(&result) } else { print_text(&result) }
 }
 
-/// A file or the standard input, and its length where that is known.
+/// Opens a file or the standard input. Returns its length if it is known.
 fn open(file: &Path) -> Result<(Box<dyn BufRead>, Option<u64>), CommandError> {
     if file == Path::new("-") {
         return Ok((Box::new(stdin().lock()), None));
     }
     let opened = File::open(file).map_err(CommandError::file(file))?;
-    let length = opened.metadata().ok().filter(std::fs::Metadata::is_file).map(|data| data.len());
+    let length = opened.metadata().ok().filter(Metadata::is_file).map(|metadata| metadata.len());
     Ok((Box::new(BufReader::new(opened)), length))
 }
 
-fn in_words(imported: &Imported) -> Result<(), CommandError> {
-    let Imported { added, duplicates, suppressed, invalid, invalid_total } = imported;
-    for (count, what) in [
+fn print_text(result: &UploadResult) -> Result<(), CommandError> {
+    let UploadResult { added, duplicates, suppressed, invalid, invalid_total } = result;
+    for (count, outcome) in [
         (added, "added"),
-        (duplicates, "there already"),
-        (suppressed, "left out: blacklisted or opted out"),
-        (invalid_total, "not imported"),
+        (duplicates, "duplicates"),
+        (suppressed, "skipped: blacklisted or opted out"),
+        (invalid_total, "invalid"),
     ] {
-        if *count > 0 || what == "added" {
-            print::line(&format!("{:>11} {what}", grouped(*count)))?;
+        if *count > 0 || outcome == "added" {
+            output::line(&format!("{:>11} {outcome}", format_count(*count)))?;
         }
     }
-    for line in invalid.iter().take(SHOWN) {
-        print::line(&format!("  line {}: {}", line["line"], reason(line)))?;
+    for line in invalid.iter().take(MAX_PRINTED_INVALID) {
+        output::line(&format!("  line {}: {}", line["line"], reason(line)))?;
     }
-    let more = invalid_total.saturating_sub(invalid.len().min(SHOWN) as u64);
-    if more > 0 { print::line(&format!("  and {} more", grouped(more))) } else { Ok(()) }
+    let more = invalid_total.saturating_sub(invalid.len().min(MAX_PRINTED_INVALID) as u64);
+    if more > 0 { output::line(&format!("  and {} more", format_count(more))) } else { Ok(()) }
 }
 
 fn reason(line: &Value) -> String {

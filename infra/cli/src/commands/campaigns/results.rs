@@ -5,41 +5,42 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::path;
+use super::path::campaign_path;
 use crate::client::Client;
-use crate::commands::error::CommandError;
+use crate::error::CommandError;
 
-/// Writes everyone and what became of them. A file appears under its name only
-/// when it is whole.
+/// Downloads the results to `output` or the standard output. The file gets its name
+/// when the download is complete.
 pub(super) async fn run(
     client: &Client,
     id: &str,
     output: Option<&Path>,
 ) -> Result<(), CommandError> {
     let Some(output) = output else {
-        return copy(client, id, &mut io::stdout()).await?.map_err(CommandError::Output);
+        return download(client, id, &mut io::stdout()).await?.map_err(CommandError::Output);
     };
-    let unfinished = unfinished(output);
-    let mut file = File::create(&unfinished).map_err(CommandError::file(&unfinished))?;
-    copy(client, id, &mut file).await?.map_err(CommandError::file(&unfinished))?;
-    fs::rename(&unfinished, output).map_err(CommandError::file(output))
+    let partial = partial_path(output);
+    let mut file = File::create(&partial).map_err(CommandError::file(&partial))?;
+    download(client, id, &mut file).await?.map_err(CommandError::file(&partial))?;
+    fs::rename(&partial, output).map_err(CommandError::file(output))
 }
 
-fn unfinished(output: &Path) -> PathBuf {
+fn partial_path(output: &Path) -> PathBuf {
     let mut name = OsString::from(output);
     name.push(".part");
     name.into()
 }
 
-/// Copies the download: the API's errors without, the output's within.
-async fn copy(
+/// The outer error is the API's, the inner one is the output's. A closed pipe is not an
+/// error.
+async fn download(
     client: &Client,
     id: &str,
     output: &mut impl Write,
 ) -> Result<io::Result<()>, CommandError> {
-    let mut download = client.download(&path(id, "/recipients.csv")).await?;
-    while let Some(piece) = download.piece().await? {
-        if let Err(error) = output.write_all(&piece) {
+    let mut download = client.download(&campaign_path(id, "/recipients.csv")).await?;
+    while let Some(chunk) = download.chunk().await? {
+        if let Err(error) = output.write_all(&chunk) {
             let is_closed = error.kind() == io::ErrorKind::BrokenPipe;
             return Ok(if is_closed { Ok(()) } else { Err(error) });
         }

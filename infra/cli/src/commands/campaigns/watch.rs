@@ -2,41 +2,43 @@
 
 use std::time::Duration;
 
-use indicatif::ProgressBar;
+use indicatif::{MultiProgress, ProgressBar};
 
-use super::path;
+use super::path::campaign_path;
 use crate::client::Client;
-use crate::commands::error::CommandError;
-use crate::commands::funnel::Funnel;
-use crate::commands::{print, terminal};
+use crate::error::CommandError;
+use crate::report::CampaignReport;
+use crate::{output, progress};
 
-/// How often the report is asked for.
-const PERIOD: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(client: &Client, id: &str, json: bool) -> Result<(), CommandError> {
-    let mut view = View::new(json);
-    let mut last = None;
+    let view = View::new(json);
+    let path = campaign_path(id, "/report");
+    let mut shown = None;
     loop {
-        let funnel: Funnel = client.get(&path(id, "/report")).await?;
-        if last.as_ref() != Some(&funnel) {
-            view.show(&funnel)?;
+        let report: CampaignReport = client.get(&path).await?;
+        if shown.as_ref() != Some(&report) {
+            view.show(&report)?;
         }
-        if funnel.is_over() {
-            return view.close(&funnel);
+        if report.is_final() {
+            return view.close(&report);
         }
-        if funnel.status == "halted" {
-            view.close(&funnel)?;
-            return Err(CommandError::Halted(funnel.halted_for.unwrap_or_default()));
+        if report.status == "halted" {
+            view.close(&report)?;
+            return Err(CommandError::Halted(report.halted_for.unwrap_or_default()));
         }
-        last = Some(funnel);
-        tokio::time::sleep(PERIOD).await;
+        shown = Some(report);
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
-/// Where the report is shown: as bars, as lines, or as a JSON object a line.
 enum View {
-    Bars { status: ProgressBar, steps: Vec<ProgressBar>, _all: indicatif::MultiProgress },
+    /// On a terminal.
+    Bars { status: ProgressBar, funnel: Vec<ProgressBar>, _group: MultiProgress },
+    /// Elsewhere: one line of text for each change.
     Lines,
+    /// One line of JSON for each change.
     Json,
 }
 
@@ -45,44 +47,44 @@ impl View {
         if json {
             return Self::Json;
         }
-        if !terminal::is_watched() {
+        if !progress::stdout_is_terminal() {
             return Self::Lines;
         }
-        let all = terminal::lines();
-        let steps = (0..4).map(|_| all.add(terminal::people(0))).collect();
-        Self::Bars { steps, status: all.add(terminal::text()), _all: all }
+        let group = progress::group();
+        let funnel = (0..4).map(|_| group.add(progress::recipient_bar(0))).collect();
+        Self::Bars { funnel, status: group.add(progress::text_line()), _group: group }
     }
 
-    fn show(&mut self, funnel: &Funnel) -> Result<(), CommandError> {
+    fn show(&self, report: &CampaignReport) -> Result<(), CommandError> {
         match self {
-            Self::Json => print::json(funnel),
-            Self::Lines => print::line(&line(funnel)),
-            Self::Bars { status, steps, .. } => {
-                for (bar, (name, count)) in steps.iter().zip(funnel.steps()) {
-                    bar.set_length(funnel.recipients);
+            Self::Json => output::json(report),
+            Self::Lines => output::line(&line(report)),
+            Self::Bars { status, funnel, .. } => {
+                for (bar, (name, count)) in funnel.iter().zip(report.funnel()) {
+                    bar.set_length(report.recipients);
                     bar.set_prefix(name);
                     bar.set_position(count);
                 }
-                status.set_message(format!("{}: {}", funnel.standing(), funnel.sum()));
+                status.set_message(format!("{}: {}", report.status_text(), report.equation()));
                 Ok(())
             }
         }
     }
 
-    /// What is shown last stays.
-    fn close(&self, funnel: &Funnel) -> Result<(), CommandError> {
+    /// Leaves the last report on the terminal.
+    fn close(&self, report: &CampaignReport) -> Result<(), CommandError> {
         match self {
             Self::Json => Ok(()),
-            Self::Lines => print::line(&funnel.chart()),
-            Self::Bars { status, steps, .. } => {
-                steps.iter().chain([status]).for_each(ProgressBar::abandon);
+            Self::Lines => output::line(&report.chart()),
+            Self::Bars { status, funnel, .. } => {
+                funnel.iter().chain([status]).for_each(ProgressBar::abandon);
                 Ok(())
             }
         }
     }
 }
 
-fn line(funnel: &Funnel) -> String {
-    let steps = funnel.steps().map(|(name, count)| format!("{count} {name}"));
-    format!("{}: {} of {} recipients", funnel.standing(), steps.join(", "), funnel.recipients)
+fn line(report: &CampaignReport) -> String {
+    let funnel = report.funnel().map(|(name, count)| format!("{count} {name}"));
+    format!("{}: {} of {} recipients", report.status_text(), funnel.join(", "), report.recipients)
 }

@@ -1,32 +1,32 @@
-//! The people of the demonstration; all of them are made up.
+//! The demo's contacts. All of them are fictitious.
 
 use std::fmt::Write;
 
-/// A thousand of them.
+/// 1,000 contacts.
 const SAMPLE: &str = include_str!("../../../examples/contacts.csv");
-/// The most people there are numbers for.
-pub(super) const MOST: i64 = 1_000_000;
+/// The most contacts that can be generated with distinct phone numbers.
+pub(super) const MAX_CONTACTS: i64 = 1_000_000;
 
 const NAMES: [&str; 8] = ["Ana", "Luis", "María", "Óscar", "Camila", "Iván", "Sofía", "Tomás"];
 const CITIES: [&str; 4] = ["Bogotá", "Medellín", "Cali", "Cartagena"];
 
-/// So many contacts as CSV: the sample, and more like it where it ends.
+/// A CSV file of `count` contacts: the sample, followed by generated ones.
 pub(super) fn csv(count: u32) -> String {
     let count = count as usize;
     let mut csv: String = SAMPLE.split_inclusive('\n').take(count + 1).collect();
-    let known = csv.lines().count() - 1;
-    for number in known..count {
-        let (name, city) = (NAMES[number % NAMES.len()], CITIES[number % CITIES.len()]);
-        // Writing to a string can't fail.
-        let _ = writeln!(csv, "{},{name},Número {number},{city},bronze", phone(number));
+    let sampled = csv.lines().count() - 1;
+    for index in sampled..count {
+        let (name, city) = (NAMES[index % NAMES.len()], CITIES[index % CITIES.len()]);
+        // Writing to a string cannot fail.
+        let _ = writeln!(csv, "{},{name},Número {index},{city},bronze", phone(index));
     }
     csv
 }
 
-/// The n-th number of a prefix that the sample doesn't use; scattered, because
-/// the factor and the count of numbers have no divisor in common.
-fn phone(number: usize) -> String {
-    format!("+57350{:07}", (number * 7_368_787) % 10_000_000)
+/// A phone number with a prefix that the sample does not use. The factor and the modulus
+/// are coprime, so distinct indexes give distinct numbers.
+fn phone(index: usize) -> String {
+    format!("+57350{:07}", (index * 7_368_787) % 10_000_000)
 }
 
 #[cfg(test)]
@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn everyone_has_a_number_of_their_own() {
+    fn every_contact_has_a_distinct_valid_phone_number() {
         let csv = csv(3000);
         let phones = phones(&csv);
         assert_eq!(phones.len(), 3000);
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sample_is_a_thousand_and_may_be_cut() {
+    fn the_sample_has_1000_contacts_and_is_truncated_to_fewer() {
         assert_eq!(phones(SAMPLE).len(), 1000);
         assert_eq!(csv(1000), SAMPLE);
         assert_eq!(phones(&csv(7)).len(), 7);
