@@ -26,7 +26,7 @@ bench NAME:
 
 # kill the program N times at random moments, and compare with the simulator's log
 kill-test N="200":
-    CARILLON_KILLS={{N}} cargo test --release --workspace --test kill -- --nocapture
+    CARILLON_KILLS={{N}} cargo test --release -p carillon-cli --test it kill:: -- --nocapture
 
 # a month of campaigns under random faults, with so many seeds
 simulate SEEDS="1000":

@@ -82,16 +82,16 @@ async fn measure_run(campaigns: u32, recipients: u32) {
         stage.patch(&format!("/v1/campaigns/{campaign}"), &limit).await;
         stage.post(&format!("/v1/campaigns/{campaign}/start"), &json!({})).await;
     }
-    stage.host.counted().await;
+    stage.host.wait_until_counted().await;
     let start = Stopwatch::start();
-    stage.host.tick().await.expect("the scheduler runs");
+    stage.host.run_scheduler().await.expect("the scheduler runs");
     let busy = start.seconds() * 1e3;
-    while !stage.host.is_sent().await.expect("the table answers") {
+    while !stage.host.all_batches_done().await.expect("the table answers") {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    stage.host.tick().await.expect("the scheduler runs");
+    stage.host.run_scheduler().await.expect("the scheduler runs");
     let start = Stopwatch::start();
-    stage.host.tick().await.expect("the scheduler runs");
+    stage.host.run_scheduler().await.expect("the scheduler runs");
     let idle = start.seconds() * 1e3;
     row(&[
         campaigns.to_string(),

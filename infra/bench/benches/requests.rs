@@ -26,12 +26,12 @@ async fn measure() {
         (stage.dynamodb.as_ref().expect("counting"), stage.sqs.as_ref().expect("counting"));
     dynamodb.take();
     stage.import(&campaign, 0, MESSAGES).await;
-    stage.host.counted().await;
+    stage.host.wait_until_counted().await;
     let imported = dynamodb.take();
     let _ = sqs.take();
     stage.send_all(&campaign).await;
     stage.wait_for(&campaign, "read", u64::from(MESSAGES)).await;
-    stage.host.counted().await;
+    stage.host.wait_until_counted().await;
     let (sent, queue) = (dynamodb.take(), sqs.take());
     drop(stage);
     show("Importing, per recipient", &imported);

@@ -43,7 +43,7 @@ async fn measure(latency: u64) {
     let stage = Stage::set(StageConfig { behaviour, throughput: 1_000, counting: false }).await;
     let campaign = stage.campaign().await;
     stage.import(&campaign, 0, MESSAGES).await;
-    stage.host.counted().await;
+    stage.host.wait_until_counted().await;
     let (cpu, start) = (Cpu::now(), Stopwatch::start());
     stage.send_all(&campaign).await;
     let sent = start.seconds();
@@ -69,7 +69,7 @@ async fn one_batch() {
             .await;
     let campaign = stage.campaign().await;
     stage.import(&campaign, 0, 250).await;
-    stage.host.counted().await;
+    stage.host.wait_until_counted().await;
     let start = Stopwatch::start();
     stage.send_all(&campaign).await;
     let all = start.seconds();

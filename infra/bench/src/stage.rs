@@ -4,7 +4,10 @@ use std::time::Duration;
 use carillon::ids::IdSource;
 use carillon::time::Clock;
 use carillon_engines::{Engines, Storage};
-use carillon_local::{Host, HostConfig};
+use carillon_host::{
+    DEFAULT_MESSAGE_RETENTION_DAYS, DEFAULT_MINIMUM_SHARE, Host, HostConfig, SchedulerTrigger,
+    StreamDelivery,
+};
 use serde_json::{Value, json};
 use whatsapp_simulator::{Behaviour, Simulator};
 
@@ -77,7 +80,7 @@ impl Stage {
             proxies = (Some(dynamodb), Some(sqs));
         }
         let host = HostConfig {
-            place: Storage::Folder(folder.path().to_owned()),
+            storage: Storage::Folder(folder.path().to_owned()),
             listen: ([127, 0, 0, 1], 0).into(),
             graph_url: simulator.url(),
             public_url: None,
@@ -86,12 +89,14 @@ impl Stage {
             clock: Clock::system(),
             ids: IdSource::random(),
             senders: 4,
-            minimum_share: carillon_local::MINIMUM_SHARE,
-            message_retention_days: carillon_local::MESSAGE_RETENTION_DAYS,
-            ticking: false,
-            stream_twice: false,
+            minimum_share: DEFAULT_MINIMUM_SHARE,
+            message_retention_days: DEFAULT_MESSAGE_RETENTION_DAYS,
+            scheduler: SchedulerTrigger::Manual,
+            stream_delivery: StreamDelivery::Once,
         };
-        let host = Host::start_on(host, engines, &urls.0, &urls.1).await.expect("the host starts");
+        let host = Host::start_with_engines(host, engines, &urls.0, &urls.1)
+            .await
+            .expect("the host starts");
         simulator.set_webhook(&format!("{}/webhooks/whatsapp", host.url()), VERIFY_TOKEN);
         let mut stage = Self {
             host,
@@ -195,11 +200,11 @@ impl Stage {
     pub async fn send_all(&self, campaign: &str) {
         self.post(&format!("/v1/campaigns/{campaign}/start"), &json!({})).await;
         loop {
-            self.host.tick().await.expect("the scheduler runs");
-            while !self.host.is_sent().await.expect("the table answers") {
+            self.host.run_scheduler().await.expect("the scheduler runs");
+            while !self.host.all_batches_done().await.expect("the table answers") {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            self.host.counted().await;
+            self.host.wait_until_counted().await;
             if self.report(campaign).await["pending"].as_u64() == Some(0) {
                 return;
             }

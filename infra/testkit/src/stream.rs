@@ -6,7 +6,7 @@ use aws_sdk_dynamodbstreams::Client;
 use aws_sdk_dynamodbstreams::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_dynamodbstreams::primitives::DateTime;
 use aws_sdk_dynamodbstreams::types::{AttributeValue, Record, ShardIteratorType, StreamRecord};
-use carillon_local::{Records, RecordsError};
+use carillon_host::{StreamError, StreamReader};
 use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
@@ -33,7 +33,7 @@ impl StreamService {
         Self { client, table: table.to_owned(), iterators: Mutex::default() }
     }
 
-    async fn records(&self, limit: usize) -> Result<Vec<Value>, RecordsError> {
+    async fn records(&self, limit: usize) -> Result<Vec<Value>, StreamError> {
         let mut iterators = self.iterators.lock().await;
         if iterators.is_empty() {
             *iterators = self.shards().await?;
@@ -51,7 +51,7 @@ impl StreamService {
         Ok(found)
     }
 
-    async fn shards(&self) -> Result<HashMap<String, String>, RecordsError> {
+    async fn shards(&self) -> Result<HashMap<String, String>, StreamError> {
         let streams = self.client.list_streams().table_name(&self.table).send().await?;
         let arn = streams.streams().first().and_then(|stream| stream.stream_arn());
         let arn = arn.ok_or("the table has no stream")?;
@@ -72,16 +72,16 @@ impl StreamService {
     }
 }
 
-impl Records for StreamService {
+impl StreamReader for StreamService {
     fn read(
         &self,
         _after: Option<String>,
         limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<Value>, RecordsError>> {
+    ) -> BoxFuture<'_, Result<Vec<Value>, StreamError>> {
         Box::pin(self.records(limit))
     }
 
-    fn trim(&self, _upto: String) -> BoxFuture<'_, Result<(), RecordsError>> {
+    fn trim(&self, _upto: String) -> BoxFuture<'_, Result<(), StreamError>> {
         Box::pin(async { Ok(()) })
     }
 }

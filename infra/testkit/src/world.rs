@@ -5,7 +5,10 @@ use std::time::Duration;
 use carillon::ids::IdSource;
 use carillon::time::{Clock, Timestamp, system_time};
 use carillon_engines::{Engines, Storage};
-use carillon_local::{Elsewhere, Host, HostConfig};
+use carillon_host::{
+    DEFAULT_MESSAGE_RETENTION_DAYS, DEFAULT_MINIMUM_SHARE, ExternalBackends, Host, HostConfig,
+    SchedulerTrigger, StreamDelivery,
+};
 use serde_json::{Value, json};
 use whatsapp_simulator::{Behaviour, Limits, Simulator};
 
@@ -142,18 +145,15 @@ impl Builder {
     }
 }
 
-/// Where other engines than the embedded ones are, if the environment says so, by the
-/// SDK's own variables.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "which engines are tested is said in the environment"
-)]
-fn elsewhere(name: &str) -> Option<Elsewhere> {
+/// The DynamoDB and SQS at the SDK's standard environment variables, if they are set;
+/// else the embedded engines are used.
+#[expect(clippy::disallowed_methods, reason = "the environment selects the engines under test")]
+fn external_backends(name: &str) -> Option<ExternalBackends> {
     let at = |variable| std::env::var(variable).ok();
     let dynamodb_url = at("AWS_ENDPOINT_URL_DYNAMODB")?;
     let sqs_url = at("AWS_ENDPOINT_URL_SQS")?;
-    let records = Arc::new(StreamService::new(&dynamodb_url, name));
-    Some(Elsewhere { dynamodb_url, sqs_url, name: name.to_owned(), records })
+    let stream = Arc::new(StreamService::new(&dynamodb_url, name));
+    Some(ExternalBackends { dynamodb_url, sqs_url, name: name.to_owned(), stream })
 }
 
 fn simulator_config(builder: &Builder, clock: &Clock) -> whatsapp_simulator::Config {
@@ -176,7 +176,7 @@ async fn start_host(
     simulator: &Simulator,
 ) -> (Host, Option<[FaultyProxy; 2]>) {
     let config = HostConfig {
-        place: Storage::Folder(folder.to_owned()),
+        storage: Storage::Folder(folder.to_owned()),
         listen: ([127, 0, 0, 1], 0).into(),
         graph_url: simulator.url(),
         public_url: None,
@@ -186,23 +186,29 @@ async fn start_host(
         clock: clock.clone(),
         ids: IdSource::seeded(7),
         senders: builder.senders,
-        minimum_share: carillon_local::MINIMUM_SHARE,
-        message_retention_days: carillon_local::MESSAGE_RETENTION_DAYS,
-        ticking: false,
-        stream_twice: builder.faults.is_some(),
+        minimum_share: DEFAULT_MINIMUM_SHARE,
+        message_retention_days: DEFAULT_MESSAGE_RETENTION_DAYS,
+        scheduler: SchedulerTrigger::Manual,
+        stream_delivery: match builder.faults {
+            Some(_) => StreamDelivery::Twice,
+            None => StreamDelivery::Once,
+        },
     };
-    let (host, proxies) = match (&builder.faults, elsewhere(name)) {
+    let (host, proxies) = match (&builder.faults, external_backends(name)) {
         (None, None) => (Box::pin(Host::start(config)).await, None),
-        (None, Some(place)) => (Box::pin(Host::start_elsewhere(config, place)).await, None),
+        (None, Some(backends)) => {
+            (Box::pin(Host::start_with_backends(config, backends)).await, None)
+        }
         (Some(faults), _) => {
-            let engines = Engines::start(config.place.clone()).expect("the engines start");
+            let engines = Engines::start(config.storage.clone()).expect("the engines start");
             // The faults come once everything is there.
             let proxy = |url: String, seed| async move {
                 FaultyProxy::start(&url, Faults::default(), seed).await.expect("a proxy")
             };
             let (table, table_url) = proxy(engines.dynamodb_url(), 1).await;
             let (queues, queues_url) = proxy(engines.sqs_url(), 2).await;
-            let host = Box::pin(Host::start_on(config, engines, &table_url, &queues_url)).await;
+            let host =
+                Box::pin(Host::start_with_engines(config, engines, &table_url, &queues_url)).await;
             table.set(faults.clone());
             queues.set(faults.clone());
             (host, Some([table, queues]))
@@ -326,7 +332,7 @@ impl World {
 
     /// The campaign's report, everything written so far counted.
     pub async fn report(&self, campaign: &str) -> Answer {
-        self.host.counted().await;
+        self.host.wait_until_counted().await;
         self.get(&format!("/v1/campaigns/{campaign}/report")).await.expect(200)
     }
 
@@ -336,7 +342,7 @@ impl World {
     /// # Panics
     /// When that takes too long.
     pub async fn settle(&self) {
-        self.host.tick().await.expect("the scheduler runs");
+        self.host.run_scheduler().await.expect("the scheduler runs");
         self.quiet().await;
     }
 
@@ -347,12 +353,12 @@ impl World {
     /// When that takes too long.
     pub async fn quiet(&self) {
         let quiet = async {
-            while !(self.host.is_sent().await.expect("the table answers")
+            while !(self.host.all_batches_done().await.expect("the table answers")
                 && self.simulator.due_events_acknowledged())
             {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            self.host.counted().await;
+            self.host.wait_until_counted().await;
         };
         tokio::time::timeout(PATIENCE, quiet).await.expect("the world becomes quiet");
     }

@@ -100,9 +100,9 @@ async fn emptying_the_queues_changes_nothing_in_the_end() {
     let campaign = world.campaign(&connection, json!({"daily_send_limit": 1000})).await;
     world.upload(&campaign, contacts_csv(0, 800)).await.expect(200);
     world.act(&campaign, "start").await.expect(200);
-    world.host.tick().await.expect("the scheduler runs");
+    world.host.run_scheduler().await.expect("the scheduler runs");
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-    world.host.empty_queues().await.expect("the queues are emptied");
+    world.host.purge_queues().await.expect("the queues are emptied");
 
     world.pass(1, 12).await;
     let report = world.report(&campaign).await;
@@ -117,7 +117,7 @@ async fn pause_stops_and_resume_goes_on() {
     let campaign = world.campaign(&connection, json!({"daily_send_limit": 1000})).await;
     world.upload(&campaign, contacts_csv(0, 400)).await.expect(200);
     world.act(&campaign, "start").await.expect(200);
-    world.host.tick().await.expect("the scheduler runs");
+    world.host.run_scheduler().await.expect("the scheduler runs");
     while world.simulator.summary().accepted < 50 {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
@@ -160,7 +160,7 @@ async fn a_restart_loses_nothing() {
     let campaign = world.campaign(&connection, json!({})).await;
     world.upload(&campaign, contacts_csv(0, 300)).await.expect(200);
     world.act(&campaign, "start").await.expect(200);
-    world.host.tick().await.expect("the scheduler runs");
+    world.host.run_scheduler().await.expect("the scheduler runs");
     let world = Box::pin(world.restart()).await;
     world.settle().await;
     world.pass(24, 240).await;

@@ -35,7 +35,7 @@ async fn erase(world: &World, contact: &str) -> Answer {
 /// Whether the counters of a campaign are what a recount gives.
 async fn counters_are_true(world: &World, campaign: &str) -> bool {
     let (table, id) = (world.host.table(), campaign.parse::<CampaignId>().unwrap());
-    world.host.counted().await;
+    world.host.wait_until_counted().await;
     let campaign = carillon::campaign::store::get(table, id).await.unwrap().unwrap();
     let mut counted = read(table, id, campaign.shards).await.unwrap();
     counted.0.retain(|name, amount| *amount != 0 && !name.starts_with("d_"));
@@ -84,7 +84,7 @@ async fn an_erased_person_is_nowhere_and_the_numbers_stay_true() {
 }
 
 async fn days(world: &World, campaign: &str) -> Value {
-    world.host.counted().await;
+    world.host.wait_until_counted().await;
     world.get(&format!("/v1/campaigns/{campaign}/analytics")).await.expect(200).body
 }
 

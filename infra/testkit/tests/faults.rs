@@ -53,12 +53,12 @@ async fn two_senders_on_one_batch_send_to_nobody_twice() {
     behaviour.faults.latency_ms = 20;
     let world = World::builder().behaviour(behaviour).rate(1.0).build().await;
     let campaign = started(&world, 200).await;
-    world.host.tick().await.expect("the scheduler runs");
+    world.host.run_scheduler().await.expect("the scheduler runs");
     // Several runs over the same batch, each having taken the lease from the other.
     let batch = open_batch(&world, &campaign).await.expect("an open batch");
     let run = || async {
         plan::store::break_lease(world.host.table(), &batch.name, None).await.expect("broken");
-        world.host.send_batch(&batch.name).await.expect("it runs")
+        world.host.run_sender(&batch.name).await.expect("it runs")
     };
     let pause = |millis| tokio::time::sleep(Duration::from_millis(millis));
     let second = async {
@@ -86,7 +86,7 @@ async fn schedulers_and_deliveries_that_come_twice_change_nothing() {
     let world = World::builder().rate(4.0).faults(faults).build().await;
     let campaign = started(&world, 600).await;
     for _ in 0..3 {
-        let (one, other) = tokio::join!(world.host.tick(), world.host.tick());
+        let (one, other) = tokio::join!(world.host.run_scheduler(), world.host.run_scheduler());
         assert!(one.is_ok() && other.is_ok());
         world.quiet().await;
         world.clock.advance(Duration::from_mins(1));
@@ -126,7 +126,7 @@ async fn a_campaign_ends_well_though_every_tenth_request_to_the_engines_fails() 
     });
     for _ in 0..30 {
         // A run that fails stays half done, and the next goes on.
-        let _ = world.host.tick().await;
+        let _ = world.host.run_scheduler().await;
         tokio::time::sleep(Duration::from_millis(400)).await;
         world.clock.advance(Duration::from_mins(1));
     }

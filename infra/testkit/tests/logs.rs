@@ -77,7 +77,7 @@ async fn trouble() {
             &World::sign(b"+573001234567 is no JSON"),
         )
         .await;
-    world.host.enqueue("+573001234567 is no batch").await.expect("enqueued");
+    world.host.enqueue_raw("+573001234567 is no batch").await.expect("enqueued");
     world.pass(2, 60).await;
 }
 

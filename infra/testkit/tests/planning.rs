@@ -44,7 +44,7 @@ async fn batches_that_are_still_open_are_not_planned_again() {
     world.act(&campaign, "start").await.expect(200);
     // The provider doesn't answer: the batch stays open while the scheduler runs.
     for _ in 0..4 {
-        world.host.tick().await.expect("the scheduler runs");
+        world.host.run_scheduler().await.expect("the scheduler runs");
     }
     let batches = batches(&world, &campaign).await;
     assert_eq!(batches.len(), 1, "{batches:#?}");
@@ -57,9 +57,9 @@ async fn a_day_is_cut_into_batches_of_250_that_do_not_overlap() {
     let connection = world.connection().await;
     let campaign = world.campaign(&connection, json!({"daily_send_limit": 900})).await;
     world.upload(&campaign, contacts_csv(0, 1_000)).await.expect(200);
-    world.host.counted().await;
+    world.host.wait_until_counted().await;
     world.act(&campaign, "start").await.expect(200);
-    world.host.tick().await.expect("the scheduler runs");
+    world.host.run_scheduler().await.expect("the scheduler runs");
     let batches = batches(&world, &campaign).await;
     let sizes: Vec<u32> = batches.iter().map(|batch| batch.size).collect();
     assert_eq!(sizes, [250, 250, 250, 150]);
@@ -79,7 +79,11 @@ async fn two_schedulers_at_the_same_minute_plan_once() {
     let campaign = world.campaign(&connection, json!({"daily_send_limit": 300})).await;
     world.upload(&campaign, contacts_csv(0, 600)).await.expect(200);
     world.act(&campaign, "start").await.expect(200);
-    let (one, two, three) = tokio::join!(world.host.tick(), world.host.tick(), world.host.tick());
+    let (one, two, three) = tokio::join!(
+        world.host.run_scheduler(),
+        world.host.run_scheduler(),
+        world.host.run_scheduler()
+    );
     for run in [one, two, three] {
         run.expect("the scheduler runs");
     }
@@ -121,9 +125,9 @@ async fn what_an_earlier_run_used_of_a_batch_counts_when_it_is_closed_early() {
     let connection = world.connection().await;
     let campaign = world.campaign(&connection, json!({"daily_send_limit": 100})).await;
     world.upload(&campaign, contacts_csv(0, 300)).await.expect(200);
-    world.host.counted().await;
+    world.host.wait_until_counted().await;
     world.act(&campaign, "start").await.expect(200);
-    world.host.tick().await.expect("the scheduler runs");
+    world.host.run_scheduler().await.expect("the scheduler runs");
     while world.simulator.summary().accepted < 40 {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
@@ -149,9 +153,9 @@ async fn who_was_erased_meanwhile_has_used_their_place() {
     let campaign =
         world.campaign(&connection, json!({"daily_send_limit": 60, "speed": "normal"})).await;
     world.upload(&campaign, contacts_csv(0, 300)).await.expect(200);
-    world.host.counted().await;
+    world.host.wait_until_counted().await;
     world.act(&campaign, "start").await.expect(200);
-    world.host.tick().await.expect("the scheduler runs");
+    world.host.run_scheduler().await.expect("the scheduler runs");
     while world.simulator.summary().accepted < 50 {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
@@ -177,10 +181,10 @@ async fn claims_of_a_dead_run_are_settled_when_its_batch_is_closed() {
     let connection = world.connection().await;
     let campaign = world.campaign(&connection, json!({})).await;
     world.upload(&campaign, contacts_csv(0, 3)).await.expect(200);
-    world.host.counted().await;
+    world.host.wait_until_counted().await;
     world.act(&campaign, "start").await.expect(200);
-    world.host.stop_sending();
-    world.host.tick().await.expect("the scheduler runs");
+    world.host.drain_senders();
+    world.host.run_scheduler().await.expect("the scheduler runs");
     // A sender claims one of the batch and dies.
     let table = world.host.table();
     let id = campaign.parse().expect("an id");

@@ -18,7 +18,7 @@ async fn stored(world: &World, campaign: &str) -> Campaign {
 }
 
 async fn is_right(world: &World, campaign: &Campaign) -> bool {
-    world.host.counted().await;
+    world.host.wait_until_counted().await;
     let table = world.host.table();
     let mut counted = analytics::store::read(table, campaign.id, campaign.shards)
         .await
@@ -70,7 +70,7 @@ async fn counters_that_are_late_are_not_mended() {
     let (table, now) = (world.host.table(), world.clock.now() + Duration::from_hours(24));
     let minute = |number: u64| now + Duration::from_secs(60 * number);
     assert_eq!(audit(table, &campaign, 0, now).await.expect("audited"), Audit::Waits);
-    world.host.counted().await;
+    world.host.wait_until_counted().await;
     // Something is counted between the mark and the recount.
     let key = Key::Counters { campaign: campaign.id, shard: 0 };
     let counted = Update::of(&key).set("last_sequence", "999999999999999999999999999999");
@@ -79,13 +79,13 @@ async fn counters_that_are_late_are_not_mended() {
     // The next mark doesn't come through.
     table.update(Update::of(&key).set("mark", "older")).await.expect("stored");
     assert_eq!(audit(table, &campaign, 0, minute(2)).await.expect("audited"), Audit::Waits);
-    world.host.counted().await;
+    world.host.wait_until_counted().await;
     let mark: analytics::audit::Mark =
         table.get(&Key::Mark { campaign: campaign.id, shard: 0 }).await.unwrap().unwrap();
     table.update(Update::of(&key).set("mark", &mark.mark)).await.expect("stored");
     // Now it has: the recount finds the difference, and one more mark proves it.
     assert_eq!(audit(table, &campaign, 0, minute(3)).await.expect("audited"), Audit::Waits);
-    world.host.counted().await;
+    world.host.wait_until_counted().await;
     let missing = Tally([("n_read".to_owned(), -1)].into());
     let mended = audit(table, &campaign, 0, minute(4)).await.expect("audited");
     assert_eq!(mended, Audit::Mended { missing });
@@ -126,7 +126,7 @@ async fn failures(world: &World) -> (u64, String) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_that_no_version_understands_is_laid_aside_with_the_reason() {
     let world = World::new().await;
-    world.host.enqueue("{\"v\":9}").await.expect("on the queue");
+    world.host.enqueue_raw("{\"v\":9}").await.expect("on the queue");
     for _ in 0..500 {
         if failures(&world).await.0 > 0 {
             break;
@@ -154,14 +154,16 @@ async fn a_batch_that_was_laid_aside_is_brought_back() {
         campaigns.push(stored(&world, &id).await);
     }
     // The second campaign's batch waits behind the first's, and its message is lost.
-    world.host.tick().await.expect("the scheduler runs");
+    world.host.run_scheduler().await.expect("the scheduler runs");
     tokio::time::sleep(Duration::from_millis(200)).await;
-    world.host.empty_queues().await.expect("emptied");
+    world.host.purge_queues().await.expect("emptied");
     let table = world.host.table();
     let batches = carillon::campaign::store::batches(table, campaigns[1].id, None).await;
     let batch = batches.expect("the table answers").remove(0);
     let body = SendMessage::Batch(batch.name).to_body().expect("a body");
-    assert!(world.host.sends().lay_aside("one", &body, "the table was away").await.expect("laid"));
+    assert!(
+        world.host.send_queue().lay_aside("one", &body, "the table was away").await.expect("laid")
+    );
     let (failed, why) = failures(&world).await;
     assert!(failed == 1 && why.contains("the table was away"), "{failed} {why}");
     let outcome = world.post("/v1/queues/sends/redrive", &json!({})).await.expect(200);
@@ -170,7 +172,7 @@ async fn a_batch_that_was_laid_aside_is_brought_back() {
     let report = world.report(&campaigns[1].id.to_string()).await;
     assert_eq!(report.number("sent"), 3, "{}", report.text);
     // What is done is not done again.
-    assert!(world.host.sends().lay_aside("two", &body, "again").await.expect("laid aside"));
+    assert!(world.host.send_queue().lay_aside("two", &body, "again").await.expect("laid aside"));
     let outcome = world.post("/v1/queues/sends/redrive", &json!({})).await.expect(200);
     assert_eq!(outcome.number("done_already"), 1, "{}", outcome.text);
     assert_eq!(world.simulator.summary().accepted, 6);

@@ -95,10 +95,10 @@ async fn statuses_in_any_order_lead_to_the_same_end_and_none_is_lost() {
         let count = (recipients - first).min(20_000);
         world.upload(&campaign, contacts_csv(first, count)).await.expect(200);
     }
-    world.host.counted().await;
+    world.host.wait_until_counted().await;
     world.act(&campaign, "start").await.expect(200);
     // While messages are on their way, their first statuses come before the answers.
-    world.host.tick().await.expect("the scheduler runs");
+    world.host.run_scheduler().await.expect("the scheduler runs");
     let mut early = 0;
     while early < 50 {
         let log = world.simulator.log();
@@ -109,10 +109,10 @@ async fn statuses_in_any_order_lead_to_the_same_end_and_none_is_lost() {
     }
     let all_sent = async {
         while world.simulator.summary().accepted < u64::from(recipients)
-            || !world.host.is_sent().await.expect("the table answers")
+            || !world.host.all_batches_done().await.expect("the table answers")
         {
             world.clock.advance(Duration::from_mins(1));
-            world.host.tick().await.expect("the scheduler runs");
+            world.host.run_scheduler().await.expect("the scheduler runs");
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
     };
@@ -143,7 +143,7 @@ async fn statuses_in_any_order_lead_to_the_same_end_and_none_is_lost() {
         refused += post(&world, body(&told)).await;
         world.calm();
     }
-    world.host.counted().await;
+    world.host.wait_until_counted().await;
     println!(
         "{} statuses of {recipients} recipients in {requests} requests; {refused} were answered 500 first",
         statuses.len()

@@ -1,0 +1,39 @@
+//! `carillon campaigns report`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::path::campaign_path;
+use crate::client::Client;
+use crate::error::CommandError;
+use crate::output;
+use crate::report::CampaignReport;
+
+/// A campaign's report with the reasons of skipped and failed recipients.
+#[derive(Deserialize)]
+struct DetailedReport {
+    #[serde(flatten)]
+    report: CampaignReport,
+    #[serde(default)]
+    skipped_for: BTreeMap<String, u64>,
+    #[serde(default)]
+    failed_with: BTreeMap<String, u64>,
+}
+
+pub(super) async fn run(client: &Client, id: &str, json: bool) -> Result<(), CommandError> {
+    let path = campaign_path(id, "/report");
+    if json {
+        return output::json(&client.get::<Value>(&path).await?);
+    }
+    let DetailedReport { report, skipped_for, failed_with } = client.get(&path).await?;
+    output::line(&report.chart())?;
+    for (title, counts) in [("skipped", skipped_for), ("failed with", failed_with)] {
+        for (reason, count) in counts {
+            output::line(&format!("{title} {reason}: {count}"))?;
+        }
+    }
+    let halted = report.halted_for.map(|reason| format!(": {reason}")).unwrap_or_default();
+    output::line(&format!("The campaign is {}{halted}.", report.status))
+}

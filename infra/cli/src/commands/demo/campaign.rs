@@ -1,0 +1,61 @@
+//! Creates, imports and starts the demo's campaign through the HTTP API.
+
+use std::io::Cursor;
+
+use serde_json::{Value, json};
+
+use super::args::DemoArgs;
+use super::clock::{SEND_WINDOW, TIME_ZONE};
+use super::contacts;
+use super::environment::Environment;
+use crate::client::{Client, ClientError};
+use crate::error::CommandError;
+use crate::report::CampaignReport;
+use crate::simulator_config::TEMPLATE;
+use crate::upload::{UploadResult, upload};
+
+/// The demo's campaign, started.
+pub(super) struct Campaign {
+    path: String,
+    pub(super) imported: UploadResult,
+}
+
+pub(super) async fn start(
+    environment: &Environment,
+    args: &DemoArgs,
+) -> Result<Campaign, CommandError> {
+    let client = &environment.client;
+    let connection: Value =
+        client.post("/v1/connections", Some(&environment.connection_request)).await?;
+    let request = campaign_request(&connection["id"], args.daily_limit);
+    let campaign: Value = client.post("/v1/campaigns", Some(&request)).await?;
+    let path = format!("/v1/campaigns/{}", campaign["id"].as_str().unwrap_or_default());
+    let csv = Cursor::new(contacts::csv(args.contacts));
+    let imported = upload(client, &format!("{path}/recipients"), csv, |_, _| {}).await?;
+    let _: Value = client.post(&format!("{path}/start"), None).await?;
+    Ok(Campaign { path, imported })
+}
+
+fn campaign_request(connection: &Value, daily_limit: u32) -> Value {
+    json!({
+        "name": "Spring offer",
+        "connection_id": connection,
+        "message": { "template": {
+            "name": TEMPLATE,
+            "language": "es",
+            "components": [
+                { "type": "body", "parameters": [{ "type": "text", "text": "{first_name}" }] }
+            ]
+        }},
+        "daily_send_limit": daily_limit,
+        "speed": "fast",
+        "timezone": TIME_ZONE,
+        "send_window": { "from": SEND_WINDOW.0, "to": SEND_WINDOW.1 }
+    })
+}
+
+impl Campaign {
+    pub(super) async fn report(&self, client: &Client) -> Result<CampaignReport, ClientError> {
+        client.get(&format!("{}/report", self.path)).await
+    }
+}

@@ -1,0 +1,93 @@
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use carillon_host::{DataFolderError, HostError};
+
+use crate::client::ClientError;
+use crate::upload::UploadError;
+
+/// Why a command failed. The messages are shown to the user.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommandError {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
+    Upload(#[from] UploadError),
+    #[error(transparent)]
+    Host(HostError),
+    #[error(transparent)]
+    DataFolder(#[from] DataFolderError),
+    #[error(
+        "cannot listen on {address}: {source}\nChoose another address with --listen. --listen 127.0.0.1:0 selects a free port."
+    )]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error("cannot start the simulator: {0}")]
+    Simulator(#[source] io::Error),
+    #[error("{}: {source}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("{}: the JSON is invalid: {source}", path.display())]
+    Json { path: PathBuf, source: serde_json::Error },
+    #[error(
+        "no API key: give --key, set CARILLON_API_KEY, or run the command in the folder that contains {}",
+        .0.display()
+    )]
+    NoApiKey(PathBuf),
+    #[error("{} already contains a table; --keep requires an empty folder", .0.display())]
+    NotEmpty(PathBuf),
+    #[error("{} contains no table; give the folder of `carillon serve --data`", .0.display())]
+    NoTable(PathBuf),
+    #[error("--secrets-prefix is missing: it is the stack's output SecretsPrefix")]
+    NoSecretsPrefix,
+    #[error("{}: line {line}: {reason}\nNothing was imported.", path.display())]
+    ExportFile { path: PathBuf, line: u64, reason: String },
+    #[error(
+        "the transfer failed: {0}\nItems that were imported stay. Run the same command again to continue."
+    )]
+    Transfer(#[source] Box<dyn Error + Send + Sync>),
+    #[error("the campaign is halted: {0}")]
+    Halted(String),
+    #[error("the campaign is still {status} after {days} days")]
+    NotCompleted { status: String, days: u32 },
+    #[error("{}", .0.join("\n"))]
+    FailedChecks(Vec<String>),
+    #[error("cannot wait for signals: {0}")]
+    Signal(#[source] io::Error),
+    #[error("cannot write the output: {0}")]
+    Output(#[source] io::Error),
+}
+
+impl CommandError {
+    /// The error of an operation on the file `path`.
+    pub(crate) fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::File { path: path.to_owned(), source }
+    }
+
+    pub(crate) fn transfer(error: impl Error + Send + Sync + 'static) -> Self {
+        Self::Transfer(Box::new(error))
+    }
+
+    /// The message, followed by those of its causes that it does not contain.
+    pub(crate) fn with_causes(&self) -> String {
+        let mut text = self.to_string();
+        let mut next = self.source();
+        while let Some(source) = next {
+            let cause = source.to_string();
+            if !text.contains(&cause) {
+                text = format!("{text}: {cause}");
+            }
+            next = source.source();
+        }
+        text
+    }
+}
+
+impl From<HostError> for CommandError {
+    fn from(error: HostError) -> Self {
+        match error {
+            HostError::Listen { address, source } => Self::Listen { address, source },
+            HostError::Engine(_) | HostError::Function(_) => Self::Host(error),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use carillon::config::Config;
+use carillon::ids::IdSource;
+use carillon::time::Clock;
+use carillon_engines::Storage;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::queue::SendsQueue;
+use crate::stream::StreamReader;
+
+/// The table's name on the embedded engine.
+pub const TABLE_NAME: &str = "carillon";
+
+/// Default of [`HostConfig::minimum_share`], in percent.
+pub const DEFAULT_MINIMUM_SHARE: u8 = 5;
+
+/// Default of [`HostConfig::message_retention_days`].
+pub const DEFAULT_MESSAGE_RETENTION_DAYS: u16 = 365;
+
+/// Settings of a [`Host`](crate::Host).
+#[derive(Debug)]
+pub struct HostConfig {
+    /// Storage of the embedded table. External backends ignore it.
+    pub storage: Storage,
+    /// Address of the HTTP listener. Port 0 selects a free port.
+    pub listen: SocketAddr,
+    /// Base URL of the Cloud API.
+    pub graph_url: String,
+    /// Base URL that links and webhooks use, if it differs from the listener's.
+    pub public_url: Option<String>,
+    /// The first API key. It has every scope.
+    pub admin_key: SecretString,
+    /// Key that encrypts the connections' secrets: 32 bytes in base64.
+    pub secrets_key: SecretString,
+    /// Clock of all functions.
+    pub clock: Clock,
+    /// Source of ids and random bytes.
+    pub ids: IdSource,
+    /// Batches sent at the same time, at least 1.
+    pub senders: usize,
+    /// Percentage of a scarce resource that every campaign gets whatever its priority,
+    /// 0 to 50.
+    pub minimum_share: u8,
+    /// Days until inbound messages are deleted, 0 to 3650. 0 means never.
+    pub message_retention_days: u16,
+    /// What starts the scheduler.
+    pub scheduler: SchedulerTrigger,
+    /// How often each stream record reaches the aggregator.
+    pub stream_delivery: StreamDelivery,
+}
+
+/// What starts the scheduler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SchedulerTrigger {
+    /// A timer, every two seconds of the host's clock.
+    Timer,
+    /// Only [`Host::run_scheduler`](crate::Host::run_scheduler).
+    Manual,
+}
+
+/// How often each stream record reaches the aggregator. Lambda delivers a stream at
+/// least once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamDelivery {
+    /// Once, unless the aggregator fails.
+    Once,
+    /// Twice, to test the aggregator against duplicates.
+    Twice,
+}
+
+/// A DynamoDB and an SQS outside this process.
+#[derive(Debug)]
+pub struct ExternalBackends {
+    /// Endpoint of DynamoDB.
+    pub dynamodb_url: String,
+    /// Endpoint of SQS.
+    pub sqs_url: String,
+    /// Name of the table and prefix of the queues' names.
+    pub name: String,
+    /// Reader of the table's stream.
+    pub stream: Arc<dyn StreamReader>,
+}
+
+impl HostConfig {
+    /// The configuration that the functions read from their environment on AWS.
+    pub(crate) fn function_config(
+        &self,
+        table: &str,
+        queue: &SendsQueue,
+        address: SocketAddr,
+    ) -> Config {
+        let minimum_share = self.minimum_share.to_string();
+        let retention_days = self.message_retention_days.to_string();
+        let public_url = self.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+        Config::from_values([
+            ("CARILLON_TABLE", table),
+            ("CARILLON_SENDS_QUEUE_URL", queue.url()),
+            ("CARILLON_SENDS_FAILURES_URL", queue.dead_letter_url()),
+            ("CARILLON_SECRETS_KEY", self.secrets_key.expose_secret()),
+            ("CARILLON_ADMIN_KEY", self.admin_key.expose_secret()),
+            ("CARILLON_PUBLIC_URL", &public_url),
+            ("CARILLON_MINIMUM_SHARE", &minimum_share),
+            ("CARILLON_MESSAGE_RETENTION_DAYS", &retention_days),
+            ("CARILLON_GRAPH_URL", &self.graph_url),
+        ])
+    }
+}

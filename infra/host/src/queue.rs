@@ -1,0 +1,147 @@
+use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::config::{BehaviorVersion, Config, Credentials, Region};
+use aws_sdk_sqs::error::BoxError;
+use aws_sdk_sqs::types::{
+    Message, MessageSystemAttributeName as SystemAttribute, QueueAttributeName as Attribute,
+};
+
+/// Visibility timeout of a message in seconds, longer than the sender's timeout.
+const VISIBILITY_TIMEOUT_SECONDS: &str = "330";
+/// Receives after which SQS moves a message to the dead-letter queue, as in
+/// template.yaml.
+const MAX_RECEIVE_COUNT: u32 = 10;
+/// How long a receive call waits for a message, in seconds.
+const WAIT_TIME_SECONDS: i32 = 1;
+
+/// The FIFO queue of batches and its dead-letter queue.
+#[derive(Debug, Clone)]
+pub(crate) struct SendsQueue {
+    client: Client,
+    url: String,
+    dead_letter_url: String,
+}
+
+impl SendsQueue {
+    /// Creates `<prefix>-sends.fifo` and `<prefix>-sends-dlq.fifo` if they do not exist.
+    pub(crate) async fn create_if_missing(sqs_url: &str, prefix: &str) -> Result<Self, BoxError> {
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+            .endpoint_url(sqs_url)
+            .build();
+        let client = Client::from_conf(config);
+        let dead_letter_url = create(&client, &format!("{prefix}-sends-dlq.fifo"), None).await?;
+        let arn = arn(&client, &dead_letter_url).await?;
+        let redrive =
+            format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":{MAX_RECEIVE_COUNT}}}"#);
+        let url = create(&client, &format!("{prefix}-sends.fifo"), Some(&redrive)).await?;
+        Ok(Self { client, url, dead_letter_url })
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn dead_letter_url(&self) -> &str {
+        &self.dead_letter_url
+    }
+
+    /// Receives at most one message, after [`WAIT_TIME_SECONDS`] at the latest.
+    pub(crate) async fn receive(&self) -> Result<Option<Message>, BoxError> {
+        let request = self
+            .client
+            .receive_message()
+            .queue_url(&self.url)
+            .max_number_of_messages(1)
+            .message_system_attribute_names(SystemAttribute::ApproximateReceiveCount)
+            .wait_time_seconds(WAIT_TIME_SECONDS);
+        let response = Box::pin(request.send()).await?;
+        Ok(response.messages.unwrap_or_default().pop())
+    }
+
+    /// Deletes a message that was handled.
+    pub(crate) async fn delete(&self, message: &Message) -> Result<(), BoxError> {
+        let request = self
+            .client
+            .delete_message()
+            .queue_url(&self.url)
+            .receipt_handle(receipt_handle(message));
+        Box::pin(request.send()).await?;
+        Ok(())
+    }
+
+    /// Makes a received message visible again at once.
+    pub(crate) async fn release(&self, message: &Message) -> Result<(), BoxError> {
+        let request = self
+            .client
+            .change_message_visibility()
+            .queue_url(&self.url)
+            .receipt_handle(receipt_handle(message))
+            .visibility_timeout(0);
+        Box::pin(request.send()).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn send(&self, body: &str) -> Result<(), BoxError> {
+        let request = self
+            .client
+            .send_message()
+            .queue_url(&self.url)
+            .message_group_id("any")
+            .message_deduplication_id("any")
+            .message_body(body);
+        Box::pin(request.send()).await?;
+        Ok(())
+    }
+
+    /// Deletes all messages.
+    pub(crate) async fn purge(&self) -> Result<(), BoxError> {
+        let request = self.client.purge_queue().queue_url(&self.url);
+        Box::pin(request.send()).await?;
+        Ok(())
+    }
+}
+
+fn receipt_handle(message: &Message) -> &str {
+    message.receipt_handle.as_deref().unwrap_or_default()
+}
+
+async fn create(client: &Client, name: &str, redrive: Option<&str>) -> Result<String, BoxError> {
+    let request = client
+        .create_queue()
+        .queue_name(name)
+        .attributes(Attribute::FifoQueue, "true")
+        .attributes(Attribute::VisibilityTimeout, VISIBILITY_TIMEOUT_SECONDS);
+    let request = match redrive {
+        Some(redrive) => request.attributes(Attribute::RedrivePolicy, redrive),
+        None => request,
+    };
+    let response = Box::pin(request.send()).await?;
+    response.queue_url.ok_or_else(|| "SQS returned a queue without a URL".into())
+}
+
+async fn arn(client: &Client, url: &str) -> Result<String, BoxError> {
+    let request = client.get_queue_attributes().queue_url(url).attribute_names(Attribute::QueueArn);
+    let response = Box::pin(request.send()).await?;
+    let mut attributes = response.attributes.unwrap_or_default();
+    attributes
+        .remove(&Attribute::QueueArn)
+        .ok_or_else(|| "SQS returned a queue without an ARN".into())
+}
+
+/// The event that Lambda makes of a message.
+pub(crate) fn event_of(message: &Message) -> SqsEvent {
+    let mut record = SqsMessage::default();
+    record.message_id.clone_from(&message.message_id);
+    record.receipt_handle.clone_from(&message.receipt_handle);
+    record.body.clone_from(&message.body);
+    record.event_source = Some("aws:sqs".to_owned());
+    let attributes = message.attributes.iter().flatten();
+    record.attributes =
+        attributes.map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect();
+    let mut event = SqsEvent::default();
+    event.records.push(record);
+    event
+}
