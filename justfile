@@ -32,9 +32,9 @@ kill-test N="200":
 simulate SEEDS="1000":
     CARILLON_SEEDS={{SEEDS}} cargo test --release --workspace --test month -- --nocapture
 
-# so many shuffled, repeated statuses, a third of the requests meeting a fault
+# N shuffled, repeated statuses, a third of the requests while the table fails
 storm N="100000":
-    CARILLON_STATUSES={{N}} cargo test --release --workspace --test storm -- --nocapture
+    CARILLON_STATUSES={{N}} cargo test --release --workspace --test it storm:: -- --nocapture
 
 # template.yaml and the functions' binaries on an emulator of AWS; --release as deployed
 emulate *ARGS:

@@ -1,15 +1,20 @@
 use std::fmt::Write;
+use std::ops::Range;
 
-/// The phone of the `number`-th contact: a Colombian mobile.
-pub fn phone(number: u32) -> String {
-    format!("+57300{number:07}")
+/// The WhatsApp id of contact `number`: a Colombian mobile number without the plus.
+pub fn wa_id(number: u32) -> String {
+    format!("57300{number:07}")
 }
 
-/// A CSV of `count` contacts from the `first`-th on, with the columns `phone`
-/// and `first_name`.
-pub fn contacts_csv(first: u32, count: u32) -> String {
+/// The phone number of contact `number`, in E.164.
+pub fn phone(number: u32) -> String {
+    format!("+{}", wa_id(number))
+}
+
+/// A CSV file of these contacts, with the columns `phone` and `first_name`.
+pub fn contacts_csv(numbers: Range<u32>) -> String {
     let mut csv = "phone,first_name\n".to_owned();
-    for number in first..first + count {
+    for number in numbers {
         // Writing to a string can't fail.
         let _ = writeln!(csv, "{},Person {number}", phone(number));
     }

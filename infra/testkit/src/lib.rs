@@ -1,16 +1,20 @@
-//! A world for tests: the whole of Carillon on the real engines, a WhatsApp
-//! simulator, and a clock that can be moved. Tests go in by the front door, the
-//! HTTP API; only strangers are simulated.
+//! The fixture of the end-to-end tests: all of Carillon on the real engines, a
+//! WhatsApp simulator, and a clock that tests can advance. Tests use the HTTP API;
+//! only WhatsApp and its users are simulated.
 
-mod answer;
+mod builder;
 mod contacts;
-mod faults;
+mod fault_proxy;
+mod inspect;
 pub mod logs;
-mod stream;
+mod response;
+mod story;
+mod streams;
+pub mod webhook_body;
 mod world;
 
-pub use answer::Answer;
-pub use contacts::{contacts_csv, phone};
-pub use faults::{Faults, FaultyProxy};
-pub use stream::StreamService;
-pub use world::{Builder, World};
+pub use builder::WorldBuilder;
+pub use contacts::{contacts_csv, phone, wa_id};
+pub use fault_proxy::{FaultProxy, FaultRates};
+pub use response::Response;
+pub use world::{Proxies, World};

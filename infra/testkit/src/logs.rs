@@ -1,5 +1,5 @@
-//! What Carillon logs in tests is kept, in a file for each test process under
-//! `target/test-logs`, so that it can be looked through for what no log may show.
+//! The logs of the tests: one file for each test process in `target/test-logs`. The
+//! `logs` test searches them for data that must not be logged.
 
 use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
@@ -7,19 +7,19 @@ use std::sync::{Mutex, Once};
 
 use tracing_subscriber::EnvFilter;
 
-static KEPT: Once = Once::new();
+static SUBSCRIBED: Once = Once::new();
 
-/// The folder with the files.
+/// The folder of the log files.
 pub fn folder() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/test-logs"))
 }
 
-/// Keeps from now on what this process logs: all that Carillon says, the quietest
-/// included, and what libraries warn of.
-pub(crate) fn keep() {
-    KEPT.call_once(|| {
-        let file = open().expect("a file for the logs");
-        // A test with a subscriber of its own goes without.
+/// Writes the logs of this process to its file: Carillon's at all levels, and the
+/// warnings of libraries.
+pub(crate) fn write_to_file() {
+    SUBSCRIBED.call_once(|| {
+        let file = open().expect("a log file");
+        // Fails where the process has a subscriber already.
         let _ = tracing_subscriber::fmt()
             .json()
             .with_env_filter(EnvFilter::new("info,carillon=trace,dynoxide=error"))

@@ -2,13 +2,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, draft, file_of, id, merge};
+use crate::fixture::{TestApi, campaign_body, id, merge, phones_csv};
 
 #[tokio::test]
 async fn a_draft_has_defaults() {
-    let stage = Stage::set().await;
-    let id = stage.campaign(json!({})).await;
-    let campaign = stage.get(&format!("/v1/campaigns/{id}")).await.ok();
+    let api = TestApi::new().await;
+    let id = api.campaign(json!({})).await;
+    let campaign = api.get(&format!("/v1/campaigns/{id}")).await.ok();
     for (field, value) in [
         ("status", json!("draft")),
         ("daily_send_limit", json!(250)),
@@ -19,14 +19,14 @@ async fn a_draft_has_defaults() {
     ] {
         assert_eq!(campaign[field], value, "{field}");
     }
-    assert_eq!(stage.stored(&id).await.shards, 8);
+    assert_eq!(api.stored_campaign(&id).await.shards, 8);
 }
 
 #[tokio::test]
-async fn wrong_settings_are_named_all_at_once() {
-    let stage = Stage::set().await;
-    let connection = stage.connection().await;
-    let mut body = draft(&connection);
+async fn all_invalid_settings_are_listed_at_once() {
+    let api = TestApi::new().await;
+    let connection = api.connection().await;
+    let mut body = campaign_body(&connection);
     merge(
         &mut body,
         &json!({
@@ -34,22 +34,22 @@ async fn wrong_settings_are_named_all_at_once() {
             "scheduled_start": "2026-11-20T12:00:00Z", "scheduled_end": "2026-11-19T12:00:00Z"
         }),
     );
-    let answer = stage.post("/v1/campaigns", body).await;
-    answer.is_problem(422, "daily_send_limit must be from 1 to 1000000");
-    let errors = answer.json["errors"].as_array().unwrap();
+    let response = api.post("/v1/campaigns", body).await;
+    response.assert_problem(422, "daily_send_limit must be from 1 to 1000000");
+    let errors = response.json["errors"].as_array().unwrap();
     let fields: Vec<_> = errors.iter().map(|error| error["field"].as_str().unwrap()).collect();
     for field in ["name", "daily_send_limit", "priority", "scheduled_start", "scheduled_end"] {
         assert!(fields.contains(&field), "{field} is not in {fields:?}");
     }
-    assert!(answer.detail().contains("scheduled_start is in the past"));
+    assert!(response.detail().contains("scheduled_start is in the past"));
 }
 
 #[tokio::test]
-async fn a_body_of_the_wrong_shape_says_where() {
-    let stage = Stage::set().await;
-    let connection = stage.connection().await;
+async fn an_invalid_body_is_a_problem_that_names_the_field() {
+    let api = TestApi::new().await;
+    let connection = api.connection().await;
     let with = |more: Value| {
-        let mut body = draft(&connection);
+        let mut body = campaign_body(&connection);
         merge(&mut body, &more);
         body
     };
@@ -73,65 +73,65 @@ async fn a_body_of_the_wrong_shape_says_where() {
         (json!({"audience": {}}), "audience", "unknown field"),
         (json!({"default_country": "Colombia"}), "default_country", "two-letter"),
     ] {
-        let answer = stage.post("/v1/campaigns", with(more)).await;
-        answer.is_problem(422, words);
-        let found = answer.json["errors"][0]["field"].as_str().unwrap();
-        assert!(found.starts_with(field), "{field} is not {found}: {answer:?}");
+        let response = api.post("/v1/campaigns", with(more)).await;
+        response.assert_problem(422, words);
+        let found = response.json["errors"][0]["field"].as_str().unwrap();
+        assert!(found.starts_with(field), "{field} is not {found}: {response:?}");
     }
 }
 
 #[tokio::test]
 async fn an_unknown_connection_is_refused() {
-    let stage = Stage::set().await;
-    let body = draft("con_01890a5d-ac96-774b-bcce-b302099a8057");
-    let answer = stage.post("/v1/campaigns", body).await;
-    answer.is_problem(422, "connection_id names no connection");
+    let api = TestApi::new().await;
+    let body = campaign_body("con_01890a5d-ac96-774b-bcce-b302099a8057");
+    let response = api.post("/v1/campaigns", body).await;
+    response.assert_problem(422, "connection_id names no connection");
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_not_found() {
-    let stage = Stage::set().await;
+async fn an_unknown_campaign_is_not_found() {
+    let api = TestApi::new().await;
     let unknown = "cmp_01890a5d-ac96-774b-bcce-b302099a8057";
     for path in ["", "/report", "/plan", "/analytics", "/batches", "/recipients", "/recipients.csv"]
     {
-        let answer = stage.get(&format!("/v1/campaigns/{unknown}{path}")).await;
-        answer.is_problem(404, "no such campaign");
+        let response = api.get(&format!("/v1/campaigns/{unknown}{path}")).await;
+        response.assert_problem(404, "no such campaign");
     }
-    stage.get("/v1/campaigns/7").await.is_problem(404, "expected an id like cmp_");
-    stage.tell(&format!("/v1/campaigns/{unknown}/start")).await.is_problem(404, "campaign");
+    api.get("/v1/campaigns/7").await.assert_problem(404, "expected an id like cmp_");
+    api.start(unknown).await.assert_problem(404, "campaign");
 }
 
 #[tokio::test]
-async fn lists_go_page_by_page() {
-    let stage = Stage::set().await;
-    let connection = stage.connection().await;
+async fn pages_together_hold_every_item_once() {
+    let api = TestApi::new().await;
+    let connection = api.connection().await;
     let mut made = Vec::new();
     for n in 0..5 {
-        let mut body = draft(&connection);
+        let mut body = campaign_body(&connection);
         body["name"] = json!(format!("Number {n}"));
-        made.push(id(&stage.post("/v1/campaigns", body).await.ok()));
-        stage.advance(Duration::from_secs(1));
+        made.push(id(&api.post("/v1/campaigns", body).await.ok()));
+        api.advance(Duration::from_secs(1));
     }
-    stage.csv(&made[1], "phone\n+573001234567\n").await.ok();
-    stage.tell(&format!("/v1/campaigns/{}/start", made[1])).await.ok();
-    stage.tell(&format!("/v1/campaigns/{}/cancel", made[3])).await.ok();
+    api.upload_csv(&made[1], phones_csv(1)).await.ok();
+    api.start(&made[1]).await.ok();
+    api.cancel(&made[3]).await.ok();
     let expected: Vec<_> = [1, 4, 2, 0, 3].into_iter().map(|n: usize| made[n].clone()).collect();
     for limit in [1, 2, 3, 5, 500] {
         assert_eq!(
-            walk(&stage, &format!("/v1/campaigns?limit={limit}")).await,
+            ids_of_all_pages(&api, &format!("/v1/campaigns?limit={limit}")).await,
             expected,
             "{limit}"
         );
     }
-    let drafts = walk(&stage, "/v1/campaigns?status=draft&limit=2").await;
+    let drafts = ids_of_all_pages(&api, "/v1/campaigns?status=draft&limit=2").await;
     assert_eq!(drafts, expected[1..4]);
 }
 
-async fn walk(stage: &Stage, path: &str) -> Vec<String> {
+async fn ids_of_all_pages(api: &TestApi, path: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut cursor = String::new();
     loop {
-        let page = stage.get(&format!("{path}&cursor={cursor}")).await.ok();
+        let page = api.get(&format!("{path}&cursor={cursor}")).await.ok();
         found.extend(page["items"].as_array().unwrap().iter().map(id));
         match page["next_cursor"].as_str() {
             Some(next) => next.clone_into(&mut cursor),
@@ -141,60 +141,61 @@ async fn walk(stage: &Stage, path: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn strange_cursors_and_limits_are_refused() {
-    let stage = Stage::set().await;
-    stage.get("/v1/campaigns?cursor=x").await.is_problem(422, "cursor is not one");
-    stage.get("/v1/campaigns?limit=0").await.is_problem(422, "limit must be from 1 to 500");
-    stage.get("/v1/campaigns?limit=many").await.is_problem(400, "limit");
-    stage.get("/v1/campaigns?status=lost").await.is_problem(400, "status");
+async fn invalid_cursors_limits_and_statuses_are_refused() {
+    let api = TestApi::new().await;
+    api.get("/v1/campaigns?cursor=x").await.assert_problem(422, "cursor is not one");
+    api.get("/v1/campaigns?limit=0").await.assert_problem(422, "limit must be from 1 to 500");
+    api.get("/v1/campaigns?limit=many").await.assert_problem(400, "limit");
+    api.get("/v1/campaigns?status=lost").await.assert_problem(400, "status");
 }
 
 #[tokio::test]
-async fn a_draft_can_be_changed_in_everything() {
-    let stage = Stage::set().await;
-    let id = stage.campaign(json!({"tag": "spring"})).await;
+async fn every_setting_of_a_draft_can_be_changed() {
+    let api = TestApi::new().await;
+    let id = api.campaign(json!({"tag": "spring"})).await;
     let path = format!("/v1/campaigns/{id}");
     let changes = json!({
         "name": "New", "tag": null, "message": {"text": {"body": "Bye"}}, "timezone": "America/Bogota",
         "send_window": {"from": "09:00", "to": "18:00"}, "daily_send_limit": 1000
     });
-    let changed = stage.patch(&path, changes).await.ok();
+    let changed = api.patch(&path, changes).await.ok();
     assert_eq!(changed["name"], "New");
     assert_eq!(changed.get("tag"), None);
     assert_eq!(changed["message"]["text"]["body"], "Bye");
     assert_eq!(changed["send_window"]["from"], "09:00:00");
-    stage.patch(&path, json!({"daily_send_limit": 0})).await.is_problem(422, "daily_send_limit");
-    stage.patch(&path, json!({"status": "active"})).await.is_problem(422, "unknown field");
+    api.patch(&path, json!({"daily_send_limit": 0})).await.assert_problem(422, "daily_send_limit");
+    api.patch(&path, json!({"status": "active"})).await.assert_problem(422, "unknown field");
 }
 
 #[tokio::test]
-async fn an_active_campaign_changes_in_some_things_only() {
-    let stage = Stage::set().await;
-    let id = stage.active().await;
+async fn some_settings_of_an_active_campaign_can_not_be_changed() {
+    let api = TestApi::new().await;
+    let id = api.started(2).await;
     let path = format!("/v1/campaigns/{id}");
-    let changed = stage.patch(&path, json!({"daily_send_limit": 500, "speed": "fast"})).await.ok();
+    let changed = api.patch(&path, json!({"daily_send_limit": 500, "speed": "fast"})).await.ok();
     assert_eq!((&changed["daily_send_limit"], &changed["status"]), (&json!(500), &json!("active")));
     for (changes, field) in [
         (json!({"message": {"text": {"body": "Bye"}}}), "message"),
         (json!({"timezone": "America/Bogota"}), "timezone"),
         (json!({"scheduled_start": "2026-12-01T00:00:00Z"}), "scheduled_start"),
     ] {
-        let answer = stage.patch(&path, changes).await;
-        answer.is_problem(409, &format!("The campaign is active: its {field} can't be changed"));
+        let response = api.patch(&path, changes).await;
+        response
+            .assert_problem(409, &format!("The campaign is active: its {field} can't be changed"));
     }
-    stage.tell(&format!("{path}/pause")).await.ok();
-    stage.patch(&path, json!({"scheduled_start": "2026-12-01T00:00:00Z"})).await.ok();
+    api.post_empty(&format!("{path}/pause")).await.ok();
+    api.patch(&path, json!({"scheduled_start": "2026-12-01T00:00:00Z"})).await.ok();
 }
 
 #[tokio::test]
-async fn changes_at_the_same_time_all_hold() {
-    let stage = Stage::set().await;
-    let id = stage.campaign(json!({})).await;
+async fn concurrent_changes_of_different_settings_all_hold() {
+    let api = TestApi::new().await;
+    let id = api.campaign(json!({})).await;
     let path = format!("/v1/campaigns/{id}");
     let changes = [json!({"name": "A"}), json!({"tag": "b"}), json!({"priority": 1})];
-    let patches = changes.map(|changes| stage.patch(&path, changes));
-    futures::future::join_all(patches).await.into_iter().for_each(|answer| drop(answer.ok()));
-    let campaign = stage.get(&path).await.ok();
+    let patches = changes.map(|changes| api.patch(&path, changes));
+    futures::future::join_all(patches).await.into_iter().for_each(|response| drop(response.ok()));
+    let campaign = api.get(&path).await.ok();
     assert_eq!(
         (&campaign["name"], &campaign["tag"], &campaign["priority"]),
         (&json!("A"), &json!("b"), &json!(1))
@@ -203,33 +204,33 @@ async fn changes_at_the_same_time_all_hold() {
 
 #[tokio::test]
 async fn only_an_empty_draft_can_be_deleted() {
-    let stage = Stage::set().await;
-    let id = stage.campaign(json!({})).await;
+    let api = TestApi::new().await;
+    let id = api.campaign(json!({})).await;
     let path = format!("/v1/campaigns/{id}");
-    assert_eq!(stage.delete(&path).await.status, 204);
-    stage.delete(&path).await.is_problem(404, "no such campaign");
-    let filled = draft_with_one(&stage).await;
+    assert_eq!(api.delete(&path).await.status, 204);
+    api.delete(&path).await.assert_problem(404, "no such campaign");
+    let filled = draft_with_one(&api).await;
     let path = format!("/v1/campaigns/{filled}");
-    stage.delete(&path).await.is_problem(409, "has recipients");
-    stage.tell(&format!("{path}/cancel")).await.ok();
-    stage.delete(&path).await.is_problem(409, "The campaign is cancelled");
+    api.delete(&path).await.assert_problem(409, "has recipients");
+    api.post_empty(&format!("{path}/cancel")).await.ok();
+    api.delete(&path).await.assert_problem(409, "The campaign is cancelled");
 }
 
-async fn draft_with_one(stage: &Stage) -> String {
-    let connections = stage.get("/v1/connections").await.ok();
+async fn draft_with_one(api: &TestApi) -> String {
+    let connections = api.get("/v1/connections").await.ok();
     let connection = connections["items"][0]["id"].as_str().unwrap();
-    let made = id(&stage.post("/v1/campaigns", draft(connection)).await.ok());
-    stage.csv(&made, "phone\n+573001234567\n").await.ok();
+    let made = id(&api.post("/v1/campaigns", campaign_body(connection)).await.ok());
+    api.upload_csv(&made, phones_csv(1)).await.ok();
     made
 }
 
 #[tokio::test]
-async fn the_plan_says_how_many_when_and_for_how_much() {
-    let stage = Stage::set().await;
-    let id = stage.campaign(json!({"daily_send_limit": 200, "message": {"template": {"name": "promo", "language": "es"}}})).await;
-    let file = file_of(500) + "\n+4915123456789\n";
-    stage.csv(&id, file).await.ok();
-    let plan = stage.get(&format!("/v1/campaigns/{id}/plan")).await.ok();
+async fn the_plan_forecasts_days_and_cost() {
+    let api = TestApi::new().await;
+    let id = api.campaign(json!({"daily_send_limit": 200, "message": {"template": {"name": "promo", "language": "es"}}})).await;
+    let file = phones_csv(500) + "\n+4915123456789\n";
+    api.upload_csv(&id, file).await.ok();
+    let plan = api.get(&format!("/v1/campaigns/{id}/plan")).await.ok();
     let people: Vec<_> =
         plan["forecast"]["days"].as_array().unwrap().iter().map(|day| &day["people"]).collect();
     assert_eq!(people, [200, 200, 101]);
@@ -241,12 +242,12 @@ async fn the_plan_says_how_many_when_and_for_how_much() {
 }
 
 #[tokio::test]
-async fn the_plan_says_why_an_active_campaign_waits() {
-    let stage = Stage::set().await;
-    let id = stage.campaign(json!({"send_window": {"from": "18:00", "to": "20:00"}})).await;
-    stage.csv(&id, "phone\n+573001234567\n").await.ok();
-    stage.tell(&format!("/v1/campaigns/{id}/start")).await.ok();
-    let plan = stage.get(&format!("/v1/campaigns/{id}/plan")).await.ok();
+async fn the_plan_gives_the_reason_why_a_campaign_waits() {
+    let api = TestApi::new().await;
+    let settings = json!({"send_window": {"from": "18:00", "to": "20:00"}});
+    let id = api.draft_with(1, settings).await;
+    api.start(&id).await.ok();
+    let plan = api.get(&format!("/v1/campaigns/{id}/plan")).await.ok();
     let waits = &plan["waits"];
     assert_eq!(waits["reason"], "window_closed");
     assert_eq!(waits["until"], "2026-11-21T18:00:00Z");
@@ -254,12 +255,12 @@ async fn the_plan_says_why_an_active_campaign_waits() {
 }
 
 #[tokio::test]
-async fn the_report_says_what_comes_next() {
-    let stage = Stage::set().await;
-    let id = stage.campaign(json!({})).await;
-    let report = stage.get(&format!("/v1/campaigns/{id}/report")).await.ok();
+async fn the_report_of_a_draft_gives_the_next_step() {
+    let api = TestApi::new().await;
+    let id = api.campaign(json!({})).await;
+    let report = api.get(&format!("/v1/campaigns/{id}/report")).await.ok();
     assert_eq!((&report["status"], &report["recipients"]), (&json!("draft"), &json!(0)));
     assert_eq!(report["next_step"], "Add recipients, then start it.");
-    assert_eq!(stage.get(&format!("/v1/campaigns/{id}/analytics")).await.ok()["items"], json!([]));
-    assert_eq!(stage.get(&format!("/v1/campaigns/{id}/batches")).await.ok()["items"], json!([]));
+    assert_eq!(api.get(&format!("/v1/campaigns/{id}/analytics")).await.ok()["items"], json!([]));
+    assert_eq!(api.get(&format!("/v1/campaigns/{id}/batches")).await.ok()["items"], json!([]));
 }

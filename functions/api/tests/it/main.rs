@@ -1,13 +1,13 @@
 //! The API through its router, on the real embedded table.
 
 mod access;
+mod actions;
 mod campaigns;
 mod connections;
 mod contacts;
-mod description;
+mod fixture;
 mod idempotency;
-mod moves;
+mod openapi;
 mod recipients;
-mod stage;
 mod templates;
 mod upload;

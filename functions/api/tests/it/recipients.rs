@@ -1,17 +1,15 @@
 use carillon::contact::Counting;
 use carillon::delivery::retry::Decision;
-use carillon::recipient::store::{self, Place};
+use carillon::recipient::store::{self, Claiming, Ending, Place};
 use serde_json::json;
 
-use crate::stage::{Stage, file_of};
+use crate::fixture::{TestApi, phone, phones_csv};
 
-const PHONE: &str = "+573001234567";
-
-/// Claims a recipient as a sender does.
-async fn claim(stage: &Stage, campaign: &str) -> Place {
-    let place = Place::of(campaign.parse().unwrap(), &PHONE.parse().unwrap(), 8);
-    let now = stage.clock.now();
-    let claiming = store::Claiming {
+/// Claims contact 0, as a sender does.
+async fn claim(api: &TestApi, campaign: &str) -> Place {
+    let place = Place::of(campaign.parse().unwrap(), &phone(0).parse().unwrap(), 8);
+    let now = api.clock.now();
+    let claiming = Claiming {
         attempt: 1,
         batch: "2026-11-21#1",
         now,
@@ -19,21 +17,29 @@ async fn claim(stage: &Stage, campaign: &str) -> Place {
         portfolio: "p",
         bucket: 0,
     };
-    store::claim(&stage.table, &place, &claiming).await.unwrap();
+    store::claim(&api.table, &place, &claiming).await.unwrap();
     place
 }
 
+/// Settles an attempt whose response was lost, as a sender does.
+async fn lose_response(api: &TestApi, place: &Place) {
+    let decision = Decision::Unconfirmed { reason: "the response was lost".to_owned() };
+    let at = api.clock.now();
+    let ending = Ending { decision: &decision, code: None, at, spent: None };
+    store::settle_refused(&api.table, place, 1, ending).await.unwrap();
+}
+
 #[tokio::test]
-async fn lists_go_page_by_page() {
-    let stage = Stage::set().await;
-    let id = stage.campaign(json!({})).await;
-    stage.csv(&id, file_of(60)).await.ok();
+async fn pages_together_hold_every_item_once() {
+    let api = TestApi::new().await;
+    let id = api.campaign(json!({})).await;
+    api.upload_csv(&id, phones_csv(60)).await.ok();
     let mut seen = std::collections::BTreeSet::new();
     let mut cursor = String::new();
     let mut pages = 0;
     loop {
         let path = format!("/v1/campaigns/{id}/recipients?status=pending&limit=7&cursor={cursor}");
-        let page = stage.get(&path).await.ok();
+        let page = api.get(&path).await.ok();
         for recipient in page["items"].as_array().unwrap() {
             assert!(seen.insert(recipient["contact"].as_str().unwrap().to_owned()));
         }
@@ -44,71 +50,67 @@ async fn lists_go_page_by_page() {
         }
     }
     assert_eq!((seen.len(), pages), (60, 9));
-    let none = stage.get(&format!("/v1/campaigns/{id}/recipients?status=read")).await.ok();
+    let none = api.get(&format!("/v1/campaigns/{id}/recipients?status=read")).await.ok();
     assert_eq!(none, json!({"items": []}));
     let strange = format!("/v1/campaigns/{id}/recipients?cursor=bm90aGluZw");
-    stage.get(&strange).await.is_problem(422, "cursor");
+    api.get(&strange).await.assert_problem(422, "cursor");
 }
 
 #[tokio::test]
-async fn a_lead_is_closed_once_it_was_sent_to() {
-    let stage = Stage::set().await;
-    let id = stage.active().await;
-    let path = format!("/v1/campaigns/{id}/recipients/%2B573001234567");
+async fn a_recipient_can_be_closed_once_sent() {
+    let api = TestApi::new().await;
+    let id = api.started(2).await;
+    let path = format!("/v1/campaigns/{id}/recipients/%2B573000000000");
     let close = json!({"action": "close"});
-    stage.patch(&path, close.clone()).await.is_problem(409, "The recipient is pending");
-    let place = claim(&stage, &id).await;
-    store::settle_accepted(&stage.table, &place, 1, "wamid.1", None).await.unwrap();
-    let closed = stage.patch(&path, close.clone()).await.ok();
+    api.patch(&path, close.clone()).await.assert_problem(409, "The recipient is pending");
+    let place = claim(&api, &id).await;
+    store::settle_accepted(&api.table, &place, 1, "wamid.1", None).await.unwrap();
+    let closed = api.patch(&path, close.clone()).await.ok();
     assert_eq!(closed["status"], "closed");
     assert!(closed["closed_at"].is_string());
-    assert_eq!(stage.patch(&path, close).await.ok()["status"], "closed");
-    stage.patch(&path, json!({"action": "open"})).await.is_problem(422, "action");
-    let stranger = format!("/v1/campaigns/{id}/recipients/573009999999");
-    stage.patch(&stranger, json!({"action": "close"})).await.is_problem(404, "no such recipient");
+    assert_eq!(api.patch(&path, close).await.ok()["status"], "closed");
+    api.patch(&path, json!({"action": "open"})).await.assert_problem(422, "action");
+    let unknown = format!("/v1/campaigns/{id}/recipients/573009999999");
+    api.patch(&unknown, json!({"action": "close"})).await.assert_problem(404, "no such recipient");
 }
 
 #[tokio::test]
-async fn only_the_unconfirmed_are_retried() {
-    let stage = Stage::set().await;
-    let id = stage.active().await;
-    let path = format!("/v1/campaigns/{id}/recipients/573001234567");
+async fn only_an_unconfirmed_recipient_can_be_retried() {
+    let api = TestApi::new().await;
+    let id = api.started(2).await;
+    let path = format!("/v1/campaigns/{id}/recipients/573000000000");
     let retry = json!({"action": "retry"});
-    stage.patch(&path, retry.clone()).await.is_problem(409, "only who is unconfirmed");
-    let place = claim(&stage, &id).await;
-    let lost = Decision::Unconfirmed { reason: "the answer was lost".to_owned() };
-    let ending = store::Ending { decision: &lost, code: None, at: stage.clock.now(), spent: None };
-    store::settle_refused(&stage.table, &place, 1, ending).await.unwrap();
-    let retried = stage.patch(&path, retry.clone()).await.ok();
+    api.patch(&path, retry.clone()).await.assert_problem(409, "only who is unconfirmed");
+    let place = claim(&api, &id).await;
+    lose_response(&api, &place).await;
+    let retried = api.patch(&path, retry.clone()).await.ok();
     assert_eq!((&retried["status"], &retried["attempt"]), (&json!("pending"), &json!(2)));
     assert_eq!(retried.get("reason"), None);
-    stage.patch(&path, retry).await.is_problem(409, "The recipient is pending");
+    api.patch(&path, retry).await.assert_problem(409, "The recipient is pending");
 }
 
 #[tokio::test]
-async fn a_campaign_that_is_over_retries_nobody() {
-    let stage = Stage::set().await;
-    let id = stage.active().await;
-    let place = claim(&stage, &id).await;
-    let lost = Decision::Unconfirmed { reason: "the answer was lost".to_owned() };
-    let ending = store::Ending { decision: &lost, code: None, at: stage.clock.now(), spent: None };
-    store::settle_refused(&stage.table, &place, 1, ending).await.unwrap();
-    stage.tell(&format!("/v1/campaigns/{id}/cancel")).await.ok();
-    let path = format!("/v1/campaigns/{id}/recipients/573001234567");
-    stage.patch(&path, json!({"action": "retry"})).await.is_problem(409, "cancelled");
+async fn a_recipient_of_a_cancelled_campaign_can_not_be_retried() {
+    let api = TestApi::new().await;
+    let id = api.started(2).await;
+    let place = claim(&api, &id).await;
+    lose_response(&api, &place).await;
+    api.cancel(&id).await.ok();
+    let path = format!("/v1/campaigns/{id}/recipients/573000000000");
+    api.patch(&path, json!({"action": "retry"})).await.assert_problem(409, "cancelled");
 }
 
 #[tokio::test]
-async fn an_export_is_safe_to_open() {
-    let stage = Stage::set().await;
-    let id = stage.campaign(json!({})).await;
+async fn an_export_escapes_formulas() {
+    let api = TestApi::new().await;
+    let id = api.campaign(json!({})).await;
     let file = "phone,name,status\n+573001234567,\"=HYPERLINK(\"\"http://x\"\")\",@x\n+573001234568,\"Pérez, \"\"Ana\"\"\",-1\n";
-    stage.csv(&id, file).await.ok();
-    let answer = stage.get(&format!("/v1/campaigns/{id}/recipients.csv")).await;
-    assert_eq!(answer.header("content-type"), Some("text/csv; charset=utf-8"));
+    api.upload_csv(&id, file).await.ok();
+    let response = api.get(&format!("/v1/campaigns/{id}/recipients.csv")).await;
+    assert_eq!(response.header("content-type"), Some("text/csv; charset=utf-8"));
     let disposition = format!("attachment; filename=\"{id}.csv\"");
-    assert_eq!(answer.header("content-disposition"), Some(disposition.as_str()));
-    let mut lines: Vec<_> = answer.text().split_terminator("\r\n").collect();
+    assert_eq!(response.header("content-disposition"), Some(disposition.as_str()));
+    let mut lines: Vec<_> = response.text().split_terminator("\r\n").collect();
     assert_eq!(
         lines.remove(0),
         "contact,status,attempt,imported_at,sent_at,delivered_at,read_at,replied_at,closed_at,failed_at,code,reason,name,column.status"
@@ -120,10 +122,10 @@ async fn an_export_is_safe_to_open() {
 }
 
 #[tokio::test]
-async fn an_export_has_everyone() {
-    let stage = Stage::set().await;
-    let id = stage.campaign(json!({})).await;
-    stage.csv(&id, file_of(1200)).await.ok();
-    let answer = stage.get(&format!("/v1/campaigns/{id}/recipients.csv")).await;
-    assert_eq!(answer.text().lines().count(), 1201);
+async fn an_export_holds_every_recipient() {
+    let api = TestApi::new().await;
+    let id = api.campaign(json!({})).await;
+    api.upload_csv(&id, phones_csv(1200)).await.ok();
+    let response = api.get(&format!("/v1/campaigns/{id}/recipients.csv")).await;
+    assert_eq!(response.text().lines().count(), 1201);
 }

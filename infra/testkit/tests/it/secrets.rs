@@ -1,4 +1,4 @@
-//! Connections' secrets in the Parameter Store, against a small one of its kind.
+//! The secrets of connections in the Parameter Store, against a fake Parameter Store.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -9,29 +9,30 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::{Json, Router, routing};
 use carillon::AwsConfig;
 use carillon::config::Config;
-use carillon::connection::{Secrets, Vault, VaultError};
+use carillon::connection::{Sealed, Secrets, Vault, VaultError};
 use carillon::ids::{ConnectionId, IdSource};
 use carillon::time::{Clock, Timestamp};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-/// A Parameter Store: `GetParameter` and `PutParameter`, as AWS documents them.
+/// A fake Parameter Store: `GetParameter` and `PutParameter`, as AWS documents them.
 #[derive(Default)]
-struct Store {
+struct ParameterStore {
+    /// Version and value, by name.
     parameters: BTreeMap<String, (u64, String)>,
-    /// The next answers, instead of the true ones.
-    trouble: VecDeque<(StatusCode, &'static str)>,
+    /// The errors that the next requests get.
+    errors: VecDeque<(StatusCode, &'static str)>,
     requests: usize,
 }
 
-type Shared = Arc<Mutex<Store>>;
+type Shared = Arc<Mutex<ParameterStore>>;
 
-async fn answer(
+async fn handle(
     State(store): State<Shared>,
     headers: HeaderMap,
     body: String,
 ) -> (StatusCode, Json<Value>) {
-    let asked: Value = serde_json::from_str(&body).unwrap();
+    let request: Value = serde_json::from_str(&body).unwrap();
     let mut store = store.lock().unwrap();
     store.requests += 1;
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap();
@@ -39,18 +40,18 @@ async fn answer(
     assert!(signed.starts_with("AWS4-HMAC-SHA256 Credential=local/"), "{signed}");
     assert!(signed.contains("/us-east-1/ssm/aws4_request"), "{signed}");
     assert!(signed.contains("x-amz-target"), "{signed}");
-    if let Some((status, code)) = store.trouble.pop_front() {
+    if let Some((status, code)) = store.errors.pop_front() {
         return (status, Json(json!({ "__type": format!("com.amazonaws.ssm#{code}") })));
     }
-    let name = asked["Name"].as_str().unwrap().to_owned();
+    let name = request["Name"].as_str().unwrap().to_owned();
     match header("x-amz-target") {
         "AmazonSSM.PutParameter" => {
             assert_eq!(
-                (&asked["Type"], &asked["Overwrite"]),
+                (&request["Type"], &request["Overwrite"]),
                 (&json!("SecureString"), &json!(true))
             );
             let entry = store.parameters.entry(name).or_default();
-            *entry = (entry.0 + 1, asked["Value"].as_str().unwrap().to_owned());
+            *entry = (entry.0 + 1, request["Value"].as_str().unwrap().to_owned());
             (StatusCode::OK, Json(json!({ "Version": entry.0 })))
         }
         "AmazonSSM.GetParameter" => match store.parameters.get(&name) {
@@ -64,7 +65,7 @@ async fn answer(
     }
 }
 
-struct Stage {
+struct Fixture {
     store: Shared,
     vault: Vault,
     clock: Clock,
@@ -72,10 +73,10 @@ struct Stage {
     connection: ConnectionId,
 }
 
-impl Stage {
-    async fn set() -> Self {
+impl Fixture {
+    async fn new() -> Self {
         let store = Shared::default();
-        let router = Router::new().route("/", routing::post(answer)).with_state(store.clone());
+        let router = Router::new().route("/", routing::post(handle)).with_state(store.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -95,68 +96,70 @@ impl Stage {
         Self { store, vault, clock, ids, connection }
     }
 
-    async fn token(&self, sealed: &carillon::connection::Sealed) -> Result<String, VaultError> {
+    async fn token(&self, sealed: &Sealed) -> Result<String, VaultError> {
         let secrets = self.vault.open(self.connection, sealed).await?;
         Ok(secrets.access_token.expose_secret().to_owned())
     }
 
-    fn trouble(&self, status: StatusCode, code: &'static str, times: usize) {
-        let trouble = std::iter::repeat_n((status, code), times);
-        self.store.lock().unwrap().trouble.extend(trouble);
+    async fn seal(&self, token: &str) -> Sealed {
+        let secrets = Secrets {
+            access_token: token.into(),
+            app_secret: "app secret".into(),
+            verify_token: "verify token".into(),
+        };
+        self.vault.seal(self.connection, &secrets, &self.ids).await.unwrap()
     }
-}
 
-fn secrets(token: &str) -> Secrets {
-    Secrets {
-        access_token: token.into(),
-        app_secret: "app secret".into(),
-        verify_token: "verify token".into(),
+    /// Lets the next requests fail.
+    fn fail(&self, code: &'static str, times: usize) {
+        let errors = std::iter::repeat_n((StatusCode::BAD_REQUEST, code), times);
+        self.store.lock().unwrap().errors.extend(errors);
     }
 }
 
 #[tokio::test]
-async fn what_is_put_away_is_found_again_and_the_table_holds_none_of_it() {
-    let stage = Stage::set().await;
-    let sealed = stage.vault.seal(stage.connection, &secrets("EAAone"), &stage.ids).await.unwrap();
+async fn sealed_secrets_are_in_the_parameter_store_and_not_in_the_table() {
+    let fixture = Fixture::new().await;
+    let sealed = fixture.seal("EAAone").await;
     assert_eq!(serde_json::to_value(&sealed).unwrap(), json!("parameter:1"));
-    assert_eq!(stage.token(&sealed).await.unwrap(), "EAAone");
-    let store = stage.store.lock().unwrap();
-    let name = format!("/shop/connections/{}", stage.connection);
+    assert_eq!(fixture.token(&sealed).await.unwrap(), "EAAone");
+    let store = fixture.store.lock().unwrap();
+    let name = format!("/shop/connections/{}", fixture.connection);
     assert_eq!(store.parameters.keys().collect::<Vec<_>>(), [&name]);
 }
 
 #[tokio::test]
-async fn a_new_token_is_taken_up_at_once_and_one_set_by_hand_within_minutes() {
-    let stage = Stage::set().await;
-    let first = stage.vault.seal(stage.connection, &secrets("EAAone"), &stage.ids).await.unwrap();
-    assert_eq!(stage.token(&first).await.unwrap(), "EAAone");
-    let second = stage.vault.seal(stage.connection, &secrets("EAAtwo"), &stage.ids).await.unwrap();
-    assert_eq!(stage.token(&second).await.unwrap(), "EAAtwo");
-    let requests = stage.store.lock().unwrap().requests;
-    assert_eq!(stage.token(&second).await.unwrap(), "EAAtwo");
-    assert_eq!(stage.store.lock().unwrap().requests, requests, "it was asked for again");
-    for (_, value) in stage.store.lock().unwrap().parameters.values_mut() {
+async fn a_sealed_token_is_read_at_once_and_one_set_by_hand_when_the_cache_expires() {
+    let fixture = Fixture::new().await;
+    let first = fixture.seal("EAAone").await;
+    assert_eq!(fixture.token(&first).await.unwrap(), "EAAone");
+    let second = fixture.seal("EAAtwo").await;
+    assert_eq!(fixture.token(&second).await.unwrap(), "EAAtwo");
+    let requests = fixture.store.lock().unwrap().requests;
+    assert_eq!(fixture.token(&second).await.unwrap(), "EAAtwo");
+    assert_eq!(fixture.store.lock().unwrap().requests, requests, "the token was not cached");
+    for (_, value) in fixture.store.lock().unwrap().parameters.values_mut() {
         *value = value.replace("EAAtwo", "EAAthree");
     }
-    stage.clock.advance(Duration::from_secs(301));
-    assert_eq!(stage.token(&second).await.unwrap(), "EAAthree");
+    fixture.clock.advance(Duration::from_secs(301));
+    assert_eq!(fixture.token(&second).await.unwrap(), "EAAthree");
 }
 
 #[tokio::test]
-async fn a_fault_that_may_pass_is_asked_about_again_and_a_refusal_is_not() {
-    let stage = Stage::set().await;
-    let sealed = stage.vault.seal(stage.connection, &secrets("EAAone"), &stage.ids).await.unwrap();
-    stage.trouble(StatusCode::BAD_REQUEST, "ThrottlingException", 2);
-    assert_eq!(stage.token(&sealed).await.unwrap(), "EAAone");
+async fn throttling_is_retried_and_a_refusal_is_not() {
+    let fixture = Fixture::new().await;
+    let sealed = fixture.seal("EAAone").await;
+    fixture.fail("ThrottlingException", 2);
+    assert_eq!(fixture.token(&sealed).await.unwrap(), "EAAone");
 
-    let stage = Stage::with(stage.store.clone(), "http://127.0.0.1:9").await;
-    let away = stage.token(&sealed).await.unwrap_err();
-    assert!(away.may_pass(), "{away}");
+    let fixture = Fixture::with(fixture.store.clone(), "http://127.0.0.1:9").await;
+    let unreachable = fixture.token(&sealed).await.unwrap_err();
+    assert!(unreachable.may_pass(), "{unreachable}");
 
-    let stage = Stage::set().await;
-    stage.trouble(StatusCode::BAD_REQUEST, "AccessDeniedException", 1);
-    let refused = stage.token(&sealed).await.unwrap_err();
+    let fixture = Fixture::new().await;
+    fixture.fail("AccessDeniedException", 1);
+    let refused = fixture.token(&sealed).await.unwrap_err();
     assert!(!refused.may_pass() && refused.to_string().contains("AccessDenied"), "{refused}");
-    let missing = stage.token(&sealed).await.unwrap_err();
+    let missing = fixture.token(&sealed).await.unwrap_err();
     assert!(!missing.may_pass() && missing.to_string().contains("is not there"), "{missing}");
 }

@@ -1,9 +1,10 @@
-//! Every file in `events/` goes through its handler, as Lambda would hand it over.
+//! Every sample event in `events/` is delivered to its handler, as Lambda does it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use carillon::AwsConfig;
+use carillon::analytics;
 use carillon::config::Config;
 use carillon::connection::{self, Connection, Kind, Secrets, Vault};
 use carillon::ids::{ConnectionId, IdSource};
@@ -22,7 +23,7 @@ use tower::ServiceExt;
 const SECRETS_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 const ADMIN_KEY: &str = "sample-admin-key-0123456789abcdef";
 
-/// The functions on an embedded table, with the connection the samples speak of.
+/// The functions on an embedded table that holds the samples' connection.
 struct Functions {
     aws: AwsConfig,
     config: Config,
@@ -43,16 +44,16 @@ impl Functions {
             ("CARILLON_ADMIN_KEY", ADMIN_KEY),
         ]);
         let table = Table::new(&aws, "carillon");
-        ensure_table(&table).await.expect("the table is made");
-        // The samples are of that day.
+        ensure_table(&table).await.expect("the table is created");
+        // The day of the samples.
         let clock = Clock::movable(Timestamp::constant(1_795_251_600, 0), 1.0);
         let ids = IdSource::seeded(1);
         let functions = Self { aws, config, clock, ids, table, _engines: engines };
-        functions.connect().await;
+        functions.create_connection().await;
         functions
     }
 
-    async fn connect(&self) {
+    async fn create_connection(&self) {
         let id: ConnectionId = "con_01890a5d-ac96-774b-bcce-b302099a8056".parse().expect("an id");
         let secrets = Secrets {
             access_token: "token".into(),
@@ -76,13 +77,13 @@ impl Functions {
 
     fn api(&self) -> axum::Router {
         let api = Api::new(&self.config, &self.aws, self.clock.clone(), self.ids.clone());
-        let api = api.expect("the api is set up");
+        let api = api.expect("the API starts");
         carillon_api::router(Arc::new(api))
     }
 
     fn webhook(&self) -> axum::Router {
         let webhook = Webhook::new(&self.config, &self.aws, self.clock.clone(), self.ids.clone());
-        carillon_webhook::router(Arc::new(webhook.expect("the webhook is set up")))
+        carillon_webhook::router(Arc::new(webhook.expect("the webhook starts")))
     }
 }
 
@@ -101,7 +102,7 @@ fn event<T: DeserializeOwned>(name: &str) -> LambdaEvent<T> {
     LambdaEvent::new(payload, context)
 }
 
-/// Hands an HTTP API event to a router, as `lambda_http::run` does.
+/// Delivers an HTTP API event to a router, as `lambda_http::run` does.
 async fn http(router: axum::Router, name: &str) -> (u16, String) {
     let request = lambda_http::request::from_str(&read(name)).expect("an HTTP API event");
     let answer = router.oneshot(request).await.expect("an answer");
@@ -111,7 +112,7 @@ async fn http(router: axum::Router, name: &str) -> (u16, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_api_answers_its_events() {
+async fn the_api_answers_its_sample_events() {
     let functions = Functions::new().await;
     let api = functions.api();
     let (status, body) = http(api.clone(), "api-openapi.json").await;
@@ -123,7 +124,7 @@ async fn the_api_answers_its_events() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_webhook_answers_its_events() {
+async fn the_webhook_answers_its_sample_events() {
     let functions = Functions::new().await;
     let webhook = functions.webhook();
     let (status, body) = http(webhook.clone(), "webhook-verify.json").await;
@@ -135,7 +136,7 @@ async fn the_webhook_answers_its_events() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_scheduler_runs_whatever_its_trigger_says() {
+async fn the_scheduler_runs_on_both_of_its_triggers() {
     let functions = Functions::new().await;
     let clock = functions.clock.clone();
     let scheduler = Scheduler::new(&functions.config, &functions.aws, clock).expect("set up");
@@ -145,7 +146,7 @@ async fn the_scheduler_runs_whatever_its_trigger_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_sender_passes_over_a_batch_it_does_not_know() {
+async fn the_sender_drops_a_message_of_an_unknown_batch() {
     let functions = Functions::new().await;
     let (clock, ids) = (functions.clock.clone(), functions.ids.clone());
     let sender = carillon_sender::sender(&functions.config, &functions.aws, clock, ids);
@@ -155,26 +156,26 @@ async fn the_sender_passes_over_a_batch_it_does_not_know() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_aggregator_counts_its_records_once() {
+async fn the_aggregator_counts_a_redelivered_record_once() {
     let functions = Functions::new().await;
     let aggregator = Aggregator::new(functions.table.clone());
     for _ in 0..2 {
         aggregator.handle(event("aggregator-recipients.json")).await.expect("counted");
     }
     let campaign = "cmp_01890a5d-ac96-774b-bcce-b302099a8057".parse().expect("an id");
-    let tally = carillon::analytics::store::read(&functions.table, campaign, 8).await;
-    let tally = tally.expect("counters").0;
+    let counters = analytics::store::read(&functions.table, campaign, 8).await;
+    let counters = counters.expect("the table answers").0;
     let states: i64 =
-        Status::ALL.iter().filter_map(|status| tally.get(&format!("n_{status}"))).sum();
+        Status::ALL.iter().filter_map(|status| counters.get(&format!("n_{status}"))).sum();
     let inserted = read("aggregator-recipients.json").matches("\"INSERT\"").count();
-    assert_eq!(states, i64::try_from(inserted).expect("few"), "{tally:?}");
+    assert_eq!(states, i64::try_from(inserted).expect("few"), "{counters:?}");
 }
 
 #[test]
-fn no_sample_is_left_out() {
-    let known = include_str!("events.rs");
+fn every_sample_event_has_a_test() {
+    let known = include_str!("sample_events.rs");
     for entry in std::fs::read_dir(events()).expect("the samples") {
         let name = entry.expect("a file").file_name().into_string().expect("a name");
-        assert!(known.contains(&format!("\"{name}\"")), "{name} goes through no handler");
+        assert!(known.contains(&format!("\"{name}\"")), "{name} has no test");
     }
 }

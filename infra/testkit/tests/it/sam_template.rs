@@ -1,9 +1,10 @@
-//! `template.yaml` and the code describe the same table, and the template allows
-//! nothing that is not needed.
+//! `template.yaml` describes the same table as the code, and grants no permission that
+//! is not needed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use carillon::config::VARIABLES;
 use carillon::table::Shape;
 use serde_norway::Value;
 
@@ -34,7 +35,7 @@ fn pair(hash: &str, range: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_keys_and_indexes_agree() {
+fn the_tables_keys_and_indexes_match_the_code() {
     let table = table();
     assert_eq!(keys(&table["KeySchema"]), pair(Shape::PK, Shape::SK));
     let indexes = table["GlobalSecondaryIndexes"].as_sequence().expect("indexes");
@@ -49,7 +50,7 @@ fn the_keys_and_indexes_agree() {
 }
 
 #[test]
-fn the_table_has_its_stream_and_its_expiry() {
+fn the_table_has_a_stream_and_a_ttl() {
     let table = table();
     assert_eq!(table["StreamSpecification"]["StreamViewType"], "NEW_AND_OLD_IMAGES");
     assert_eq!(table["TimeToLiveSpecification"]["AttributeName"], Shape::TTL);
@@ -57,8 +58,8 @@ fn the_table_has_its_stream_and_its_expiry() {
 }
 
 #[test]
-fn every_variable_a_function_is_given_is_one_we_read() {
-    let known: Vec<&str> = carillon::config::VARIABLES.iter().map(|(name, _)| *name).collect();
+fn every_environment_variable_is_one_the_code_reads() {
+    let known: Vec<&str> = VARIABLES.iter().map(|(name, _)| *name).collect();
     let text = serde_norway::to_string(&template()).expect("YAML");
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
     for word in words.filter(|word| word.starts_with("CARILLON_")) {
@@ -66,22 +67,22 @@ fn every_variable_a_function_is_given_is_one_we_read() {
     }
 }
 
-/// What one statement of a policy allows.
+/// What one policy statement allows.
 struct Grant {
     role: String,
     actions: Vec<String>,
     resources: Vec<String>,
 }
 
-/// The only resources with a `*`, who has them, and for what. Everywhere else a
-/// resource is named in full, and an action always is.
-const WIDE: [(&str, &[&str], &[&str]); 4] = [
-    // Connections are made at run time, each with a parameter of its own.
+/// The only resources with a `*`: the resource, the roles, the actions. Every other
+/// resource is named in full, and so is every action.
+const WILDCARDS: [(&str, &[&str], &[&str]); 4] = [
+    // Each connection has a parameter of its own, created with the connection.
     (SECRETS, &["ApiRole"], &["ssm:GetParameter", "ssm:PutParameter"]),
     (SECRETS, &["SenderRole", "WebhookRole"], &["ssm:GetParameter"]),
-    // Lambda lists the table's streams to find the one it reads; their names hold a date.
+    // Lambda lists the table's streams to find the one to read; their names contain a date.
     ("${Table.Arn}/stream/*", &["AggregatorRole"], &["dynamodb:ListStreams"]),
-    // X-Ray knows no resources.
+    // X-Ray has no resource-level permissions.
     ("*", &ROLES, &["xray:PutTelemetryRecords", "xray:PutTraceSegments"]),
 ];
 const SECRETS: &str = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/${AWS::StackName}/connections/*";
@@ -100,12 +101,12 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no text: {value:?}")).to_owned()
 }
 
-/// A value that may be one or a list of them.
+/// A value that is one text or a list of texts.
 fn each(value: &Value) -> Vec<String> {
     value.as_sequence().map_or_else(|| vec![text(value)], |list| list.iter().map(text).collect())
 }
 
-/// Collects every mapping with this key, wherever it is.
+/// Collects every mapping with this key, at any depth.
 fn having<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a Value>) {
     match value {
         Value::Mapping(map) => {
@@ -120,8 +121,8 @@ fn having<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a Value>) {
     }
 }
 
-/// Every statement of the template but the trust policies, in whatever resource
-/// and behind whatever condition it stands.
+/// Every statement of the template except the trust policies, in any resource and
+/// under any condition.
 fn grants() -> Vec<Grant> {
     let template = template();
     let mut grants = Vec::new();
@@ -155,21 +156,21 @@ fn every_action_and_every_resource_is_named() {
             assert!(action.contains(':') && !action.contains('*'), "{role} may {action}");
         }
         for resource in resources.iter().filter(|resource| resource.contains('*')) {
-            let known = WIDE.iter().position(|(wide, roles, allowed)| {
-                wide == resource && roles.contains(&role.as_str()) && allowed == actions
+            let known = WILDCARDS.iter().position(|(wildcard, roles, allowed)| {
+                wildcard == resource && roles.contains(&role.as_str()) && allowed == actions
             });
-            let place = known.unwrap_or_else(|| panic!("{role} may {actions:?} on {resource}"));
-            used.insert((place, role.as_str()));
+            let index = known.unwrap_or_else(|| panic!("{role} may {actions:?} on {resource}"));
+            used.insert((index, role.as_str()));
         }
     }
     // Five functions with at least their logs and the table.
     assert!(grants.len() >= 10, "{} statements", grants.len());
-    let listed: usize = WIDE.iter().map(|(_, roles, _)| roles.len()).sum();
+    let listed: usize = WILDCARDS.iter().map(|(_, roles, _)| roles.len()).sum();
     assert_eq!(used.len(), listed, "listed above and no longer in the template: {used:?}");
 }
 
 #[test]
-fn nothing_is_allowed_by_another_way_than_a_statement() {
+fn only_policy_statements_grant_permissions() {
     let template = template();
     for key in ["ManagedPolicyArns", "NotAction", "NotResource", "NotPrincipal", "Connectors"] {
         let mut found = Vec::new();
@@ -198,7 +199,7 @@ fn every_function_has_a_role_of_its_own() {
 }
 
 #[test]
-fn only_who_needs_secrets_can_read_them_and_only_the_api_can_write_them() {
+fn only_the_api_writes_secrets_and_only_three_functions_read_them() {
     let mut found = BTreeSet::new();
     for Grant { role, actions, .. } in &grants() {
         for action in actions {
@@ -216,17 +217,17 @@ fn only_who_needs_secrets_can_read_them_and_only_the_api_can_write_them() {
     ];
     let expected = expected.map(|(role, action)| (role.to_owned(), action.to_owned()));
     assert_eq!(found, BTreeSet::from(expected));
-    // Who may read them is told where they are, and nobody else is.
+    // Only the functions that may read secrets know where they are.
     for (name, function) in resources(FUNCTION) {
-        let told = &function["Properties"]["Environment"]["Variables"]["CARILLON_SECRETS_PREFIX"];
+        let given = &function["Properties"]["Environment"]["Variables"]["CARILLON_SECRETS_PREFIX"];
         let reads = found.iter().any(|(role, _)| *role == format!("{name}Role"));
         let prefix = reads.then_some("/${AWS::StackName}/connections/");
-        assert_eq!(told.as_str(), prefix, "{name}");
+        assert_eq!(given.as_str(), prefix, "{name}");
     }
 }
 
 #[test]
-fn every_log_has_an_end_and_every_function_writes_to_one() {
+fn every_log_group_has_a_retention_and_every_function_writes_to_one() {
     let logs = resources("AWS::Logs::LogGroup");
     assert_eq!(logs.len(), 6, "five functions and the HTTP API");
     for (name, log) in &logs {
@@ -241,14 +242,14 @@ fn every_log_has_an_end_and_every_function_writes_to_one() {
 }
 
 #[test]
-fn the_access_log_tells_nothing_about_people() {
+fn the_access_log_contains_no_personal_data() {
     let stages = resources("AWS::ApiGatewayV2::Stage");
     assert_eq!(stages.len(), 1);
     let format = text(&stages["HttpApiStage"]["Properties"]["AccessLogSettings"]["Format"]);
     let log: BTreeMap<String, String> = serde_json::from_str(&format).expect("JSON");
-    let told: Vec<&str> = log.values().map(String::as_str).collect();
-    // Paths hold phone numbers; an address is personal data too.
-    let harmless = [
+    let fields: Vec<&str> = log.values().map(String::as_str).collect();
+    // Paths contain phone numbers, and IP addresses are personal data too.
+    let allowed = [
         "$context.integrationErrorMessage",
         "$context.integrationLatency",
         "$context.requestId",
@@ -256,11 +257,11 @@ fn the_access_log_tells_nothing_about_people() {
         "$context.routeKey",
         "$context.status",
     ];
-    assert_eq!(told, harmless);
+    assert_eq!(fields, allowed);
 }
 
 #[test]
-fn every_queue_that_is_read_lays_aside_what_keeps_failing() {
+fn every_consumed_queue_has_a_dead_letter_queue() {
     let queues = resources("AWS::SQS::Queue");
     let mut consumed = BTreeSet::new();
     for (name, function) in resources(FUNCTION) {
@@ -274,9 +275,9 @@ fn every_queue_that_is_read_lays_aside_what_keeps_failing() {
             assert!(visible >= 6 * seconds(&function["Properties"]["Timeout"]), "{name}");
             assert_eq!(event["Properties"]["FunctionResponseTypes"][0], "ReportBatchItemFailures");
             let policy = &properties["RedrivePolicy"];
-            let aside = text(&policy["deadLetterTargetArn"]);
-            let aside = aside.strip_suffix(".Arn").expect("a queue of this template");
-            assert_eq!(queues[aside]["Properties"]["FifoQueue"], properties["FifoQueue"]);
+            let dead_letters = text(&policy["deadLetterTargetArn"]);
+            let dead_letters = dead_letters.strip_suffix(".Arn").expect("a queue of this template");
+            assert_eq!(queues[dead_letters]["Properties"]["FifoQueue"], properties["FifoQueue"]);
             assert!(policy["maxReceiveCount"].as_u64().is_some_and(|count| count > 1), "{queue}");
             consumed.insert(queue);
         }
@@ -285,7 +286,7 @@ fn every_queue_that_is_read_lays_aside_what_keeps_failing() {
 }
 
 #[test]
-fn every_alarm_reaches_somebody_and_every_place_for_failures_has_one() {
+fn every_alarm_notifies_a_topic_and_every_queue_has_an_alarm() {
     let alarms = resources("AWS::CloudWatch::Alarm");
     let mut watched = BTreeSet::new();
     for (name, alarm) in &alarms {
@@ -297,7 +298,7 @@ fn every_alarm_reaches_somebody_and_every_place_for_failures_has_one() {
             watched.insert(text(&dimension["Value"]));
         }
     }
-    // CloudWatch bills for each after the tenth.
+    // CloudWatch bills for each alarm after the tenth.
     assert_eq!(alarms.len(), 10);
     let queues = resources("AWS::SQS::Queue");
     assert_eq!(queues.len(), 3);
@@ -305,7 +306,7 @@ fn every_alarm_reaches_somebody_and_every_place_for_failures_has_one() {
 }
 
 #[test]
-fn the_dashboard_is_json_and_within_what_is_free() {
+fn the_dashboard_is_valid_and_within_the_free_tier() {
     let dashboard = &resources("AWS::CloudWatch::Dashboard")["Dashboard"];
     let body = text(&dashboard["Properties"]["DashboardBody"]);
     let body: serde_json::Value = serde_json::from_str(&body).expect("JSON");

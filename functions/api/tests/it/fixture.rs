@@ -1,4 +1,4 @@
-//! The API on a table of its own, and a client that knows its key.
+//! The API on a table of its own, and a client with the admin key.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use bytes::Bytes;
 use carillon::AwsConfig;
-use carillon::campaign::Campaign;
+use carillon::campaign::{self, Campaign, Import};
 use carillon::config::Config;
 use carillon::ids::IdSource;
 use carillon::table::{Table, ensure_table};
@@ -19,30 +19,31 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-pub(crate) const ADMIN: &str = "crl_first-key";
-/// The secrets' key: 32 times the letter k.
+const ADMIN_KEY: &str = "crl_first-key";
+const UNREACHABLE: &str = "http://127.0.0.1:9";
+/// 32 times the letter k.
 const SECRETS_KEY: &str = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=";
-/// The moment at which every test begins.
-pub(crate) const NOW: &str = "2026-11-21T12:00:00Z";
+/// When the clock of every test starts.
+const START: &str = "2026-11-21T12:00:00Z";
 
-pub(crate) struct Stage {
+pub(crate) struct TestApi {
     pub(crate) table: Table,
     pub(crate) clock: Clock,
     router: Router,
     engines: Option<Engines>,
 }
 
-/// What the API answered.
+/// A response of the API.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) bytes: Bytes,
-    /// The body as JSON; null when it is none.
+    /// The body as JSON; null where it is not JSON.
     pub(crate) json: Value,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
@@ -55,9 +56,9 @@ impl Answer {
         self.json["detail"].as_str().unwrap_or_default()
     }
 
-    /// Asserts a problem of that status whose detail has these words.
+    /// Asserts a problem with this status, and with these words in its detail.
     #[track_caller]
-    pub(crate) fn is_problem(&self, status: u16, words: &str) {
+    pub(crate) fn assert_problem(&self, status: u16, words: &str) {
         assert_eq!(self.status.as_u16(), status, "{self:?}");
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
         assert_eq!(self.json["status"], status, "{self:?}");
@@ -66,6 +67,7 @@ impl Answer {
         assert!(self.detail().contains(words), "{words:?} is not in {:?}", self.detail());
     }
 
+    /// Asserts success and returns the body.
     #[track_caller]
     pub(crate) fn ok(self) -> Value {
         assert!(self.status.is_success(), "{self:?}");
@@ -73,20 +75,21 @@ impl Answer {
     }
 }
 
-impl Stage {
-    pub(crate) async fn set() -> Self {
-        Self::at("http://127.0.0.1:9").await
+impl TestApi {
+    /// The API with an unreachable Cloud API.
+    pub(crate) async fn new() -> Self {
+        Self::with_graph_url(UNREACHABLE).await
     }
 
-    /// A stage whose Cloud API lies at that address, and whose clock all but
-    /// stands still.
-    pub(crate) async fn at(graph_url: &str) -> Self {
+    /// The API with a Cloud API at that address.
+    pub(crate) async fn with_graph_url(graph_url: &str) -> Self {
         Self::with(graph_url, 0.001).await
     }
 
-    /// A stage whose clock runs so many times as fast as the machine's.
-    pub(crate) async fn running(rate: f64) -> Self {
-        Self::with("http://127.0.0.1:9", rate).await
+    /// The API with a clock that runs so many times faster than real time; by default
+    /// it nearly stands still.
+    pub(crate) async fn with_clock_rate(rate: f64) -> Self {
+        Self::with(UNREACHABLE, rate).await
     }
 
     async fn with(graph_url: &str, rate: f64) -> Self {
@@ -96,21 +99,21 @@ impl Stage {
             ("CARILLON_TABLE", "carillon"),
             ("CARILLON_SENDS_QUEUE_URL", "http://127.0.0.1:1/000000000000/sends.fifo"),
             ("CARILLON_SECRETS_KEY", SECRETS_KEY),
-            ("CARILLON_ADMIN_KEY", ADMIN),
+            ("CARILLON_ADMIN_KEY", ADMIN_KEY),
             ("CARILLON_GRAPH_URL", graph_url),
             ("CARILLON_PUBLIC_URL", "https://carillon.example/"),
         ]);
         let table = Table::new(&aws, "carillon");
         ensure_table(&table).await.unwrap();
-        let start: Timestamp = NOW.parse().unwrap();
+        let start: Timestamp = START.parse().unwrap();
         let clock = Clock::movable(start, rate);
         let api = Api::new(&config, &aws, clock.clone(), IdSource::seeded(7)).unwrap();
         let router = carillon_api::router(Arc::new(api));
         Self { table, clock, router, engines: Some(engines) }
     }
 
-    /// Takes the table away.
-    pub(crate) fn lose_table(&mut self) {
+    /// Makes the table unreachable.
+    pub(crate) fn stop_engines(&mut self) {
         self.engines.take();
     }
 
@@ -118,15 +121,15 @@ impl Stage {
         self.clock.advance(by);
     }
 
-    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn send(&self, request: Request<Body>) -> Response {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let json = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Answer { status: head.status, headers: head.headers, bytes, json }
+        Response { status: head.status, headers: head.headers, bytes, json }
     }
 
-    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Response {
         let request = request(method, path);
         let request = match body {
             Some(body) => request
@@ -137,89 +140,125 @@ impl Stage {
         self.send(request.unwrap()).await
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Response {
         self.call(Method::GET, path, None).await
     }
 
-    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Response {
         self.call(Method::POST, path, Some(body)).await
     }
 
     /// A POST without a body.
-    pub(crate) async fn tell(&self, path: &str) -> Answer {
+    pub(crate) async fn post_empty(&self, path: &str) -> Response {
         self.call(Method::POST, path, None).await
     }
 
-    pub(crate) async fn patch(&self, path: &str, body: Value) -> Answer {
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> Response {
         self.call(Method::PATCH, path, Some(body)).await
     }
 
-    pub(crate) async fn delete(&self, path: &str) -> Answer {
+    pub(crate) async fn delete(&self, path: &str) -> Response {
         self.call(Method::DELETE, path, None).await
     }
 
     /// Uploads recipients to a campaign.
-    pub(crate) async fn upload(&self, campaign: &str, kind: &str, body: impl Into<Body>) -> Answer {
+    pub(crate) async fn upload(
+        &self,
+        campaign: &str,
+        kind: &str,
+        body: impl Into<Body>,
+    ) -> Response {
         let path = format!("/v1/campaigns/{campaign}/recipients");
         let request = request(Method::POST, &path).header(header::CONTENT_TYPE, kind);
         self.send(request.body(body.into()).unwrap()).await
     }
 
-    pub(crate) async fn csv(&self, campaign: &str, body: impl Into<Body>) -> Answer {
+    pub(crate) async fn upload_csv(&self, campaign: &str, body: impl Into<Body>) -> Response {
         self.upload(campaign, "text/csv", body).await
     }
 
-    /// A connection that Meta was not asked about.
+    /// Creates a connection whose number is not probed.
     pub(crate) async fn connection(&self) -> String {
-        let made = self.post("/v1/connections?check=false", connection("800000000000001")).await;
-        id(&made.ok())
+        let body = connection_body("800000000000001");
+        id(&self.post("/v1/connections?check=false", body).await.ok())
     }
 
-    /// A draft that says hello, by those settings beside the usual ones.
+    /// A draft without recipients, on a new connection. `settings` replace or add
+    /// fields of the request.
     pub(crate) async fn campaign(&self, settings: Value) -> String {
         let connection = self.connection().await;
-        let mut body = draft(&connection);
+        let mut body = campaign_body(&connection);
         merge(&mut body, &settings);
         id(&self.post("/v1/campaigns", body).await.ok())
     }
 
-    /// A campaign that is at work for two people.
-    pub(crate) async fn active(&self) -> String {
-        let id = self.campaign(json!({})).await;
-        self.csv(&id, "phone\n+573001234567\n+573001234568\n").await.ok();
-        self.tell(&format!("/v1/campaigns/{id}/start")).await.ok();
+    /// [`TestApi::campaign`] with `count` recipients.
+    pub(crate) async fn draft_with(&self, count: u32, settings: Value) -> String {
+        let id = self.campaign(settings).await;
+        self.upload_csv(&id, phones_csv(count)).await.ok();
         id
     }
 
-    pub(crate) async fn stored(&self, campaign: &str) -> Campaign {
+    /// An active campaign with `count` recipients, on a new connection.
+    pub(crate) async fn started(&self, count: u32) -> String {
+        let id = self.draft_with(count, json!({})).await;
+        self.start(&id).await.ok();
+        id
+    }
+
+    /// Starts a campaign.
+    pub(crate) async fn start(&self, campaign: &str) -> Response {
+        self.post_empty(&format!("/v1/campaigns/{campaign}/start")).await
+    }
+
+    /// Cancels a campaign.
+    pub(crate) async fn cancel(&self, campaign: &str) -> Response {
+        self.post_empty(&format!("/v1/campaigns/{campaign}/cancel")).await
+    }
+
+    /// The campaign as stored.
+    pub(crate) async fn stored_campaign(&self, campaign: &str) -> Campaign {
         let id = campaign.parse().unwrap();
-        carillon::campaign::store::get(&self.table, id).await.unwrap().unwrap()
+        campaign::store::get(&self.table, id).await.unwrap().unwrap()
+    }
+
+    /// The imports of a campaign.
+    pub(crate) async fn imports(&self, campaign: &str) -> Vec<Import> {
+        campaign::store::imports(&self.table, campaign.parse().unwrap()).await.unwrap()
     }
 }
 
+/// A request with the admin key.
 pub(crate) fn request(method: Method, path: &str) -> axum::http::request::Builder {
-    let key = format!("Bearer {ADMIN}");
+    let key = format!("Bearer {ADMIN_KEY}");
     Request::builder().method(method).uri(path).header(header::AUTHORIZATION, key)
 }
 
-pub(crate) fn connection(number: &str) -> Value {
+/// The request for a connection.
+pub(crate) fn connection_body(number: &str) -> Value {
     json!({
         "name": "Shop", "phone_number_id": number, "waba_id": "700000000000001",
         "access_token": "EAAtoken", "app_secret": "app-secret"
     })
 }
 
-pub(crate) fn draft(connection: &str) -> Value {
+/// The request for a campaign.
+pub(crate) fn campaign_body(connection: &str) -> Value {
     json!({
         "name": "Hello", "connection_id": connection,
         "message": {"text": {"body": "Hello"}}, "default_country": "CO"
     })
 }
 
-/// A file with that many phones.
-pub(crate) fn file_of(count: u32) -> String {
+/// The phone number of contact `number`, in E.164.
+pub(crate) fn phone(number: u32) -> String {
+    format!("+57300{number:07}")
+}
+
+/// A CSV file of contacts 0 to `count`.
+pub(crate) fn phones_csv(count: u32) -> String {
     let mut lines = vec!["phone".to_owned()];
-    lines.extend((0..count).map(|n| format!("+57300{n:07}")));
+    lines.extend((0..count).map(phone));
     lines.join("\n")
 }
 

@@ -1,4 +1,4 @@
-//! A table's stream as `DynamoDB`'s API tells it, for engines that are not ours.
+//! A table's stream read over the DynamoDB Streams API, for external engines.
 
 use std::collections::HashMap;
 
@@ -6,23 +6,23 @@ use aws_sdk_dynamodbstreams::Client;
 use aws_sdk_dynamodbstreams::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_dynamodbstreams::primitives::DateTime;
 use aws_sdk_dynamodbstreams::types::{AttributeValue, Record, ShardIteratorType, StreamRecord};
-use carillon_host::{StreamError, StreamReader};
+use carillon_host::{StreamReader, StreamError};
 use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 
 /// The stream of one table.
 #[derive(Debug)]
-pub struct StreamService {
+pub(crate) struct DynamoDbStream {
     client: Client,
     table: String,
-    /// Where each shard is read on from; the shard's id first.
+    /// The iterator of each shard, by the shard's id.
     iterators: Mutex<HashMap<String, String>>,
 }
 
-impl StreamService {
-    /// The stream of a table that `DynamoDB` at this address has, or will have.
-    pub fn new(url: &str, table: &str) -> Self {
+impl DynamoDbStream {
+    /// The stream of a table of the DynamoDB at `url`. The table may be created later.
+    pub(crate) fn new(url: &str, table: &str) -> Self {
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static("us-east-1"))
@@ -72,7 +72,7 @@ impl StreamService {
     }
 }
 
-impl StreamReader for StreamService {
+impl StreamReader for DynamoDbStream {
     fn read(
         &self,
         _after: Option<String>,
@@ -86,12 +86,12 @@ impl StreamReader for StreamService {
     }
 }
 
-/// A record as Lambda hands it on.
+/// A record as Lambda delivers it.
 fn record(record: &Record) -> Value {
     let change = record.dynamodb();
     let image = |image: Option<&HashMap<String, AttributeValue>>| image.map(item);
     let at = change.and_then(|change| change.approximate_creation_date_time());
-    let mut told = json!({
+    let mut body = json!({
         "ApproximateCreationDateTime": at.map_or(0, DateTime::secs),
         "SizeBytes": change.and_then(StreamRecord::size_bytes).unwrap_or_default(),
         "StreamViewType": "NEW_AND_OLD_IMAGES",
@@ -103,13 +103,13 @@ fn record(record: &Record) -> Value {
         ("OldImage", image(change.and_then(|change| change.old_image()))),
     ] {
         if let Some(found) = found {
-            told[name] = found;
+            body[name] = found;
         }
     }
     let name = record.event_name().map(|name| name.as_str().to_owned());
     json!({
         "eventID": record.event_id(), "eventName": name, "eventVersion": "1.1",
-        "eventSource": "aws:dynamodb", "awsRegion": "us-east-1", "dynamodb": told,
+        "eventSource": "aws:dynamodb", "awsRegion": "us-east-1", "dynamodb": body,
     })
 }
 

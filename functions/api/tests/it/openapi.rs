@@ -6,7 +6,7 @@ fn description() -> Value {
     serde_json::to_value(carillon_api::openapi()).unwrap()
 }
 
-/// Every operation: its path, its method, and what is said of it.
+/// Every operation: its path, its method and its description.
 fn operations(description: &Value) -> Vec<(&str, &str, &Value)> {
     let paths = description["paths"].as_object().unwrap();
     let mut found = Vec::new();
@@ -21,21 +21,21 @@ fn operations(description: &Value) -> Vec<(&str, &str, &Value)> {
 }
 
 #[test]
-fn the_description_is_as_agreed() {
+fn the_description_matches_the_snapshot() {
     insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false }, {
         insta::assert_json_snapshot!("openapi", description());
     });
 }
 
 #[test]
-fn it_is_openapi_3_1() {
+fn the_description_is_openapi_3_1() {
     let description = description();
     assert!(description["openapi"].as_str().unwrap().starts_with("3.1"));
     assert_eq!(description["components"]["securitySchemes"]["api_key"]["scheme"], "bearer");
 }
 
 #[test]
-fn every_operation_is_named_once_and_summarised() {
+fn every_operation_has_a_unique_id_and_a_summary() {
     let description = description();
     let mut names = BTreeSet::new();
     for (path, method, operation) in operations(&description) {
@@ -48,7 +48,7 @@ fn every_operation_is_named_once_and_summarised() {
 }
 
 #[test]
-fn every_operation_says_what_may_go_wrong() {
+fn every_operation_lists_its_errors_and_parameters() {
     let description = description();
     for (path, method, operation) in operations(&description) {
         if !path.starts_with("/v1/") {
@@ -69,7 +69,7 @@ fn every_operation_says_what_may_go_wrong() {
 }
 
 #[test]
-fn every_reference_leads_somewhere() {
+fn every_reference_resolves() {
     let description = description();
     let mut references = Vec::new();
     collect(&description, &mut references);
@@ -80,9 +80,9 @@ fn every_reference_leads_somewhere() {
     }
 }
 
-/// Two types of one name would stand in each other's place.
+/// Of two types with one name, one would replace the other.
 #[test]
-fn no_two_schemas_share_a_name() {
+fn every_schema_name_is_unique() {
     let description = description();
     let words = |schema: &str| {
         let words = &description["components"]["schemas"][schema]["enum"];
@@ -91,7 +91,7 @@ fn no_two_schemas_share_a_name() {
     assert_eq!((words("CampaignStatus"), words("RecipientStatus")), (7, 11));
     let schemas = description["components"]["schemas"].as_object().unwrap();
     for schema in ["Status", "Report", "Kind"] {
-        assert!(!schemas.contains_key(schema), "{schema} says not of what");
+        assert!(!schemas.contains_key(schema), "{schema} of what?");
     }
 }
 

@@ -1,32 +1,28 @@
 use serde_json::Value;
 
-/// What the API answered.
+/// A response of the API.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct Response {
     /// The HTTP status.
     pub status: u16,
-    /// The content type.
-    pub content_type: String,
-    /// The body as it came.
+    /// The body as text.
     pub text: String,
-    /// The body as JSON; null where it is something else.
+    /// The body as JSON; null where it is not JSON.
     pub body: Value,
 }
 
-impl Answer {
-    pub(crate) async fn of(response: reqwest::Response) -> Self {
+impl Response {
+    pub(crate) async fn read(response: reqwest::Response) -> Self {
         let status = response.status().as_u16();
-        let header = response.headers().get("content-type").and_then(|value| value.to_str().ok());
-        let content_type = header.unwrap_or_default().to_owned();
         let text = response.text().await.unwrap_or_default();
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Self { status, content_type, text, body }
+        Self { status, text, body }
     }
 
-    /// The answer, provided it has that status.
+    /// Asserts the HTTP status.
     ///
     /// # Panics
-    /// When it has another.
+    /// If the status is another one.
     #[expect(clippy::return_self_not_must_use, reason = "an assertion is often all a test wants")]
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
@@ -37,7 +33,7 @@ impl Answer {
     /// A string field of the body.
     ///
     /// # Panics
-    /// When there is none.
+    /// If the body has no such field.
     #[track_caller]
     pub fn string(&self, field: &str) -> String {
         match self.body[field].as_str() {
@@ -49,12 +45,24 @@ impl Answer {
     /// A number field of the body.
     ///
     /// # Panics
-    /// When there is none.
+    /// If the body has no such field.
     #[track_caller]
     pub fn number(&self, field: &str) -> u64 {
         match self.body[field].as_u64() {
             Some(number) => number,
             None => panic!("no number `{field}` in {}", self.text),
+        }
+    }
+
+    /// The items of a page.
+    ///
+    /// # Panics
+    /// If the body is not a page.
+    #[track_caller]
+    pub fn items(&self) -> Vec<Value> {
+        match self.body["items"].as_array() {
+            Some(items) => items.clone(),
+            None => panic!("no items in {}", self.text),
         }
     }
 }

@@ -1,0 +1,180 @@
+//! A proxy in front of an engine that injects faults: throttling, server errors,
+//! lost responses, latency and redelivered queue messages.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::json;
+
+/// The rate of each fault, from 0 to 1. The default is no faults.
+#[derive(Debug, Clone, Default)]
+pub struct FaultRates {
+    /// Requests that are throttled and not carried out.
+    pub throttled: f64,
+    /// Requests that fail with a server error and are not carried out.
+    pub failed: f64,
+    /// Requests that are carried out, and whose response is then lost: the caller
+    /// gets a server error.
+    pub response_lost: f64,
+    /// Requests that are delayed by up to 200 ms.
+    pub delayed: f64,
+    /// Empty `ReceiveMessage` responses that are replaced by an earlier response with
+    /// messages.
+    pub redelivered: f64,
+}
+
+/// How many `ReceiveMessage` responses the proxy can redeliver.
+const MAX_REDELIVERABLE: usize = 16;
+
+/// A proxy in front of an engine.
+#[derive(Debug, Clone)]
+pub struct FaultProxy {
+    upstream: String,
+    http: reqwest::Client,
+    state: Arc<Mutex<ProxyState>>,
+}
+
+#[derive(Debug)]
+struct ProxyState {
+    rates: FaultRates,
+    rng: StdRng,
+    redeliverable: VecDeque<Bytes>,
+    injected: u64,
+}
+
+/// The fault of one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    Throttled,
+    Failed,
+    ResponseLost,
+    Delayed(Duration),
+}
+
+impl FaultProxy {
+    /// Starts a proxy in front of `upstream`, without faults, and returns its URL too.
+    pub async fn start(upstream: &str, seed: u64) -> std::io::Result<(Self, String)> {
+        let state = ProxyState {
+            rates: FaultRates::default(),
+            rng: StdRng::seed_from_u64(seed),
+            redeliverable: VecDeque::new(),
+            injected: 0,
+        };
+        let proxy = Self {
+            upstream: upstream.to_owned(),
+            http: reqwest::Client::new(),
+            state: Arc::new(Mutex::new(state)),
+        };
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let router = Router::new().fallback(handle).with_state(proxy.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Ok((proxy, url))
+    }
+
+    /// Sets the fault rates.
+    pub fn set_rates(&self, rates: FaultRates) {
+        self.state().rates = rates;
+    }
+
+    /// How many faults the proxy has injected.
+    pub fn injected(&self) -> u64 {
+        self.state().injected
+    }
+
+    fn state(&self) -> MutexGuard<'_, ProxyState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn forward(&self, headers: &HeaderMap, body: Bytes) -> Option<(StatusCode, Bytes)> {
+        let mut request = self.http.post(&self.upstream).body(body);
+        for name in ["x-amz-target", "content-type", "authorization", "x-amz-date"] {
+            if let Some(value) = headers.get(name) {
+                request = request.header(name, value);
+            }
+        }
+        let response = request.send().await.ok()?;
+        Some((response.status(), response.bytes().await.ok()?))
+    }
+}
+
+impl ProxyState {
+    fn next_fault(&mut self) -> Option<Fault> {
+        let FaultRates { throttled, failed, response_lost, delayed, .. } = self.rates;
+        let number: f64 = self.rng.random();
+        let delay = Duration::from_millis(self.rng.random_range(1..200));
+        let mut upto = 0.0;
+        for (rate, fault) in [
+            (throttled, Fault::Throttled),
+            (failed, Fault::Failed),
+            (response_lost, Fault::ResponseLost),
+            (delayed, Fault::Delayed(delay)),
+        ] {
+            upto += rate;
+            if number < upto {
+                self.injected += 1;
+                return Some(fault);
+            }
+        }
+        None
+    }
+
+    /// The response to `ReceiveMessage`: the engine's, or an earlier one again.
+    fn receive(&mut self, response: Bytes) -> Bytes {
+        if response.windows(13).any(|word| word == b"ReceiptHandle") {
+            self.redeliverable.push_back(response.clone());
+            self.redeliverable.truncate(MAX_REDELIVERABLE);
+            return response;
+        }
+        let redelivers = self.rng.random_bool(self.rates.redelivered.clamp(0.0, 1.0));
+        if !redelivers || self.redeliverable.is_empty() {
+            return response;
+        }
+        self.injected += 1;
+        // Any of them, so that messages also come out of order.
+        let index = self.rng.random_range(0..self.redeliverable.len());
+        self.redeliverable.remove(index).unwrap_or(response)
+    }
+}
+
+async fn handle(State(proxy): State<FaultProxy>, headers: HeaderMap, body: Bytes) -> Response {
+    let fault = proxy.state().next_fault();
+    match fault {
+        Some(Fault::Throttled) => {
+            return error(StatusCode::BAD_REQUEST, "ProvisionedThroughputExceededException");
+        }
+        Some(Fault::Failed) => return server_error(),
+        Some(Fault::Delayed(delay)) => tokio::time::sleep(delay).await,
+        Some(Fault::ResponseLost) | None => {}
+    }
+    let Some((status, mut response)) = proxy.forward(&headers, body).await else {
+        return server_error();
+    };
+    if fault == Some(Fault::ResponseLost) {
+        return server_error();
+    }
+    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+    if target.is_some_and(|target| target.ends_with(".ReceiveMessage")) {
+        response = proxy.state().receive(response);
+    }
+    (status, [("content-type", "application/x-amz-json-1.0")], response).into_response()
+}
+
+fn server_error() -> Response {
+    error(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError")
+}
+
+fn error(status: StatusCode, kind: &str) -> Response {
+    let body = json!({
+        "__type": format!("com.amazonaws.dynamodb.v20120810#{kind}"), "message": "injected",
+    });
+    (status, [("content-type", "application/x-amz-json-1.0")], body.to_string()).into_response()
+}

@@ -1,0 +1,115 @@
+//! What the table holds, for assertions that the API can't answer.
+
+use carillon::analytics::{self, Tally};
+use carillon::campaign::{self, Campaign};
+use carillon::ids::CampaignId;
+use carillon::plan::{Batch, Cursor};
+use carillon::recipient::{self, Recipient};
+use carillon::table::Items;
+
+use crate::World;
+
+/// Items read by one request.
+const PAGE: u32 = 500;
+
+impl World {
+    /// The campaign as stored.
+    ///
+    /// # Panics
+    /// If it can't be read.
+    pub async fn stored_campaign(&self, campaign: &str) -> Campaign {
+        let found = campaign::store::get(self.host.table(), id(campaign)).await;
+        found.expect("the table answers").expect("the campaign exists")
+    }
+
+    /// The campaign's recipients as stored.
+    ///
+    /// # Panics
+    /// If they can't be read.
+    pub async fn stored_recipients(&self, campaign: &str) -> Vec<Recipient> {
+        let campaign = self.stored_campaign(campaign).await;
+        self.walk(&campaign, None, None).await
+    }
+
+    /// The campaign's batches.
+    ///
+    /// # Panics
+    /// If they can't be read.
+    pub async fn batches(&self, campaign: &str) -> Vec<Batch> {
+        let batches = campaign::store::batches(self.host.table(), id(campaign), None).await;
+        batches.expect("the table answers")
+    }
+
+    /// The recipients in the range of a batch.
+    ///
+    /// # Panics
+    /// If they can't be read.
+    pub async fn recipients_in(&self, batch: &Batch) -> Vec<Recipient> {
+        let campaign = self.stored_campaign(&batch.name.campaign.to_string()).await;
+        self.walk(&campaign, batch.after.clone(), Some(&batch.until)).await
+    }
+
+    async fn walk(
+        &self,
+        campaign: &Campaign,
+        mut cursor: Option<Cursor>,
+        until: Option<&Cursor>,
+    ) -> Vec<Recipient> {
+        let (table, shards) = (self.host.table(), campaign.shards);
+        let mut recipients = Vec::new();
+        loop {
+            let after = cursor.as_ref();
+            let page = recipient::store::walk(table, campaign.id, shards, after, until, PAGE).await;
+            let (page, next) = page.expect("the table answers");
+            recipients.extend(page);
+            if next.is_none() {
+                return recipients;
+            }
+            cursor = next;
+        }
+    }
+
+    /// The campaign's counters without the figures by day, and a recount of its
+    /// recipients, once every change of the table is counted.
+    ///
+    /// # Panics
+    /// If they can't be read.
+    pub async fn counters_and_recount(&self, campaign: &str) -> (Tally, Tally) {
+        self.host.wait_until_counted().await;
+        let (table, campaign) = (self.host.table(), self.stored_campaign(campaign).await);
+        let counters = analytics::store::read(table, campaign.id, campaign.shards).await;
+        let mut counters = counters.expect("the table answers");
+        counters.0.retain(|name, _| !name.starts_with("d_"));
+        let recount = analytics::store::recount(table, &campaign).await;
+        (counters, recount.expect("the table answers"))
+    }
+
+    /// Asserts that the campaign's counters equal a recount of its recipients.
+    ///
+    /// # Panics
+    /// If they differ.
+    pub async fn assert_counters_exact(&self, campaign: &str) {
+        let (counters, recount) = self.counters_and_recount(campaign).await;
+        assert_eq!(counters, recount, "campaign {campaign}");
+    }
+
+    /// The items of the table that contain a text.
+    ///
+    /// # Panics
+    /// If they can't be read.
+    pub async fn items_containing(&self, text: &str) -> Vec<Items> {
+        let (mut items, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.host.table().scan(after).await.expect("the table answers");
+            items.extend(page.items.into_iter().filter(|item| format!("{item:?}").contains(text)));
+            after = page.next;
+            if after.is_none() {
+                return items;
+            }
+        }
+    }
+}
+
+fn id(campaign: &str) -> CampaignId {
+    campaign.parse().expect("a campaign's id")
+}

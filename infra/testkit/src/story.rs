@@ -1,0 +1,171 @@
+//! Stories over the API: connect a number, create a campaign, upload its contacts,
+//! start it, read its report.
+
+use std::ops::Range;
+
+use serde_json::{Value, json};
+
+use crate::world::{APP_SECRET, VERIFY_TOKEN};
+use crate::{Response, World, contacts_csv};
+
+/// Connections and campaigns.
+impl World {
+    /// Creates a connection to the simulator and returns its id.
+    pub async fn connection(&self) -> String {
+        self.connection_with(json!({})).await
+    }
+
+    /// Creates a connection to the simulator. `settings` replace or add fields of the
+    /// request.
+    pub async fn connection_with(&self, settings: Value) -> String {
+        let mut body = json!({
+            "name": "Main", "kind": "whatsapp_cloud", "phone_number_id": "800000000000001",
+            "waba_id": "900000000000001", "access_token": "EAAtoken", "app_secret": APP_SECRET,
+            "verify_token": VERIFY_TOKEN, "throughput_mps": 80, "messaging_limit": 100_000,
+        });
+        merge(&mut body, settings);
+        self.post("/v1/connections", &body).await.expect(201).string("id")
+    }
+
+    /// Creates a draft that sends a template with the recipient's first name, and
+    /// returns its id. `settings` replace or add fields of the request.
+    pub async fn campaign(&self, connection: &str, settings: Value) -> String {
+        let mut body = json!({
+            "name": "Spring", "connection_id": connection, "speed": "fast",
+            "message": {"template": {"name": "spring_offer", "language": "en_US", "components": [
+                {"type": "body", "parameters": [{"type": "text", "text": "{first_name}"}]}
+            ]}},
+        });
+        merge(&mut body, settings);
+        self.post("/v1/campaigns", &body).await.expect(201).string("id")
+    }
+
+    /// A draft with contacts 0 to `count`, on a new connection.
+    pub async fn draft(&self, count: u32) -> String {
+        self.draft_with(count, json!({})).await
+    }
+
+    /// [`World::draft`] with `settings` of the campaign.
+    pub async fn draft_with(&self, count: u32, settings: Value) -> String {
+        let connection = self.connection().await;
+        self.draft_on(&connection, 0..count, settings).await
+    }
+
+    /// A draft with these contacts on a connection, with `settings` of the campaign.
+    pub async fn draft_on(
+        &self,
+        connection: &str,
+        contacts: Range<u32>,
+        settings: Value,
+    ) -> String {
+        let campaign = self.campaign(connection, settings).await;
+        self.upload(&campaign, contacts_csv(contacts)).await.expect(200);
+        campaign
+    }
+
+    /// A started campaign with contacts 0 to `count`, on a new connection.
+    pub async fn started(&self, count: u32) -> String {
+        self.started_with(count, json!({})).await
+    }
+
+    /// [`World::started`] with `settings` of the campaign.
+    pub async fn started_with(&self, count: u32, settings: Value) -> String {
+        let connection = self.connection().await;
+        self.started_on(&connection, 0..count, settings).await
+    }
+
+    /// A started campaign with these contacts on a connection, with `settings` of the
+    /// campaign.
+    pub async fn started_on(
+        &self,
+        connection: &str,
+        contacts: Range<u32>,
+        settings: Value,
+    ) -> String {
+        let campaign = self.draft_on(connection, contacts, settings).await;
+        self.start(&campaign).await.expect(200);
+        campaign
+    }
+
+    /// Uploads recipients.
+    pub async fn upload(&self, campaign: &str, csv: impl Into<Vec<u8>>) -> Response {
+        self.post_csv(&format!("/v1/campaigns/{campaign}/recipients"), csv.into()).await
+    }
+
+    /// Starts a campaign.
+    pub async fn start(&self, campaign: &str) -> Response {
+        self.transition(campaign, "start").await
+    }
+
+    /// Pauses a campaign.
+    pub async fn pause(&self, campaign: &str) -> Response {
+        self.transition(campaign, "pause").await
+    }
+
+    /// Resumes a campaign.
+    pub async fn resume(&self, campaign: &str) -> Response {
+        self.transition(campaign, "resume").await
+    }
+
+    /// Cancels a campaign.
+    pub async fn cancel(&self, campaign: &str) -> Response {
+        self.transition(campaign, "cancel").await
+    }
+
+    async fn transition(&self, campaign: &str, action: &str) -> Response {
+        self.post(&format!("/v1/campaigns/{campaign}/{action}"), &json!({})).await
+    }
+
+    /// The campaign's report, once every change of the table is counted.
+    pub async fn report(&self, campaign: &str) -> Response {
+        self.host.wait_until_counted().await;
+        self.get(&format!("/v1/campaigns/{campaign}/report")).await.expect(200)
+    }
+
+    /// The campaign's analytics by day, once every change of the table is counted.
+    pub async fn analytics(&self, campaign: &str) -> Response {
+        self.host.wait_until_counted().await;
+        self.get(&format!("/v1/campaigns/{campaign}/analytics")).await.expect(200)
+    }
+
+    /// The campaign's recipients, at most 500, in the order of their keys.
+    pub async fn recipients(&self, campaign: &str) -> Vec<Value> {
+        let path = format!("/v1/campaigns/{campaign}/recipients?limit=500");
+        let mut recipients = self.get(&path).await.expect(200).items();
+        recipients.sort_by_key(|recipient| recipient["contact"].to_string());
+        recipients
+    }
+}
+
+/// Contacts, by phone number or BSUID.
+impl World {
+    /// Reads a contact.
+    pub async fn contact(&self, key: &str) -> Response {
+        self.get(&contact_path(key)).await
+    }
+
+    /// Adds a contact to the blacklist.
+    pub async fn blacklist(&self, key: &str) -> Response {
+        self.put(&format!("{}/blacklist", contact_path(key))).await
+    }
+
+    /// Removes a contact from the blacklist.
+    pub async fn unblacklist(&self, key: &str) -> Response {
+        self.delete(&format!("{}/blacklist", contact_path(key))).await
+    }
+
+    /// Erases a contact.
+    pub async fn erase(&self, key: &str) -> Response {
+        self.delete(&contact_path(key)).await
+    }
+}
+
+fn contact_path(key: &str) -> String {
+    format!("/v1/contacts/{}", key.replace('+', "%2B"))
+}
+
+fn merge(body: &mut Value, settings: Value) {
+    if let (Value::Object(body), Value::Object(settings)) = (body, settings) {
+        body.extend(settings);
+    }
+}

@@ -1,0 +1,85 @@
+//! The quota of a portfolio: its numbers and campaigns share it, never exceed it, and
+//! use it up.
+
+use carillon_testkit::{World, phone};
+use serde_json::json;
+use whatsapp_simulator::InboundMessage;
+
+const QUOTA: u64 = 250;
+
+/// Two numbers of one portfolio with a quota of 250 users.
+async fn numbers(world: &World) -> [String; 2] {
+    let number =
+        |id: &str| json!({"phone_number_id": id, "portfolio": "shop", "messaging_limit": QUOTA});
+    let first = world.connection_with(number("800000000000001")).await;
+    [first, world.connection_with(number("800000000000002")).await]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_numbers_and_three_campaigns_share_a_quota_of_250() {
+    let world = World::silent().await;
+    let [one, two] = numbers(&world).await;
+    let mut campaigns = Vec::new();
+    for (connection, priority, first) in [(&one, 1, 0), (&two, 5, 350), (&one, 10, 700)] {
+        let settings = json!({"priority": priority, "daily_send_limit": 250});
+        campaigns.push(world.draft_on(connection, first..first + 400, settings).await);
+    }
+    for campaign in &campaigns {
+        world.start(campaign).await.expect(200);
+    }
+    world.run_until_idle().await;
+    // The highest priority gets most, and each of the others its minimum share of 5 %.
+    let mut first_day = Vec::new();
+    for campaign in &campaigns {
+        first_day.push(world.report(campaign).await.number("sent"));
+    }
+    assert_eq!(first_day, [224, 13, 13]);
+    let plan = world.get(&format!("/v1/campaigns/{}/plan", campaigns[1])).await.expect(200);
+    assert!(plan.text.contains("portfolio_limit"), "{}", plan.text);
+    let report = world.report(&campaigns[1]).await;
+    assert!(report.text.contains("portfolio limit, next places at"), "{}", report.text);
+
+    // A reservation expires some minutes after 24 hours.
+    world.advance_hours(72, 10).await;
+    let log = world.simulator.summary();
+    assert!(log.peak_recipients_per_day <= QUOTA, "{} users in 24 h", log.peak_recipients_per_day);
+    assert!(log.accepted * 100 >= QUOTA * 3 * 95, "only {} messages in three days", log.accepted);
+    assert_eq!(log.repeated_callback_data, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_contact_of_several_campaigns_takes_one_reservation() {
+    let world = World::silent().await;
+    let [one, two] = numbers(&world).await;
+    for connection in [&one, &two] {
+        world.started_on(connection, 0..200, json!({})).await;
+        world.run_until_idle().await;
+        world.advance_hours(1, 20).await;
+    }
+    let log = world.simulator.summary();
+    assert_eq!((log.accepted, log.peak_recipients_per_day), (400, 200));
+    // 50 of the quota are left. The other 200 expire a day after the second message,
+    // which renewed them.
+    let third = world.started_on(&one, 1_000..1_100, json!({})).await;
+    world.advance_hours(1, 20).await;
+    assert_eq!(world.report(&third).await.number("sent"), 50);
+    world.advance_hours(22, 20).await;
+    assert_eq!(world.report(&third).await.number("sent"), 50);
+    world.advance_hours(2, 20).await;
+    assert_eq!(world.report(&third).await.number("sent"), 100);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_contact_with_an_open_service_window_is_exempt() {
+    let world = World::new().await;
+    let [one, _] = numbers(&world).await;
+    for number in 0..20 {
+        world.simulator.send_inbound(InboundMessage::text(phone(number), "hello"));
+    }
+    world.wait_until_idle().await;
+    let settings = json!({"daily_send_limit": 400});
+    let campaign = world.started_on(&one, 0..300, settings).await;
+    world.run_until_idle().await;
+    world.run_until_idle().await;
+    assert_eq!(world.report(&campaign).await.number("sent"), 270);
+}

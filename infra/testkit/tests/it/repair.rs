@@ -1,0 +1,150 @@
+//! Repairs: wrong counters, unconfirmed recipients, dead letters.
+
+use std::time::Duration;
+
+use carillon::analytics::Tally;
+use carillon::analytics::audit::{Audit, Mark, audit};
+use carillon::campaign::Campaign;
+use carillon::delivery::SendMessage;
+use carillon::table::{Key, Update};
+use carillon_testkit::{Response, World};
+use serde_json::json;
+use whatsapp_simulator::Behaviour;
+
+/// A campaign of which half is sent, an hour later.
+async fn half_sent(world: &World) -> Campaign {
+    let id = world.started_with(60, json!({"daily_send_limit": 30})).await;
+    world.run_until_idle().await;
+    let campaign = world.stored_campaign(&id).await;
+    world.advance_hours(1, 1).await;
+    campaign
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_audit_repairs_counters_that_differ_from_a_recount() {
+    let world = World::new().await;
+    let campaign = half_sent(&world).await;
+    let id = campaign.id.to_string();
+    // The audits of that hour have left right counters alone.
+    world.assert_counters_exact(&id).await;
+    for (shard, amount) in [(0, 7), (5, -3)] {
+        let key = Key::Counters { campaign: campaign.id, shard };
+        let wrong = Update::of(&key).add("n_read", amount).add("n_pending", -amount);
+        world.host.table().update(wrong).await.expect("stored");
+    }
+    let (counters, recount) = world.counters_and_recount(&id).await;
+    assert_ne!(counters, recount);
+    // The next audit is due.
+    world.clock.advance(Duration::from_hours(12));
+    world.advance_hours(1, 1).await;
+    world.assert_counters_exact(&id).await;
+    let days = world.analytics(&id).await;
+    assert!(days.text.contains("\"sent\":30"), "{}", days.text);
+}
+
+/// The aggregator may be hours late: what it has not counted yet is not missing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_audit_does_not_repair_counters_that_are_late() {
+    let world = World::new().await;
+    let campaign = half_sent(&world).await;
+    let (table, now) = (world.host.table(), world.clock.now() + Duration::from_hours(24));
+    let audit_at = async |minute| {
+        let now = now + Duration::from_mins(minute);
+        audit(table, &campaign, 0, now).await.expect("audited")
+    };
+    assert_eq!(audit_at(0).await, Audit::Waits);
+    world.host.wait_until_counted().await;
+    // A change is counted between the watermark and the recount.
+    let key = Key::Counters { campaign: campaign.id, shard: 0 };
+    let counted = Update::of(&key).set("last_sequence", "999999999999999999999999999999");
+    table.update(counted.add("n_read", 1)).await.expect("stored");
+    assert_eq!(audit_at(1).await, Audit::Waits);
+    // The next watermark is late.
+    table.update(Update::of(&key).set("mark", "older")).await.expect("stored");
+    assert_eq!(audit_at(2).await, Audit::Waits);
+    world.host.wait_until_counted().await;
+    let watermark: Option<Mark> =
+        table.get(&Key::Mark { campaign: campaign.id, shard: 0 }).await.expect("the table answers");
+    let watermark = watermark.expect("a watermark").mark;
+    table.update(Update::of(&key).set("mark", &watermark)).await.expect("stored");
+    // It arrives: the recount finds the difference, and one more watermark proves it.
+    assert_eq!(audit_at(3).await, Audit::Waits);
+    world.host.wait_until_counted().await;
+    let missing = Tally([("n_read".to_owned(), -1)].into());
+    assert_eq!(audit_at(4).await, Audit::Mended { missing });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unconfirmed_recipient_of_a_completed_campaign_can_be_retried() {
+    let mut behaviour = Behaviour::all_read();
+    (behaviour.faults.server_error, behaviour.faults.server_error_code) = (1.0, 131_000);
+    let world = World::with(behaviour).await;
+    let campaign = world.started(1).await;
+    world.run_until_idle().await;
+    world.advance_hours(1, 5).await;
+    let report = world.report(&campaign).await;
+    assert_eq!((report.number("unconfirmed"), report.string("status")), (1, "completed".into()));
+    world.simulator.set_behaviour(Behaviour::all_read());
+    let path = format!("/v1/campaigns/{campaign}/recipients/%2B573000000000");
+    world.patch(&path, &json!({"action": "retry"})).await.expect(200);
+    assert_eq!(world.report(&campaign).await.string("status"), "active");
+    world.advance_hours(1, 5).await;
+    let report = world.report(&campaign).await;
+    assert_eq!((report.number("read"), report.string("status")), (1, "completed".into()));
+}
+
+/// How many dead letters the queue has, and their reasons.
+async fn dead_letters(world: &World) -> (u64, String) {
+    let queue = world.get("/v1/queues").await.expect(200).items().remove(0);
+    (queue["failed"].as_u64().unwrap_or(0), queue["failures"].to_string())
+}
+
+async fn redrive(world: &World) -> Response {
+    world.post("/v1/queues/sends/redrive", &json!({})).await.expect(200)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_of_an_unknown_version_becomes_a_dead_letter_with_its_reason() {
+    let world = World::new().await;
+    world.host.enqueue_raw("{\"v\":9}").await.expect("enqueued");
+    for _ in 0..500 {
+        if dead_letters(&world).await.0 > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let (count, reasons) = dead_letters(&world).await;
+    assert!(count == 1 && reasons.contains("missing field"), "{count} {reasons}");
+    let redriven = redrive(&world).await;
+    assert_eq!((redriven.number("redriven"), redriven.number("dropped")), (0, 1));
+    assert_eq!(dead_letters(&world).await.0, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redriven_batch_is_sent_and_a_closed_one_is_not_sent_again() {
+    let mut behaviour = Behaviour::all_read();
+    behaviour.faults.latency_ms = 1_000;
+    let world = World::with(behaviour).await;
+    let connection = world.connection().await;
+    world.started_on(&connection, 0..3, json!({"speed": "slow"})).await;
+    let campaign = world.started_on(&connection, 10..13, json!({"speed": "slow"})).await;
+    // The second campaign's batch waits behind the first's, and its message is lost.
+    world.tick().await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    world.host.purge_queues().await.expect("emptied");
+    let batch = world.batches(&campaign).await.remove(0);
+    let body = SendMessage::Batch(batch.name).to_body().expect("a body");
+    let sends = world.host.send_queue();
+    assert!(sends.lay_aside("one", &body, "the table was away").await.expect("a dead letter"));
+    let (count, reasons) = dead_letters(&world).await;
+    assert!(count == 1 && reasons.contains("the table was away"), "{count} {reasons}");
+    let redriven = redrive(&world).await;
+    assert_eq!(redriven.number("redriven"), 1, "{}", redriven.text);
+    world.wait_until_idle().await;
+    let report = world.report(&campaign).await;
+    assert_eq!(report.number("sent"), 3, "{}", report.text);
+    assert!(sends.lay_aside("two", &body, "again").await.expect("a dead letter"));
+    let redriven = redrive(&world).await;
+    assert_eq!(redriven.number("done_already"), 1, "{}", redriven.text);
+    assert_eq!(world.simulator.summary().accepted, 6);
+}
