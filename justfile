@@ -28,9 +28,9 @@ bench NAME:
 kill-test N="200":
     CARILLON_KILLS={{N}} cargo test --release -p carillon-cli --test it kill:: -- --nocapture
 
-# a month of campaigns under random faults, with so many seeds
-simulate SEEDS="1000":
-    CARILLON_SEEDS={{SEEDS}} cargo test --release --workspace --test month -- --nocapture
+# simulated months of campaigns under random faults, one for each of SEEDS seeds
+months SEEDS="1000":
+    CARILLON_SEEDS={{SEEDS}} cargo test --release --workspace --test months -- --nocapture
 
 # N shuffled, repeated statuses, a third of the requests while the table fails
 storm N="100000":

@@ -1,43 +1,41 @@
-//! All of a simulation's randomness, from its seed.
-
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-/// Dice that fall the same way for the same seed.
+/// The random number generator of a month. Clones share one sequence.
 #[derive(Clone, Debug)]
-pub(crate) struct Dice(Arc<Mutex<StdRng>>);
+pub(crate) struct SeededRng(Arc<Mutex<StdRng>>);
 
-impl Dice {
+impl SeededRng {
     pub(crate) fn new(seed: u64) -> Self {
         Self(Arc::new(Mutex::new(StdRng::seed_from_u64(seed))))
     }
 
-    /// A number below `end`, which is above 0.
+    /// A number from 0 to `end - 1`; 0 if `end` is 0.
     pub(crate) fn below(&self, end: u64) -> u64 {
         let mut rng = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         rng.next_u64() % end.max(1)
     }
 
-    /// A number from `first` to `last`.
+    /// A number from `first` to `last`, both included.
     pub(crate) fn between(&self, first: u64, last: u64) -> u64 {
         first + self.below(last - first + 1)
     }
 
-    /// True so many times in a thousand.
-    pub(crate) fn permille(&self, times: u64) -> bool {
-        self.below(1000) < times
+    /// True with a probability of `permille` in 1,000.
+    pub(crate) fn chance(&self, permille: u64) -> bool {
+        self.below(1000) < permille
     }
 
-    /// A duration from `first` to `last` milliseconds.
+    /// A duration from `first` to `last` milliseconds, both included.
     pub(crate) fn millis(&self, first: u64, last: u64) -> Duration {
         Duration::from_millis(self.between(first, last))
     }
 
-    /// One of several.
-    pub(crate) fn pick<'a, T>(&self, among: &'a [T]) -> Option<&'a T> {
-        if among.is_empty() { None } else { among.get(self.below(among.len() as u64) as usize) }
+    /// An element of `items`; none if it is empty.
+    pub(crate) fn choose<'a, T>(&self, items: &'a [T]) -> Option<&'a T> {
+        if items.is_empty() { None } else { items.get(self.below(items.len() as u64) as usize) }
     }
 }

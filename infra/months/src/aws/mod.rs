@@ -1,0 +1,10 @@
+//! DynamoDB and SQS inside the process, and the HTTP client through which the SDK
+//! reaches them.
+
+mod http_client;
+mod queue;
+mod table;
+
+pub(crate) use http_client::{InProcessHttpClient, Service};
+pub(crate) use queue::{FifoQueue, QueueMessage};
+pub(crate) use table::{TABLE, TableEngine};

@@ -1,0 +1,10 @@
+//! The invariants of `ARCHITECTURE.md` on the table's stream: each record is checked
+//! as it is written, and the state it leads to is kept for the other checks.
+
+mod campaign_history;
+mod monitor;
+mod state;
+mod transition;
+
+pub(crate) use monitor::InvariantMonitor;
+pub(crate) use transition::describe;

@@ -1,0 +1,225 @@
+//! The operator: creates and starts campaigns, and acts on them at random.
+
+use std::fmt::Write;
+
+use axum::http::Method;
+use carillon::campaign::Status;
+use carillon::ids::CampaignId;
+use carillon::recipient::Status as RecipientStatus;
+use carillon::time::Timestamp;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use tower::BoxError;
+
+use crate::api_client::ApiResponse;
+use crate::fixture::{APP_SECRET, Fixture};
+use crate::recipient_key::RecipientKey;
+use crate::rng::SeededRng;
+
+const TIME_ZONES: [&str; 4] = ["UTC", "America/Bogota", "Asia/Kolkata", "Europe/Madrid"];
+const SEND_WINDOWS: [(&str, &str); 4] =
+    [("08:00", "20:00"), ("20:00", "04:00"), ("09:30", "11:00"), ("06:00", "23:59")];
+const SPEEDS: [&str; 3] = ["fast", "normal", "slow"];
+
+pub(crate) struct Operator {
+    pub(crate) campaigns: Vec<CampaignId>,
+    /// The portfolio's messaging limit: unique contacts in 24 hours.
+    pub(crate) messaging_limit: u64,
+    /// How many different contacts the imports draw from.
+    contact_count: u64,
+}
+
+impl Operator {
+    /// Creates the connections, then creates and starts the campaigns.
+    pub(crate) async fn new(fixture: &Fixture) -> Result<Self, BoxError> {
+        let rng = &fixture.rng;
+        let messaging_limit = rng.between(12, 45);
+        let mut connections = Vec::new();
+        for number in 0..rng.between(1, 2) {
+            let body = connection_body(rng, number, messaging_limit);
+            let path = "/v1/connections?check=false";
+            connections.push(created_id(fixture.api.send_json(Method::POST, path, &body).await?)?);
+        }
+        let contact_count = rng.between(40, 90);
+        let mut operator = Self { campaigns: Vec::new(), messaging_limit, contact_count };
+        for _ in 0..rng.between(2, 4) {
+            operator.start_campaign(fixture, &connections).await?;
+        }
+        Ok(operator)
+    }
+
+    async fn start_campaign(
+        &mut self,
+        fixture: &Fixture,
+        connections: &[String],
+    ) -> Result<(), BoxError> {
+        let (api, rng) = (&fixture.api, &fixture.rng);
+        let body = campaign_body(rng, connections, fixture.clock.now());
+        let id = created_id(api.send_json(Method::POST, "/v1/campaigns", &body).await?)?;
+        let count = rng.between(15, 45);
+        api.import(&id, self.csv(rng, count)).await?;
+        let path = format!("/v1/campaigns/{id}/start");
+        let (status, response) = api.send(Method::POST, &path).await?;
+        if status != 200 {
+            return Err(format!("a campaign was not started: {status} {response}").into());
+        }
+        self.campaigns.push(id.parse()?);
+        Ok(())
+    }
+
+    /// A CSV with `count` random contacts, of which some appear twice.
+    fn csv(&self, rng: &SeededRng, count: u64) -> String {
+        let mut csv = "phone,first_name\n".to_owned();
+        for _ in 0..count {
+            let number = rng.below(self.contact_count);
+            // Writing to a string cannot fail.
+            let _ = writeln!(csv, "{},Person {number}", phone(number));
+        }
+        csv
+    }
+
+    /// Does one random action. A refusal by the API is no error.
+    pub(crate) async fn act(&self, fixture: &Fixture) -> Result<(), BoxError> {
+        let (api, rng) = (&fixture.api, &fixture.rng);
+        let Some(id) = rng.choose(&self.campaigns) else { return Ok(()) };
+        match rng.below(100) {
+            0..20 => change_campaign(fixture, id, "pause").await,
+            20..42 => change_campaign(fixture, id, "resume").await,
+            42..44 => change_campaign(fixture, id, "cancel").await,
+            44..62 => {
+                let (path, body) = (format!("/v1/campaigns/{id}"), settings_change(rng));
+                api.send_json(Method::PATCH, &path, &body).await.map(drop)
+            }
+            62..66 => {
+                let path = format!("/v1/contacts/{}/blacklist", self.random_contact(rng));
+                api.send(Method::PUT, &path).await.map(drop)
+            }
+            66..68 => {
+                let path = format!("/v1/contacts/{}", self.random_contact(rng));
+                api.send(Method::DELETE, &path).await.map(drop)
+            }
+            68..80 => {
+                let count = rng.between(1, 8);
+                api.import(&id.to_string(), self.csv(rng, count)).await.map(drop)
+            }
+            80..94 => retry_unconfirmed(fixture).await,
+            _ => close_read(fixture).await,
+        }
+    }
+
+    /// A contact for a URL's path.
+    fn random_contact(&self, rng: &SeededRng) -> String {
+        percent_encoded(&phone(rng.below(self.contact_count)))
+    }
+
+    /// Resumes every paused or halted campaign.
+    pub(crate) async fn resume_all(&self, fixture: &Fixture) -> Result<(), BoxError> {
+        for id in &self.campaigns {
+            let status = fixture.monitor.state().campaign(*id).map(|campaign| campaign.status);
+            if matches!(status, Some(Status::Paused | Status::Halted)) {
+                change_campaign(fixture, id, "resume").await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn change_campaign(fixture: &Fixture, id: &CampaignId, action: &str) -> Result<(), BoxError> {
+    let path = format!("/v1/campaigns/{id}/{action}");
+    fixture.api.send(Method::POST, &path).await.map(drop)
+}
+
+/// Retries a random recipient whose message is unconfirmed.
+async fn retry_unconfirmed(fixture: &Fixture) -> Result<(), BoxError> {
+    let found = random_recipient(fixture, RecipientStatus::Unconfirmed)?;
+    let Some((key, attempt)) = found else { return Ok(()) };
+    fixture.whatsapp.log().record_retry_request(key.clone(), attempt + 1);
+    change_recipient(fixture, &key, "retry").await
+}
+
+/// Closes a random recipient who has read the message.
+async fn close_read(fixture: &Fixture) -> Result<(), BoxError> {
+    let found = random_recipient(fixture, RecipientStatus::Read)?;
+    let Some((key, _)) = found else { return Ok(()) };
+    change_recipient(fixture, &key, "close").await
+}
+
+/// A random recipient with this status, and its attempt.
+fn random_recipient(
+    fixture: &Fixture,
+    status: RecipientStatus,
+) -> Result<Option<(RecipientKey, u32)>, BoxError> {
+    fixture.monitor.read_stream()?;
+    let state = fixture.monitor.state();
+    let recipients = state.recipients.iter().filter(|(_, recipient)| recipient.status == status);
+    let found: Vec<(RecipientKey, u32)> =
+        recipients.map(|(key, recipient)| (key.clone(), recipient.attempt)).collect();
+    Ok(fixture.rng.choose(&found).cloned())
+}
+
+async fn change_recipient(
+    fixture: &Fixture,
+    key: &RecipientKey,
+    action: &str,
+) -> Result<(), BoxError> {
+    let contact = percent_encoded(key.contact.as_str());
+    let path = format!("/v1/campaigns/{}/recipients/{contact}", key.campaign);
+    fixture.api.send_json(Method::PATCH, &path, &json!({ "action": action })).await.map(drop)
+}
+
+fn connection_body(rng: &SeededRng, number: u64, messaging_limit: u64) -> Value {
+    json!({
+        "name": "Shop", "phone_number_id": format!("80000000000000{number}"),
+        "access_token": "token", "app_secret": APP_SECRET, "portfolio": "everyone",
+        "throughput_mps": rng.between(4, 40), "messaging_limit": messaging_limit,
+    })
+}
+
+fn campaign_body(rng: &SeededRng, connections: &[String], now: Timestamp) -> Value {
+    let mut body = json!({
+        "name": "Spring", "connection_id": rng.choose(connections),
+        "message": { "text": { "body": "Hello {first_name}" } },
+        "daily_send_limit": rng.between(5, 25), "speed": rng.choose(&SPEEDS),
+        "priority": rng.between(1, 10), "timezone": rng.choose(&TIME_ZONES),
+    });
+    if rng.chance(500) {
+        body["send_window"] = send_window(rng);
+    }
+    let after_days = |days: u64| now + SignedDuration::from_hours(days as i64 * 24 + 3);
+    if rng.chance(300) {
+        body["scheduled_start"] = json!(after_days(rng.between(0, 6)).to_string());
+    }
+    if rng.chance(200) {
+        body["scheduled_end"] = json!(after_days(rng.between(7, 20)).to_string());
+    }
+    body
+}
+
+fn settings_change(rng: &SeededRng) -> Value {
+    match rng.below(3) {
+        0 => json!({ "daily_send_limit": rng.between(4, 30) }),
+        1 => json!({ "priority": rng.between(1, 10) }),
+        _ if rng.chance(400) => json!({ "send_window": null }),
+        _ => json!({ "send_window": send_window(rng) }),
+    }
+}
+
+fn send_window(rng: &SeededRng) -> Value {
+    let (from, to) = rng.choose(&SEND_WINDOWS).copied().unwrap_or(("08:00", "20:00"));
+    json!({ "from": from, "to": to })
+}
+
+fn phone(number: u64) -> String {
+    format!("+57300{number:07}")
+}
+
+fn percent_encoded(contact: &str) -> String {
+    contact.replace('+', "%2B")
+}
+
+fn created_id((status, response): ApiResponse) -> Result<String, BoxError> {
+    match response["id"].as_str() {
+        Some(id) if status < 300 => Ok(id.to_owned()),
+        _ => Err(format!("the API created nothing: {status} {response}").into()),
+    }
+}

@@ -1,0 +1,13 @@
+//! Runs of the functions, and what triggers them.
+
+mod aggregator;
+mod launcher;
+mod scheduler;
+mod sender;
+mod webhook;
+
+pub(crate) use aggregator::AggregatorTrigger;
+pub(crate) use launcher::RunLauncher;
+pub(crate) use scheduler::trigger_scheduler;
+pub(crate) use sender::SenderTrigger;
+pub(crate) use webhook::send_webhooks;

@@ -1,0 +1,218 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use carillon::contact::ContactKey;
+use carillon::ids::{CampaignId, ConnectionId};
+use carillon::recipient::Rung;
+use carillon::time::{Date, Timestamp};
+use jiff::SignedDuration;
+
+use crate::recipient_key::RecipientKey;
+
+/// The minimum interval between two messages to one contact. Source: Meta, "Pair
+/// rate limits".
+const PAIR_INTERVAL: SignedDuration = SignedDuration::from_secs(6);
+const ONE_SECOND: SignedDuration = SignedDuration::from_secs(1);
+const ONE_DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// A message that WhatsApp received.
+#[derive(Debug, Clone)]
+pub(crate) struct LoggedMessage {
+    pub(crate) received_at: Timestamp,
+    pub(crate) connection: ConnectionId,
+    pub(crate) recipient: RecipientKey,
+    pub(crate) attempt: u32,
+    /// The date whose daily limit it counts against.
+    pub(crate) date: Option<Date>,
+    /// Its sender was frozen before. No sender can keep rate limits across a freeze,
+    /// so the limits are not checked for it.
+    pub(crate) after_freeze: bool,
+    pub(crate) outcome: MessageOutcome,
+    /// Carillon was informed that the message was not delivered.
+    pub(crate) known_failed: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum MessageOutcome {
+    /// WhatsApp refused the message.
+    Refused,
+    /// WhatsApp accepted the message and reported no failure.
+    Accepted,
+    /// WhatsApp accepted the message and reported later that it failed.
+    Failed,
+}
+
+/// All messages that WhatsApp received, and the limits that they must keep.
+#[derive(Debug, Default)]
+pub(crate) struct MessageLog {
+    messages: Vec<LoggedMessage>,
+    /// The highest status of each attempt that the webhook function stored.
+    stored_statuses: BTreeMap<(RecipientKey, u32), Rung>,
+    /// The attempts that the operator requested.
+    requested_retries: BTreeSet<(RecipientKey, u32)>,
+    /// When each contact wrote to the business.
+    inbound_messages: BTreeMap<ContactKey, Vec<Timestamp>>,
+}
+
+impl MessageLog {
+    /// All messages, in order.
+    pub(crate) fn messages(&self) -> &[LoggedMessage] {
+        &self.messages
+    }
+
+    /// The operator requests an attempt, although the one before may have been
+    /// delivered.
+    pub(crate) fn record_retry_request(&mut self, key: RecipientKey, attempt: u32) {
+        self.requested_retries.insert((key, attempt));
+    }
+
+    /// The webhook function stored a message of a contact.
+    pub(crate) fn record_inbound_message(&mut self, contact: ContactKey, at: Timestamp) {
+        self.inbound_messages.entry(contact).or_default().push(at);
+    }
+
+    /// The webhook function stored a status of an attempt.
+    pub(crate) fn record_status(&mut self, key: RecipientKey, attempt: u32, status: Rung) {
+        let highest = self.stored_statuses.entry((key, attempt)).or_insert(status);
+        *highest = (*highest).max(status);
+    }
+
+    /// The highest status of an attempt that the webhook function stored.
+    pub(crate) fn stored_status(&self, key: &RecipientKey, attempt: u32) -> Option<Rung> {
+        self.stored_statuses.get(&(key.clone(), attempt)).copied()
+    }
+
+    pub(crate) fn record_acceptance(&mut self, message: usize) {
+        if let Some(message) = self.messages.get_mut(message) {
+            message.outcome = MessageOutcome::Accepted;
+        }
+    }
+
+    /// The response to Carillon says that the message was not accepted.
+    pub(crate) fn record_definite_refusal(&mut self, message: usize) {
+        if let Some(message) = self.messages.get_mut(message) {
+            message.known_failed = true;
+        }
+    }
+
+    /// A webhook reports that the message failed.
+    pub(crate) fn record_failure(&mut self, message: usize) {
+        if let Some(message) = self.messages.get_mut(message) {
+            (message.outcome, message.known_failed) = (MessageOutcome::Failed, true);
+        }
+    }
+
+    /// Adds a message. Returns its index and the limit that it violates, if any.
+    /// `throughput` is the number's messages a second.
+    pub(crate) fn add(
+        &mut self,
+        message: LoggedMessage,
+        throughput: usize,
+    ) -> (usize, Option<String>) {
+        let violation = self
+            .duplicate_violation(&message)
+            .or_else(|| self.rate_violation(&message, throughput));
+        self.messages.push(message);
+        (self.messages.len() - 1, violation)
+    }
+
+    fn duplicate_violation(&self, new: &LoggedMessage) -> Option<String> {
+        let earlier = self.messages.iter().filter(|old| old.recipient == new.recipient);
+        let retry_requested = |old: &LoggedMessage| {
+            (old.attempt + 1..=new.attempt)
+                .any(|attempt| self.requested_retries.contains(&(new.recipient.clone(), attempt)))
+        };
+        let duplicate = earlier
+            .filter(|old| !old.known_failed || old.attempt >= new.attempt)
+            .find(|old| old.attempt >= new.attempt || !retry_requested(old))?;
+        Some(format!(
+            "{} was sent attempt {} while attempt {} is not known to have failed",
+            new.recipient, new.attempt, duplicate.attempt
+        ))
+    }
+
+    fn rate_violation(&self, new: &LoggedMessage, throughput: usize) -> Option<String> {
+        if new.after_freeze {
+            return None;
+        }
+        self.pair_interval_violation(new).or_else(|| self.throughput_violation(new, throughput))
+    }
+
+    fn pair_interval_violation(&self, new: &LoggedMessage) -> Option<String> {
+        let contact = &new.recipient.contact;
+        let old = self
+            .messages_within(PAIR_INTERVAL, new.received_at)
+            .find(|old| old.recipient.contact == *contact)?;
+        let interval = new.received_at.duration_since(old.received_at);
+        Some(format!("two messages to {} {interval:#} apart", contact.as_str()))
+    }
+
+    fn throughput_violation(&self, new: &LoggedMessage, throughput: usize) -> Option<String> {
+        let within = self.messages_within(ONE_SECOND, new.received_at);
+        let count = 1 + within.filter(|old| old.connection == new.connection).count();
+        (count > throughput)
+            .then(|| format!("{count} messages in a second on a number of {throughput} a second"))
+    }
+
+    /// The messages less than `interval` before `at`, newest first, without those
+    /// sent after a freeze.
+    fn messages_within(
+        &self,
+        interval: SignedDuration,
+        at: Timestamp,
+    ) -> impl Iterator<Item = &LoggedMessage> {
+        let recent = self.messages.iter().rev();
+        recent
+            .take_while(move |old| at < old.received_at + interval)
+            .filter(|old| !old.after_freeze)
+    }
+
+    /// The messages that count against limits.
+    fn counted(&self) -> impl Iterator<Item = &LoggedMessage> {
+        self.messages
+            .iter()
+            .filter(|message| message.outcome == MessageOutcome::Accepted && !message.after_freeze)
+    }
+
+    /// Whether a message went out within 24 hours after the contact wrote. The
+    /// messaging limit does not count it.
+    fn is_in_service_window(&self, message: &LoggedMessage) -> bool {
+        let inbound = self.inbound_messages.get(&message.recipient.contact);
+        inbound
+            .into_iter()
+            .flatten()
+            .any(|at| *at <= message.received_at && message.received_at < *at + ONE_DAY)
+    }
+
+    /// The highest number of different contacts in any 24 hours, as the messaging
+    /// limit counts them.
+    pub(crate) fn max_contacts_in_24_hours(&self) -> usize {
+        let counted: Vec<&LoggedMessage> =
+            self.counted().filter(|message| !self.is_in_service_window(message)).collect();
+        let contacts_up_to = |(index, last): (usize, &&LoggedMessage)| {
+            let window = counted[..=index]
+                .iter()
+                .rev()
+                .take_while(|message| last.received_at < message.received_at + ONE_DAY);
+            window.map(|message| &message.recipient.contact).collect::<BTreeSet<_>>().len()
+        };
+        counted.iter().enumerate().map(contacts_up_to).max().unwrap_or(0)
+    }
+
+    /// The number of different contacts of each campaign on each of its dates. A
+    /// contact with a requested retry counts once.
+    pub(crate) fn contacts_by_date(&self) -> BTreeMap<(CampaignId, Date), usize> {
+        let mut contacts: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for message in self.counted() {
+            if let Some(date) = message.date {
+                let RecipientKey { campaign, contact } = &message.recipient;
+                contacts.entry((*campaign, date)).or_default().insert(contact);
+            }
+        }
+        contacts.into_iter().map(|(day, contacts)| (day, contacts.len())).collect()
+    }
+}
+
+/// WhatsApp's id of the message at this index of the log.
+pub(super) fn message_id(index: usize) -> String {
+    format!("wamid.{index}")
+}
