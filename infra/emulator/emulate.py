@@ -3,16 +3,16 @@
 
 The emulator (ministack) runs CloudFormation with the SAM transform, the functions'
 real binaries as processes, DynamoDB with its stream, SQS, the schedules and the HTTP
-API. WhatsApp is Carillon's simulator. What is shown:
+API. WhatsApp is Carillon's simulator. It checks that
 
-- a campaign of 600 recipients made over the deployed API ends with a report that
-  agrees with the simulator's own log, replies included;
-- a campaign that began on one machine goes on in the stack after `carillon export`
-  and `carillon import`, and nobody is sent to twice;
+- a campaign of 600 recipients, created over the deployed API, completes with a report
+  that equals the simulator's own log, replies included;
+- a campaign that started on one machine continues in the stack after `carillon export`
+  and `carillon import`, and no recipient is sent to twice;
 - the stack can be deleted.
 
-    infra/emulator/emulate.py            binaries as `cargo build` makes them
-    infra/emulator/emulate.py --release  as they are deployed, by cargo-lambda
+    infra/emulator/emulate.py            with the binaries of `cargo build`
+    infra/emulator/emulate.py --release  with the deployed binaries, by cargo-lambda
 """
 
 import argparse
@@ -35,13 +35,13 @@ from tools import ROOT, install
 
 FUNCTIONS = ["api", "scheduler", "sender", "webhook", "aggregator"]
 STACK = "carillon-emulated"
-KEY = "the-first-key-of-the-emulated-stack"
-PEOPLE = 600
+KEY = "the-admin-key-of-the-emulated-stack"
+RECIPIENTS = 600
 MOVED = 200
-MOVED_AT_HOME = 80
-# A run of the scheduler a minute, and a completion at the earliest two minutes after
-# the last upload.
-PATIENCE_SECONDS = 480
+MOVED_FIRST_DAY = 80
+# The scheduler runs every minute, and completes a campaign two minutes after its last
+# upload at the earliest.
+TIMEOUT_SECONDS = 480
 
 
 def main():
@@ -77,7 +77,7 @@ def main():
 
 
 def build(release, tools):
-    """Puts each function's `bootstrap` under target/emulator; gives the local program."""
+    """Builds each function's `bootstrap` under target/emulator; returns the local program."""
     cargo = ["cargo", "build", "--locked", "--workspace", "--bins"]
     run(cargo)
     for function in FUNCTIONS:
@@ -87,10 +87,10 @@ def build(release, tools):
             path = f"{tools}:{os.environ['PATH']}"
             command = ["cargo", "lambda", "build", "--release", "--locked", "--package", f"carillon-{function}"]
             run(command, env={**os.environ, "PATH": path})
-            made = ROOT / "target/lambda" / function / "bootstrap"
+            built = ROOT / "target/lambda" / function / "bootstrap"
         else:
-            made = ROOT / "target/debug" / function
-        shutil.copy(made, target)
+            built = ROOT / "target/debug" / function
+        shutil.copy(built, target)
         if shutil.which("strip"):
             run(["strip", target])
     return ROOT / "target/debug/carillon"
@@ -101,7 +101,7 @@ def build(release, tools):
 
 @contextlib.contextmanager
 def process(command, log, env=None):
-    """A process that ends with the block, whatever happens; its log is shown if that is bad."""
+    """A process that ends with the block. Where the block fails, the end of its log is printed."""
     with open(log, "wb") as out:
         child = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=env)
         try:
@@ -120,7 +120,7 @@ def process(command, log, env=None):
 
 @contextlib.contextmanager
 def emulator(tools, place):
-    """AWS on a free port; gives the environment that leads there."""
+    """AWS on a free port; yields the environment of its clients."""
     port = free_port()
     aws = {
         **os.environ,
@@ -132,8 +132,8 @@ def emulator(tools, place):
         "AWS_EC2_METADATA_DISABLED": "true",
         "SAM_CLI_TELEMETRY": "0",
     }
-    of_its_own = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "LAMBDA_EXECUTOR": "local"}
-    with process([tools / "ministack"], place / "emulator.log", {**aws, **of_its_own}):
+    settings = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "LAMBDA_EXECUTOR": "local"}
+    with process([tools / "ministack"], place / "emulator.log", {**aws, **settings}):
         wait_until(lambda: reaches(port), 60, "the emulator answers")
         yield aws
 
@@ -166,9 +166,9 @@ def reaches(port):
 
 
 def deploy(tools, sam, place, aws, simulator):
-    """Deploys the template with the binaries that were built; gives the stack's outputs."""
+    """Deploys the template with the binaries of `build`; returns the stack's outputs."""
     template = (ROOT / "template.yaml").read_text()
-    # What `sam build` does: the code is what was built.
+    # As `sam build` does: the code is the built binary.
     template = re.sub(r"CodeUri: functions/(\w+)", rf"CodeUri: {ROOT}/target/emulator/\1", template)
     template = re.sub(r"\n *Metadata: \{ BuildMethod:.*", "", template)
     built = place / "template.yaml"
@@ -191,9 +191,9 @@ def deploy(tools, sam, place, aws, simulator):
 def delete(tools, sam, aws):
     run([sam, "delete", "--stack-name", STACK, "--no-prompts"], env=aws, quiet=True)
     tables = ask_aws(tools, aws, "dynamodb", "list_tables")["TableNames"]
-    check(len(tables) == 1, f"the table outlives the stack: {tables}")
+    check(len(tables) == 1, f"the table is kept: {tables}")
     functions = ask_aws(tools, aws, "lambda", "list_functions")["Functions"]
-    check(functions == [], f"no function outlives the stack: {len(functions)}")
+    check(functions == [], f"all functions are deleted: {len(functions)}")
 
 
 def ask_aws(tools, aws, service, call, **arguments):
@@ -207,7 +207,7 @@ def ask_aws(tools, aws, service, call, **arguments):
 
 
 def address(aws, url):
-    """Where the emulator has an address that AWS would give out."""
+    """The emulator's URL of an API that has this URL on AWS."""
     api = re.match(r"https://([^.]+)\.execute-api", url).group(1)
     return f"{aws['AWS_ENDPOINT_URL']}/_aws/execute-api/{api}/$default"
 
@@ -216,7 +216,7 @@ def address(aws, url):
 
 
 class Carillon:
-    """A Carillon's API, and the webhook that the simulator is to call."""
+    """The API of a Carillon, and its webhook, which the simulator calls."""
 
     def __init__(self, url, simulator):
         self.url = url
@@ -227,16 +227,23 @@ class Carillon:
         headers = {"authorization": f"Bearer {KEY}", "content-type": kind}
         return request(method, f"{self.url}{path}", data, headers)
 
-    def takes_webhooks(self):
+    def receive_webhooks(self):
         target = {"webhook_url": f"{self.url}/webhooks/whatsapp"}
         request("POST", f"{self.simulator}/_simulator/config", json.dumps(target).encode(), {"content-type": "application/json"})
 
     def connect(self, number):
         made = self.ask("POST", "/v1/connections", {
-            "name": "Shop", "kind": "whatsapp_cloud", "phone_number_id": number,
-            "waba_id": "900000000000001", "access_token": "EAAsimulated",
-            "app_secret": "simulator-app-secret", "verify_token": "simulator-verify-token",
-            "messaging_limit": 10_000,
+            "name": "Shop",
+            "provider": {
+                "type": "whatsapp_cloud",
+                "whatsapp_cloud": {"phone_number_id": number, "waba_id": "900000000000001"},
+            },
+            "credentials": {
+                "access_token": "EAAsimulated",
+                "app_secret": "simulator-app-secret",
+                "verify_token": "simulator-verify-token",
+            },
+            "quota_limit": 10_000,
         })
         return made["id"]
 
@@ -245,8 +252,8 @@ class Carillon:
             "name": "Spring offer", "connection_id": connection, "speed": "fast",
             "message": {"text": {"body": "Hello {first_name}"}}, "daily_send_limit": daily_limit,
         })
-        people = "".join(f"+57300{first + number:07},Ana\n" for number in range(count))
-        rows = f"phone,first_name\n{people}".encode()
+        contacts = "".join(f"+57300{first + number:07},Ana\n" for number in range(count))
+        rows = f"phone,first_name\n{contacts}".encode()
         imported = self.ask("POST", f"/v1/campaigns/{made['id']}/recipients", rows, "text/csv")
         check(imported["added"] == count, f"{count} recipients were added: {imported}")
         self.ask("POST", f"/v1/campaigns/{made['id']}/start")
@@ -257,58 +264,58 @@ class Carillon:
 
 
 def a_campaign(deployed, simulator):
-    deployed.takes_webhooks()
+    deployed.receive_webhooks()
     connection = deployed.connect("800000000000001")
-    campaign = deployed.campaign(connection, 1_000_000, PEOPLE, PEOPLE)
-    wait_until(lambda: status(deployed, campaign) == "completed", PATIENCE_SECONDS, "it is completed")
+    campaign = deployed.campaign(connection, 1_000_000, RECIPIENTS, RECIPIENTS)
+    wait_until(lambda: status(deployed, campaign) == "completed", TIMEOUT_SECONDS, "it is completed")
 
-    def agrees():
+    def differences():
         report, log = deployed.report(campaign), summary(simulator)
         pairs = {
             "sent": (report["sent"], log["accepted"] - log["acknowledged"]["failed"]),
             "received": (report["received"], log["acknowledged"]["delivered"]),
             "read": (report["read"], log["acknowledged"]["read"]),
             "replied": (report["replied"], log["acknowledged"]["replies"]),
-            "failed": (report["failed"], PEOPLE - log["accepted"] + log["acknowledged"]["failed"]),
-            "recipients": (report["recipients"], PEOPLE),
+            "failed": (report["failed"], RECIPIENTS - log["accepted"] + log["acknowledged"]["failed"]),
+            "recipients": (report["recipients"], RECIPIENTS),
             "twice": (0, log["duplicates"]),
         }
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
-    wait_until(lambda: not agrees(), 120, "the report agrees with the simulator's log", lambda: agrees())
+    wait_until(lambda: not differences(), 120, "the report equals the simulator's log", differences)
     report = deployed.report(campaign)
     states = ["pending", "sending", "sent", "failed", "skipped", "unconfirmed", "cancelled"]
-    check(sum(report[state] for state in states) == PEOPLE, f"all are accounted for: {report}")
-    check(report["replied"] > 0, f"somebody replied: {report}")
+    check(sum(report[state] for state in states) == RECIPIENTS, f"every recipient has one status: {report}")
+    check(report["replied"] > 0, f"there are replies: {report}")
     print({name: report[name] for name in ["recipients", "sent", "received", "read", "replied", "failed"]})
 
 
 def a_move(program, place, aws, outputs, deployed, simulator):
     before = summary(simulator)
-    folder, file, port = place / "home", place / "all.jsonl", free_port()
+    folder, file, port = place / "local", place / "all.jsonl", free_port()
     environment = {**os.environ, "CARILLON_ADMIN_KEY": KEY}
     serve = [program, "serve", "--listen", f"127.0.0.1:{port}", "--data", folder, "--graph-url", simulator]
-    with process(serve, place / "home.log", environment) as child:
+    with process(serve, place / "local.log", environment) as child:
         wait_until(lambda: reaches(port), 30, "the local program answers")
-        home = Carillon(f"http://127.0.0.1:{port}", simulator)
-        home.takes_webhooks()
-        # The stack has the other number: one can be connected only once.
-        campaign = home.campaign(home.connect("800000000000002"), 2_000_000, MOVED, MOVED_AT_HOME)
-        wait_until(lambda: home.report(campaign)["sent"] + home.report(campaign)["failed"] >= MOVED_AT_HOME, 60, "some are sent at home")
+        local = Carillon(f"http://127.0.0.1:{port}", simulator)
+        local.receive_webhooks()
+        # Another number than the stack's: a number has at most one connection.
+        campaign = local.campaign(local.connect("800000000000002"), 2_000_000, MOVED, MOVED_FIRST_DAY)
+        wait_until(lambda: local.report(campaign)["sent"] + local.report(campaign)["failed"] >= MOVED_FIRST_DAY, 60, "the first day is sent")
         child.terminate()
         child.wait(30)
     run([program, "export", "--retire", "--data", folder, file])
     move_in = [program, "import", "--table", outputs["TableName"], "--secrets-prefix", outputs["SecretsPrefix"]]
     run([*move_in, "--secrets-key-file", folder / "secrets-key", file], env=aws)
-    deployed.takes_webhooks()
+    deployed.receive_webhooks()
     deployed.ask("PATCH", f"/v1/campaigns/{campaign}", {"daily_send_limit": MOVED})
-    wait_until(lambda: status(deployed, campaign) == "completed", PATIENCE_SECONDS, "the moved campaign is completed")
-    wait_until(lambda: settled(deployed.report(campaign)) == MOVED, 120, "everyone is settled", lambda: deployed.report(campaign))
+    wait_until(lambda: status(deployed, campaign) == "completed", TIMEOUT_SECONDS, "the moved campaign is completed")
+    wait_until(lambda: settled(deployed.report(campaign)) == MOVED, 120, "every recipient is settled", lambda: deployed.report(campaign))
     after = summary(simulator)
-    check(after["duplicates"] == 0, f"nobody was sent to twice: {after}")
+    check(after["duplicates"] == 0, f"no recipient was sent to twice: {after}")
     refused = sum(after["refusals"].values()) - sum(before["refusals"].values())
     sent = after["accepted"] - before["accepted"]
-    check(sent + refused >= MOVED, f"everyone was sent to: {sent} and {refused}")
+    check(sent + refused >= MOVED, f"every recipient was sent to: {sent} and {refused}")
     print({name: deployed.report(campaign)[name] for name in ["recipients", "sent", "read", "failed"]})
 
 
@@ -324,7 +331,7 @@ def summary(simulator):
     return request("GET", f"{simulator}/_simulator/summary")
 
 
-# -------------------------------------------------------------------------- chores
+# ------------------------------------------------------------------------- helpers
 
 
 def request(method, url, data=None, headers=None):
@@ -347,11 +354,11 @@ def run(command, quiet=False, **options):
         sys.exit(f"{Path(str(command[0])).name} failed with {outcome.returncode}")
 
 
-def wait_until(done, seconds, what, tell=lambda: ""):
+def wait_until(done, seconds, what, details=lambda: ""):
     until = time.monotonic() + seconds
     while not done():
         if time.monotonic() > until:
-            raise RuntimeError(f"not within {seconds} s: {what}. {tell()}")
+            raise RuntimeError(f"not within {seconds} s: {what}. {details()}")
         time.sleep(1)
 
 

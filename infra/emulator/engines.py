@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Runs the end-to-end test on DynamoDB and SQS of someone else's instead of the embedded
+"""Runs the end-to-end tests of campaigns on another DynamoDB and SQS than the embedded
 engines.
 
-    infra/emulator/engines.py ministack   all of it, about a minute
-    infra/emulator/engines.py moto        what moto can do in time, about five minutes
+    infra/emulator/engines.py ministack   all of them, about a minute
+    infra/emulator/engines.py moto        those that moto can run in time, about five minutes
 """
 
 import os
@@ -17,9 +17,8 @@ from tools import ROOT, install
 
 # The campaign tests of infra/testkit.
 ALL = ["campaign::"]
-# moto takes minutes for a thousand recipients, and tests wait two at most. And a
-# transaction that it refuses for a contact's sake ends the sender's run, so the test of
-# the blacklist fails on it.
+# moto needs minutes for a thousand recipients, and tests wait at most two. The test of the
+# blacklist fails on it: a cancelled transaction of moto ends the sender's run.
 ON_MOTO = [
     "campaign::importing_the_same_file_twice_adds_nothing",
     "campaign::replies_count_for_the_quoted_campaign_or_else_for_the_latest",

@@ -1,5 +1,5 @@
-"""The tools from PyPI that CI and the emulator use, each set in a place of its own: they
-pin different versions of the same libraries.
+"""The tools from PyPI that CI and the emulator use. Each set has its own virtual
+environment, because they pin different versions of the same libraries.
 
     python3 infra/emulator/tools.py    installs them under target/tools
 """
@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SETS = {
     # Validates and deploys template.yaml.
     "python": ["aws-sam-cli==1.170.0", "cfn-lint==1.58.0"],
-    # AWS on this machine, and what builds functions for Lambda.
+    # Emulators of AWS, and the build of functions for Lambda.
     "emulator": [
         "ministack==1.5.33",
         "aws-sam-translator==1.115.0",
@@ -25,14 +25,14 @@ SETS = {
 
 
 def install(name):
-    """Installs a set where it isn't; gives the folder of its programs."""
+    """Installs a set if it is missing; returns the folder of its programs."""
     folder, wanted = ROOT / "target/tools" / name, " ".join(SETS[name])
-    mark = folder / "installed"
-    if not mark.exists() or mark.read_text().strip() != wanted:
+    marker = folder / "installed"
+    if not marker.exists() or marker.read_text().strip() != wanted:
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
         pip = [folder / "bin/pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, *SETS[name]], check=True)
-        mark.write_text(wanted + "\n")
+        marker.write_text(wanted + "\n")
     return folder / "bin"
 
 
