@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use carillon::campaign::Lane;
+use carillon::connection::Lane;
 use carillon::ids::{CampaignId, ConnectionId, IdSource};
-use carillon::plan::{Candidate, LaneKey, LaneLoad, MinimumShare, Places, plan};
+use carillon::plan::{Candidate, LaneLoad, MinimumShare, plan};
+use carillon::quota::QuotaStatus;
 use carillon_bench::{Stage, StageConfig, Stopwatch, head, row};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -31,7 +32,7 @@ fn main() {
     }
 }
 
-fn candidates(campaigns: u64, waiting: u64) -> Vec<Candidate> {
+fn candidates(campaigns: u64, pending: u64) -> Vec<Candidate> {
     let now = Timestamp::UNIX_EPOCH;
     let connection = ConnectionId::from_uuid(IdSource::seeded(0).uuid(now));
     (1..=campaigns)
@@ -39,15 +40,15 @@ fn candidates(campaigns: u64, waiting: u64) -> Vec<Candidate> {
             campaign: CampaignId::from_uuid(IdSource::seeded(number).uuid(now)),
             priority: u8::try_from(number % 10 + 1).unwrap_or(1),
             started_at: now,
-            lane: (connection, Lane::Fast),
-            portfolio: "p".to_owned(),
+            lane: Some((connection, Lane::Fast)),
+            quota_group: Some("p".to_owned()),
             today: Date::constant(2026, 11, 21),
             planned_today: 0,
             left_today: 250,
             tomorrow: now,
             window_opens: None,
-            waiting,
-            put_off_until: None,
+            pending,
+            deferred_until: None,
             pass_is_over: false,
         })
         .collect()
@@ -55,16 +56,14 @@ fn candidates(campaigns: u64, waiting: u64) -> Vec<Candidate> {
 
 fn measure_plan(campaigns: u64, recipients: u64) {
     let candidates = candidates(campaigns, recipients);
-    let lane: LaneKey = (candidates[0].lane.0, Lane::Fast.into());
-    let lanes = BTreeMap::from([(lane, LaneLoad { rate: 894.0, open: 0 })]);
-    let places = BTreeMap::from([(
-        "p".to_owned(),
-        Places { limit: Some(100_000), free: 100_000, next: None },
-    )]);
+    let lanes = candidates.iter().filter_map(|candidate| candidate.lane);
+    let lanes = lanes.map(|lane| (lane, LaneLoad { rate: 894.0, open: 0 })).collect();
+    let quota = QuotaStatus { limit: Some(100_000), free: 100_000, next_free_at: None };
+    let quotas = BTreeMap::from([("p".to_owned(), quota)]);
     let (repeats, share) = (2_000, MinimumShare::default());
     let start = Stopwatch::start();
     for _ in 0..repeats {
-        std::hint::black_box(plan(std::hint::black_box(&candidates), &lanes, &places, share));
+        std::hint::black_box(plan(std::hint::black_box(&candidates), &lanes, &quotas, share));
     }
     let micros = start.seconds() * 1e6 / f64::from(repeats);
     row(&[campaigns.to_string(), recipients.to_string(), format!("{micros:.1}")]);

@@ -6,7 +6,7 @@ use carillon::time::Clock;
 use carillon_engines::{Engines, Storage};
 use carillon_host::{
     DEFAULT_MESSAGE_RETENTION_DAYS, DEFAULT_MINIMUM_SHARE, Host, HostConfig, SchedulerTrigger,
-    StreamDelivery,
+    StreamDelivery, standard_providers,
 };
 use serde_json::{Value, json};
 use whatsapp_simulator::{Behaviour, Simulator};
@@ -82,7 +82,7 @@ impl Stage {
         let host = HostConfig {
             storage: Storage::Folder(folder.path().to_owned()),
             listen: ([127, 0, 0, 1], 0).into(),
-            graph_url: simulator.url(),
+            providers: standard_providers(&simulator.url()).expect("an HTTP client"),
             public_url: None,
             admin_key: ADMIN_KEY.into(),
             secrets_key: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".into(),
@@ -114,9 +114,14 @@ impl Stage {
 
     async fn connect(&mut self, throughput: u32) {
         let connection = json!({
-            "name": "Bench", "kind": "whatsapp_cloud", "phone_number_id": "800000000000001",
-            "access_token": "token", "app_secret": APP_SECRET, "verify_token": VERIFY_TOKEN,
-            "throughput_mps": throughput, "messaging_limit": "unlimited",
+            "name": "Bench", "throughput_mps": throughput,
+            "provider": {
+                "type": "whatsapp_cloud",
+                "whatsapp_cloud": {"phone_number_id": "800000000000001"},
+            },
+            "credentials": {
+                "access_token": "token", "app_secret": APP_SECRET, "verify_token": VERIFY_TOKEN,
+            },
         });
         let made = self.post("/v1/connections", &connection).await;
         made["id"].as_str().expect("an id").clone_into(&mut self.connection);

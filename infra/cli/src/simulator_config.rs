@@ -58,13 +58,16 @@ pub(crate) fn connection_request(simulator: &Config) -> Value {
     let token = simulator.tokens.first().map_or("simulator-token", String::as_str);
     json!({
         "name": "Simulator",
-        "kind": "whatsapp_cloud",
-        "phone_number_id": number.id,
-        "waba_id": number.waba_id,
-        "access_token": token,
-        "app_secret": simulator.app_secret,
-        "verify_token": simulator.verify_token,
+        "provider": {
+            "type": "whatsapp_cloud",
+            "whatsapp_cloud": { "phone_number_id": number.id, "waba_id": number.waba_id },
+        },
+        "credentials": {
+            "access_token": token,
+            "app_secret": simulator.app_secret,
+            "verify_token": simulator.verify_token,
+        },
         "throughput_mps": simulator.limits.throughput.unwrap_or(THROUGHPUT),
-        "messaging_limit": simulator.limits.portfolio_users.unwrap_or(PORTFOLIO_LIMIT),
+        "quota_limit": simulator.limits.portfolio_users.unwrap_or(PORTFOLIO_LIMIT),
     })
 }

@@ -1,12 +1,15 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use carillon::channel::{ProviderSetup, Providers};
 use carillon::config::Config;
+use carillon::http_client::{Timeouts, http_client};
 use carillon::ids::IdSource;
 use carillon::time::Clock;
 use carillon_engines::Storage;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::error::HostError;
 use crate::queue::SendsQueue;
 use crate::stream::StreamReader;
 
@@ -26,8 +29,8 @@ pub struct HostConfig {
     pub storage: Storage,
     /// Address of the HTTP listener. Port 0 selects a free port.
     pub listen: SocketAddr,
-    /// Base URL of the Cloud API.
-    pub graph_url: String,
+    /// The providers of messages, such as [`standard_providers`].
+    pub providers: Providers,
     /// Base URL that links and webhooks use, if it differs from the listener's.
     pub public_url: Option<String>,
     /// The first API key. It has every scope.
@@ -83,6 +86,12 @@ pub struct ExternalBackends {
     pub stream: Arc<dyn StreamReader>,
 }
 
+/// The product's providers, with the Cloud API at `graph_url`.
+pub fn standard_providers(graph_url: &str) -> Result<Providers, HostError> {
+    let http = http_client(Timeouts::default()).map_err(HostError::function)?;
+    Ok(Providers::standard(&ProviderSetup { http, graph_url: Some(graph_url.to_owned()) }))
+}
+
 impl HostConfig {
     /// The configuration that the functions read from their environment on AWS.
     pub(crate) fn function_config(
@@ -97,13 +106,12 @@ impl HostConfig {
         Config::from_values([
             ("CARILLON_TABLE", table),
             ("CARILLON_SENDS_QUEUE_URL", queue.url()),
-            ("CARILLON_SENDS_FAILURES_URL", queue.dead_letter_url()),
+            ("CARILLON_SENDS_DLQ_URL", queue.dead_letter_url()),
             ("CARILLON_SECRETS_KEY", self.secrets_key.expose_secret()),
             ("CARILLON_ADMIN_KEY", self.admin_key.expose_secret()),
             ("CARILLON_PUBLIC_URL", &public_url),
             ("CARILLON_MINIMUM_SHARE", &minimum_share),
             ("CARILLON_MESSAGE_RETENTION_DAYS", &retention_days),
-            ("CARILLON_GRAPH_URL", &self.graph_url),
         ])
     }
 }

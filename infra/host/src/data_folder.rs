@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use carillon::api_key;
 use carillon::ids::IdSource;
-use carillon::key;
 use secrecy::SecretString;
 
 /// Name of the table's file. The embedded engine creates it.
@@ -100,7 +100,7 @@ impl DataFolder {
     ) -> Result<SecretString, DataFolderError> {
         match configured {
             Some(key) => Ok(key),
-            None => self.load_or_generate(ADMIN_KEY_FILE, || key::generate(ids)),
+            None => self.load_or_generate(ADMIN_KEY_FILE, || api_key::generate(ids)),
         }
     }
 

@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
+use aws_sdk_sqs::error::BoxError;
 use axum::Router;
 use carillon::AwsConfig;
+use carillon::channel::Providers;
 use carillon::config::Config;
 use carillon::delivery::Sender;
 use carillon::ids::IdSource;
@@ -13,6 +15,13 @@ use carillon_scheduler::Scheduler;
 use carillon_webhook::Webhook;
 
 use crate::error::HostError;
+
+/// What the functions share besides their configuration and the table.
+pub(crate) struct Parts {
+    pub(crate) clock: Clock,
+    pub(crate) ids: IdSource,
+    pub(crate) providers: Providers,
+}
 
 /// The five functions, ready to handle events.
 pub(crate) struct Functions {
@@ -30,16 +39,23 @@ impl Functions {
         config: &Config,
         aws: &AwsConfig,
         table: Table,
-        clock: &Clock,
-        ids: &IdSource,
+        parts: Parts,
     ) -> Result<Self, HostError> {
         ensure_table(&table).await.map_err(HostError::function)?;
-        let sender = carillon_sender::sender(config, aws, clock.clone(), ids.clone())
-            .map_err(HostError::Function)?;
-        let scheduler = Scheduler::new(config, aws, clock.clone()).map_err(HostError::Function)?;
-        let api = Api::new(config, aws, clock.clone(), ids.clone()).map_err(HostError::Function)?;
-        let webhook =
-            Webhook::new(config, aws, clock.clone(), ids.clone()).map_err(HostError::Function)?;
+        Self::assemble(config, aws, table, parts).map_err(HostError::Function)
+    }
+
+    fn assemble(
+        config: &Config,
+        aws: &AwsConfig,
+        table: Table,
+        Parts { clock, ids, providers }: Parts,
+    ) -> Result<Self, BoxError> {
+        let sender =
+            carillon_sender::sender(config, aws, clock.clone(), ids.clone(), providers.clone())?;
+        let scheduler = Scheduler::new(config, aws, clock.clone(), providers.clone())?;
+        let api = Api::new(config, aws, clock.clone(), ids.clone(), providers.clone())?;
+        let webhook = Webhook::new(config, aws, clock, ids, providers)?;
         let router =
             carillon_api::router(Arc::new(api)).merge(carillon_webhook::router(Arc::new(webhook)));
         Ok(Self {

@@ -3,9 +3,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use carillon::AwsConfig;
+use carillon::batch::{self, BatchRef};
 use carillon::delivery::{RunEnd, SendQueue, Sender};
-use carillon::plan::store::open_batches;
-use carillon::plan::{BatchRef, Plan};
+use carillon::plan::Plan;
 use carillon::table::Table;
 use carillon_engines::Engines;
 use carillon_scheduler::Scheduler;
@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::config::{ExternalBackends, HostConfig, TABLE_NAME};
 use crate::error::HostError;
-use crate::functions::Functions;
+use crate::functions::{Functions, Parts};
 use crate::queue::SendsQueue;
 use crate::stream::EmbeddedStream;
 use crate::stream_consumer::StreamConsumer;
@@ -89,8 +89,9 @@ impl Host {
             .map_err(HostError::Function)?;
         let environment = config.function_config(&backends.name, &queue, address);
         let table = Table::new(&aws, &backends.name);
-        let functions =
-            Functions::new(&environment, &aws, table, &config.clock, &config.ids).await?;
+        let parts =
+            Parts { clock: config.clock.clone(), ids: config.ids, providers: config.providers };
+        let functions = Functions::new(&environment, &aws, table, parts).await?;
         functions.scheduler.recover().await.map_err(HostError::function)?;
 
         let mut tasks = Tasks::default();
@@ -135,7 +136,7 @@ impl Host {
 
     /// Returns whether no batch is open.
     pub async fn all_batches_done(&self) -> Result<bool, HostError> {
-        let open = open_batches(&self.table).await.map_err(HostError::function)?;
+        let open = batch::store::open(&self.table).await.map_err(HostError::function)?;
         Ok(open.is_empty())
     }
 

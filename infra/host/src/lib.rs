@@ -18,7 +18,7 @@ mod timers;
 
 pub use config::{
     DEFAULT_MESSAGE_RETENTION_DAYS, DEFAULT_MINIMUM_SHARE, ExternalBackends, HostConfig,
-    SchedulerTrigger, StreamDelivery, TABLE_NAME,
+    SchedulerTrigger, StreamDelivery, TABLE_NAME, standard_providers,
 };
 pub use data_folder::{DataFolder, DataFolderError};
 pub use error::HostError;

@@ -12,9 +12,11 @@ use crate::{json_file, output};
 
 const EXAMPLES: &str = "\
 Example of connection.json:
-  { \"name\": \"Shop\", \"kind\": \"whatsapp_cloud\", \"phone_number_id\": \"1234567890\",
-    \"waba_id\": \"9876543210\", \"access_token\": \"EAAG…\", \"app_secret\": \"…\",
-    \"verify_token\": \"any text of your choice\" }
+  { \"name\": \"Shop\",
+    \"provider\": { \"type\": \"whatsapp_cloud\", \"whatsapp_cloud\":
+      { \"phone_number_id\": \"1234567890\", \"waba_id\": \"9876543210\" } },
+    \"credentials\": { \"access_token\": \"EAAG…\", \"app_secret\": \"…\",
+      \"verify_token\": \"any text of your choice\" } }
 
 Carillon asks Meta for the number's limits. GET /openapi.json describes all fields.
 Tokens and secrets are stored encrypted and never shown again.";
@@ -57,10 +59,10 @@ async fn list(client: &Client, json: bool) -> Result<(), CommandError> {
     let columns = [
         ("ID", "id"),
         ("NAME", "name"),
-        ("NUMBER", "phone_number_id"),
-        ("PORTFOLIO", "portfolio"),
+        ("PROVIDER", "provider.type"),
+        ("QUOTA GROUP", "quota_group"),
         ("MESSAGES/S", "throughput_mps"),
-        ("USERS/24 H", "messaging_limit"),
+        ("CONTACTS/24 H", "quota_limit"),
     ];
     output::table(&connections, &columns)
 }

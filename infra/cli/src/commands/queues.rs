@@ -49,10 +49,11 @@ async fn list(client: &Client, json: bool) -> Result<(), CommandError> {
         ("QUEUE", "name"),
         ("WAITING", "waiting"),
         ("IN FLIGHT", "in_flight"),
-        ("DEAD LETTERS", "failed"),
+        ("DEAD LETTERS", "dead_letters"),
     ];
     output::table(&queues, &columns)?;
-    for dead_letter in queues.iter().filter_map(|queue| queue["failures"].as_array()).flatten() {
+    let first = queues.iter().filter_map(|queue| queue["first_dead_letters"].as_array());
+    for dead_letter in first.flatten() {
         let reason = dead_letter["reason"].as_str().unwrap_or("the function crashed");
         output::line(&format!("dead letter: {reason}"))?;
     }

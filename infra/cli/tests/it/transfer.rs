@@ -79,10 +79,15 @@ fn contacts() -> String {
 /// Returns its id.
 async fn start_campaign(server: &Server) -> String {
     let connection = json!({
-        "name": "Shop", "kind": "whatsapp_cloud", "phone_number_id": "800000000000001",
-        "waba_id": "900000000000001", "access_token": "EAAsimulated",
-        "app_secret": "simulator-app-secret", "verify_token": "simulator-verify-token",
-        "messaging_limit": 1000,
+        "name": "Shop",
+        "provider": {"type": "whatsapp_cloud", "whatsapp_cloud": {
+            "phone_number_id": "800000000000001", "waba_id": "900000000000001",
+        }},
+        "credentials": {
+            "access_token": "EAAsimulated", "app_secret": "simulator-app-secret",
+            "verify_token": "simulator-verify-token",
+        },
+        "quota_limit": 1000,
     });
     let created = request(server, Method::POST, "/v1/connections", Some(&connection)).await;
     let campaign = json!({

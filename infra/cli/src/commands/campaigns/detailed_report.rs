@@ -17,9 +17,9 @@ struct DetailedReport {
     #[serde(flatten)]
     report: CampaignReport,
     #[serde(default)]
-    skipped_for: BTreeMap<String, u64>,
+    skipped_by_reason: BTreeMap<String, u64>,
     #[serde(default)]
-    failed_with: BTreeMap<String, u64>,
+    failed_by_code: BTreeMap<String, u64>,
 }
 
 pub(super) async fn run(client: &Client, id: &str, json: bool) -> Result<(), CommandError> {
@@ -27,9 +27,10 @@ pub(super) async fn run(client: &Client, id: &str, json: bool) -> Result<(), Com
     if json {
         return output::json(&client.get::<Value>(&path).await?);
     }
-    let DetailedReport { report, skipped_for, failed_with } = client.get(&path).await?;
+    let DetailedReport { report, skipped_by_reason, failed_by_code } = client.get(&path).await?;
     output::line(&report.chart())?;
-    for (title, counts) in [("skipped", skipped_for), ("failed with", failed_with)] {
+    let sections = [("skipped", skipped_by_reason), ("failed with", failed_by_code)];
+    for (title, counts) in sections {
         for (reason, count) in counts {
             output::line(&format!("{title} {reason}: {count}"))?;
         }

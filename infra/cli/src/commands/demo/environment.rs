@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use carillon::api_key;
+use carillon::channel::Providers;
 use carillon::ids::IdSource;
-use carillon::key;
 use carillon::time::{Clock, system_time};
 use carillon_engines::Storage;
 use carillon_host::{
     DEFAULT_MESSAGE_RETENTION_DAYS, DEFAULT_MINIMUM_SHARE, DataFolder, Host, HostConfig,
-    SchedulerTrigger, StreamDelivery,
+    SchedulerTrigger, StreamDelivery, standard_providers,
 };
 use secrecy::SecretString;
 use serde_json::Value;
@@ -48,7 +49,8 @@ impl Environment {
         let connection_request = connection_request(&config);
         let verify_token = config.verify_token.clone();
         let simulator = Simulator::start(config).await.map_err(CommandError::Simulator)?;
-        let host = Host::start(host_config(data, simulator.url(), clock.clone(), ids)).await?;
+        let providers = standard_providers(&simulator.url())?;
+        let host = Host::start(host_config(data, providers, clock.clone(), ids)).await?;
         simulator.set_webhook(&format!("{}/webhooks/whatsapp", host.url()), &verify_token);
         let client = Client::new(&host.url(), admin_key)?;
         Ok(Self { host, simulator, clock, client, connection_request })
@@ -57,7 +59,8 @@ impl Environment {
     /// Returns whether all batches are sent, all due webhooks delivered, and the
     /// statuses counted. If not, pauses before it returns.
     pub(super) async fn poll_settled(&self) -> Result<bool, CommandError> {
-        let settled = self.host.all_batches_done().await? && self.simulator.due_events_acknowledged();
+        let settled =
+            self.host.all_batches_done().await? && self.simulator.due_events_acknowledged();
         if settled {
             self.host.wait_until_counted().await;
         } else {
@@ -85,7 +88,7 @@ impl DemoData {
         let Some(path) = keep else {
             return Ok(Self {
                 storage: Storage::Temporary,
-                admin_key: key::generate(ids).into(),
+                admin_key: api_key::generate(ids).into(),
                 secrets_key: BASE64_STANDARD.encode(ids.bytes::<32>()).into(),
             });
         };
@@ -101,11 +104,11 @@ impl DemoData {
     }
 }
 
-fn host_config(data: DemoData, graph_url: String, clock: Clock, ids: IdSource) -> HostConfig {
+fn host_config(data: DemoData, providers: Providers, clock: Clock, ids: IdSource) -> HostConfig {
     HostConfig {
         storage: data.storage,
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        graph_url,
+        providers,
         public_url: None,
         admin_key: data.admin_key,
         secrets_key: data.secrets_key,

@@ -7,7 +7,9 @@ mod startup;
 use carillon::ids::IdSource;
 use carillon::time::Clock;
 use carillon_engines::Storage;
-use carillon_host::{DataFolder, Host, HostConfig, SchedulerTrigger, StreamDelivery};
+use carillon_host::{
+    DataFolder, Host, HostConfig, SchedulerTrigger, StreamDelivery, standard_providers,
+};
 use secrecy::SecretString;
 
 pub(crate) use args::ServeArgs;
@@ -51,7 +53,7 @@ fn host_config(
     Ok(HostConfig {
         storage: Storage::Folder(folder.path().to_owned()),
         listen: args.listen,
-        graph_url: provider.url(),
+        providers: standard_providers(&provider.url())?,
         public_url: args.public_url.clone(),
         admin_key: admin_key.clone(),
         secrets_key: folder.secrets_key(args.secrets_key.clone(), &ids)?,

@@ -4,13 +4,13 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;
 
-use carillon::table::Items;
+use carillon::table::Item;
 use carillon::transfer::Line;
 
 use crate::error::CommandError;
 
 /// An item and the length of its line in bytes.
-pub(super) type ReadItem = (Items, u64);
+pub(super) type ReadItem = (Item, u64);
 
 /// The items of an exported file.
 pub(super) struct ExportFile<'a> {

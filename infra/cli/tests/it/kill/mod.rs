@@ -79,9 +79,13 @@ impl KillTest {
         simulator.set_webhook(&format!("{}/webhooks/whatsapp", client.url), "verify");
         let server = start_server(folder.path(), port, &simulator);
         let request = json!({
-            "name": "Main", "phone_number_id": "800000000000001", "waba_id": "900000000000001",
-            "access_token": "token", "app_secret": APP_SECRET, "verify_token": "verify",
-            "throughput_mps": 250,
+            "name": "Main", "throughput_mps": 250,
+            "provider": {"type": "whatsapp_cloud", "whatsapp_cloud": {
+                "phone_number_id": "800000000000001", "waba_id": "900000000000001",
+            }},
+            "credentials": {
+                "access_token": "token", "app_secret": APP_SECRET, "verify_token": "verify",
+            },
         });
         let created = client.post_until_done("/v1/connections", "connection", &request).await;
         let connection = created["id"].as_str().expect("an id").to_owned();
@@ -157,7 +161,11 @@ impl KillTest {
         let report = self.client.get(&format!("/v1/campaigns/{campaign}/report")).await?;
         let count = |name: &str| report[name].as_u64().unwrap_or(0);
         let imported = count("recipients") == u64::from(RECIPIENTS);
-        Some(imported && count("pending") + count("sending") == 0 && self.simulator.due_events_acknowledged())
+        Some(
+            imported
+                && count("pending") + count("sending") == 0
+                && self.simulator.due_events_acknowledged(),
+        )
     }
 
     async fn wait_until_settled(&self, campaign: &str) {
