@@ -51,6 +51,12 @@ pub(crate) struct Signers {
 }
 
 impl Signers {
+    fn of(provider: &Arc<dyn Provider>, opened: &Opened, ids: &[ConnectionId]) -> Self {
+        let signed = |one: &&Connection| ids.contains(&one.id);
+        let connections = opened.connections.iter().filter(signed).cloned().collect();
+        Self { provider: provider.clone(), connections }
+    }
+
     /// Whether an event concerns one of them. An event that names no sender and no account
     /// concerns them.
     pub(crate) fn sign_for(&self, event: &Event) -> bool {
@@ -93,18 +99,33 @@ impl Candidates {
         Ok(question(&self.opened(provider, now, MIN_REREAD_INTERVAL).await?.candidates))
     }
 
-    /// The connections of a provider with these ids, if `question` names any.
+    /// The connections of a provider that `who_signed` names, if it names any.
     pub(crate) async fn signers(
         &self,
         provider: &Arc<dyn Provider>,
         now: Timestamp,
-        question: impl Fn(&[Candidate]) -> Option<Vec<ConnectionId>>,
+        who_signed: impl Fn(&[Candidate]) -> Option<Vec<ConnectionId>>,
     ) -> Result<Option<Signers>, CandidatesError> {
-        let Some(ids) = self.ask(provider.name(), now, question).await? else { return Ok(None) };
+        let Some(ids) = self.ask(provider.name(), now, who_signed).await? else { return Ok(None) };
         let opened = self.opened(provider.name(), now, CACHE_TTL).await?;
-        let signed = |one: &&Connection| ids.contains(&one.id);
-        let connections = opened.connections.iter().filter(signed).cloned().collect();
-        Ok(Some(Signers { provider: provider.clone(), connections }))
+        Ok(Some(Signers::of(provider, &opened, &ids)))
+    }
+
+    /// The signers of these events. Where an event concerns none of them the connections are
+    /// read again: one that is newer than the cache may share the secret.
+    pub(crate) async fn renew(
+        &self,
+        signers: Signers,
+        events: &[Event],
+        now: Timestamp,
+        who_signed: impl Fn(&[Candidate]) -> Option<Vec<ConnectionId>>,
+    ) -> Result<Signers, CandidatesError> {
+        if events.iter().all(|event| signers.sign_for(event)) {
+            return Ok(signers);
+        }
+        let opened = self.opened(signers.provider.name(), now, MIN_REREAD_INTERVAL).await?;
+        let ids = who_signed(&opened.candidates).unwrap_or_default();
+        Ok(Signers::of(&signers.provider, &opened, &ids))
     }
 
     async fn opened(

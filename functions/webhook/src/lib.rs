@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
 use carillon::AwsConfig;
 use carillon::channel::event::Event;
-use carillon::channel::{Handshake, Providers, WebhookRequest};
+use carillon::channel::{Candidate, Handshake, Providers, WebhookRequest};
 use carillon::config::Config;
 use carillon::connection::Vault;
 use carillon::conversation::Retention;
@@ -110,24 +110,29 @@ async fn receive(
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
-    let now = webhook.clock.now();
     let Some((provider, receiver)) = webhook.providers.receiver(&path) else {
         return unknown_provider();
     };
     let query = query.unwrap_or_default();
     let request = WebhookRequest { headers: &headers, query: &query, body: &body };
-    let signers = webhook.candidates.signers(provider, now, |candidates| {
+    let who_signed = |candidates: &[Candidate]| {
         let signers = receiver.authenticate(&request, candidates);
         (!signers.is_empty()).then_some(signers)
-    });
-    let signers = match signers.await {
+    };
+    let now = webhook.clock.now();
+    let signers = match webhook.candidates.signers(provider, now, who_signed).await {
         Ok(Some(signers)) => signers,
         Ok(None) => {
             return (StatusCode::UNAUTHORIZED, "the signature does not match\n".to_owned());
         }
         Err(error) => return unavailable(&error),
     };
-    match webhook.store(receiver.parse(&body), &signers).await {
+    let events = receiver.parse(&body);
+    let signers = match webhook.candidates.renew(signers, &events, now, who_signed).await {
+        Ok(signers) => signers,
+        Err(error) => return unavailable(&error),
+    };
+    match webhook.store(events, &signers).await {
         Ok(()) => (StatusCode::OK, String::new()),
         Err(error) => unavailable(&error),
     }

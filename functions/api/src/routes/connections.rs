@@ -155,9 +155,10 @@ pub(crate) async fn delete(
             return Err(Problem::conflict(detail));
         }
     }
-    connection::store::delete(&api.table, &connection).await?;
+    // The credentials first: a deletion that failed halfway can be repeated.
     let forgotten = api.vault.forget(id).await;
     forgotten.map_err(|error| Problem::internal(&error))?;
+    connection::store::delete(&api.table, &connection).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
