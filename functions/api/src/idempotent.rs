@@ -36,7 +36,7 @@ pub(crate) async fn replay(
     let (asked, request) = identify(&key, request).await?;
     match store::begin(&api.table, &asked, now).await? {
         Verdict::First => carry_out(api, asked, request, next, now).await,
-        Verdict::Again(answer) => again(answer, request.uri().path()),
+        Verdict::Replay(answer) => replayed(answer, request.uri().path()),
         Verdict::InProgress => Err(Problem::conflict(
             "The first request with this Idempotency-Key is still being carried out. Try again in a moment.",
         )),
@@ -123,7 +123,7 @@ fn content_type(headers: &HeaderMap) -> Option<String> {
     headers.get(header::CONTENT_TYPE)?.to_str().ok().map(str::to_owned)
 }
 
-fn again(answer: StoredAnswer, path: &str) -> Result<Response, Problem> {
+fn replayed(answer: StoredAnswer, path: &str) -> Result<Response, Problem> {
     let Some(body) = answer.body else {
         return Err(Problem::conflict(format!(
             "This request was carried out before. Its answer is not kept, because it held a secret or was too long; see GET {path} for what it made."

@@ -31,18 +31,18 @@ const FUNCTIONS: [(&str, &str); 6] = [
     ("webhook", "webhook-statuses.json"),
 ];
 
-/// What Lambda's Runtime API is asked and told.
+/// A request to the Lambda Runtime API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum News {
-    AsksForWork,
-    HasAnswered,
+enum RuntimeRequest {
+    NextInvocation,
+    InvocationResponse,
 }
 
 /// A Runtime API that has one event to give.
 #[derive(Clone)]
 struct Runtime {
     event: Arc<Mutex<Option<String>>>,
-    news: mpsc::UnboundedSender<News>,
+    requests: mpsc::UnboundedSender<RuntimeRequest>,
 }
 
 fn main() {
@@ -99,17 +99,17 @@ async fn start(binary: &Path, engines: &Engines, event: Option<&str>) -> (f64, f
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events").join(name);
         std::fs::read_to_string(path).expect("an event")
     });
-    let (news, mut told) = mpsc::unbounded_channel();
-    let runtime = Runtime { event: Arc::new(Mutex::new(text)), news };
+    let (requests, mut received) = mpsc::unbounded_channel();
+    let runtime = Runtime { event: Arc::new(Mutex::new(text)), requests };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
     let served = tokio::spawn(async move { axum::serve(listener, router(runtime)).await });
     let watch = Stopwatch::start();
     let mut child = spawn(binary, &address, engines);
-    assert_eq!(told.recv().await, Some(News::AsksForWork));
+    assert_eq!(received.recv().await, Some(RuntimeRequest::NextInvocation));
     let seconds = watch.seconds();
     if event.is_some() {
-        assert_eq!(told.recv().await, Some(News::HasAnswered));
+        assert_eq!(received.recv().await, Some(RuntimeRequest::InvocationResponse));
     }
     let memory = peak_memory(child.id());
     child.kill().expect("it ends");
@@ -128,7 +128,7 @@ fn router(runtime: Runtime) -> Router {
 
 async fn next(State(runtime): State<Runtime>) -> Response {
     let event = runtime.event.lock().expect("an event").take();
-    let _ = runtime.news.send(News::AsksForWork);
+    let _ = runtime.requests.send(RuntimeRequest::NextInvocation);
     let Some(event) = event else { return std::future::pending().await };
     let mut headers = HeaderMap::new();
     for (name, value) in [
@@ -143,7 +143,7 @@ async fn next(State(runtime): State<Runtime>) -> Response {
 }
 
 async fn answered(State(runtime): State<Runtime>) -> StatusCode {
-    let _ = runtime.news.send(News::HasAnswered);
+    let _ = runtime.requests.send(RuntimeRequest::InvocationResponse);
     StatusCode::ACCEPTED
 }
 

@@ -5,6 +5,7 @@
 mod builder;
 mod contacts;
 mod fault_proxy;
+mod host_setup;
 mod inspect;
 pub mod logs;
 mod response;
@@ -16,5 +17,6 @@ mod world;
 pub use builder::WorldBuilder;
 pub use contacts::{contacts_csv, phone, wa_id};
 pub use fault_proxy::{FaultProxy, FaultRates};
+pub use host_setup::Proxies;
 pub use response::Response;
-pub use world::{Proxies, World};
+pub use world::World;

@@ -5,14 +5,11 @@ use carillon::time::Clock;
 use carillon_host::Host;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::Value;
-use whatsapp_simulator::{Behaviour, Simulator};
+use whatsapp_simulator::Simulator;
 
-use crate::builder::HostSetup;
-use crate::{FaultProxy, FaultRates, Response, WorldBuilder};
+use crate::host_setup::{ADMIN_KEY, APP_SECRET, HostSetup, Proxies};
+use crate::{FaultRates, Response};
 
-pub(crate) const ADMIN_KEY: &str = "test-admin-key";
-pub(crate) const APP_SECRET: &str = "simulator-app-secret";
-pub(crate) const VERIFY_TOKEN: &str = "simulator-verify-token";
 /// How long a test waits for the work to be done, in real time.
 const MAX_WAIT: Duration = Duration::from_mins(2);
 
@@ -29,59 +26,19 @@ pub struct World {
     setup: HostSetup,
 }
 
-/// The fault proxies in front of the engines.
-#[derive(Debug)]
-pub struct Proxies {
-    /// In front of DynamoDB.
-    pub table: FaultProxy,
-    /// In front of SQS.
-    pub queues: FaultProxy,
-}
-
-impl Proxies {
-    pub(crate) fn set_rates(&self, rates: &FaultRates) {
-        self.table.set_rates(rates.clone());
-        self.queues.set_rates(rates.clone());
-    }
-}
-
 /// Start, stop, faults.
 impl World {
-    pub(crate) fn assemble(
-        host: Host,
-        simulator: Simulator,
-        clock: Clock,
-        proxies: Option<Proxies>,
-        setup: HostSetup,
-    ) -> Self {
-        Self { host, simulator, clock, proxies, http: reqwest::Client::new(), setup }
-    }
-
-    /// A world with other settings than [`World::new`]'s.
-    pub fn builder() -> WorldBuilder {
-        WorldBuilder::default()
-    }
-
-    /// A world in which every message is delivered and read, and nobody replies.
-    pub async fn new() -> Self {
-        Self::builder().build().await
-    }
-
-    /// A world whose simulator behaves like this.
-    pub async fn with(behaviour: Behaviour) -> Self {
-        Self::builder().behaviour(behaviour).build().await
-    }
-
-    /// A world whose simulator accepts every message and sends no statuses.
-    pub async fn silent() -> Self {
-        Self::with(Behaviour::no_webhooks()).await
+    pub(crate) async fn start(setup: HostSetup, simulator: Simulator) -> Self {
+        let (host, proxies) = setup.start(&simulator).await;
+        let (clock, http) = (setup.clock.clone(), reqwest::Client::new());
+        Self { host, simulator, clock, proxies, http, setup }
     }
 
     /// Stops the host and starts it again on the same table.
     #[must_use]
     pub async fn restart(self) -> Self {
         self.host.stop().await;
-        Box::pin(self.setup.start_world(self.simulator)).await
+        Self::start(self.setup, self.simulator).await
     }
 
     /// The fault proxies.
@@ -124,7 +81,8 @@ impl World {
     /// If that takes longer than two minutes of real time.
     pub async fn wait_until_idle(&self) {
         let idle = async {
-            while !(self.host.all_batches_done().await.expect("the table answers") && self.simulator.due_events_acknowledged())
+            while !(self.host.all_batches_done().await.expect("the table answers")
+                && self.simulator.due_events_acknowledged())
             {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }

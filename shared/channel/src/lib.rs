@@ -7,6 +7,8 @@
 
 pub mod capabilities;
 pub mod content;
+#[cfg(feature = "contract")]
+pub mod contract;
 pub mod cost;
 mod credentials;
 pub mod event;

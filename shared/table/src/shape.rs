@@ -1,5 +1,3 @@
-use super::store::{StoreError, Table};
-
 /// The shape of the table: what the local program creates and what
 /// `template.yaml` must say too (a test compares them).
 #[derive(Debug)]
@@ -22,10 +20,4 @@ impl Shape {
     pub const LISTED_AS: &'static str = "listed_as";
     /// Range key of `by_status`.
     pub const LISTED_AT: &'static str = "listed_at";
-}
-
-/// Creates the table where it doesn't exist: for one machine and for tests. On
-/// AWS `template.yaml` does it.
-pub async fn ensure_table(table: &Table) -> Result<(), StoreError> {
-    if table.exists().await? { Ok(()) } else { table.create().await }
 }

@@ -6,6 +6,7 @@ mod answers;
 mod client;
 mod codes;
 pub mod content;
+mod credentials;
 mod fields;
 mod hint;
 mod inbound;

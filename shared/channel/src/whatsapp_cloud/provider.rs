@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::client::{CloudApi, CloudApiError, GRAPH_URL, GRAPH_VERSION};
 use super::content::{self, WhatsappContent};
+use super::credentials::{ACCESS_TOKEN, APP_SECRET, VERIFY_TOKEN};
 use super::receiver::CloudWebhooks;
 use super::template::TemplateDefinition;
 use super::template_rules::CloudTemplates;
@@ -32,12 +33,6 @@ use crate::templates::{TemplateRef, Templates};
 
 /// The name in `provider.type`.
 pub(super) const NAME: &str = "whatsapp_cloud";
-/// The credential with which requests are authorised.
-const ACCESS_TOKEN: &str = "access_token";
-/// The credential with which Meta signs webhooks.
-pub(super) const APP_SECRET: &str = "app_secret";
-/// The credential with which Meta verifies the webhook's address.
-pub(super) const VERIFY_TOKEN: &str = "verify_token";
 
 const CAPABILITIES: Capabilities = Capabilities {
     addresses: &[Scheme::Phone, Scheme::Bsuid],

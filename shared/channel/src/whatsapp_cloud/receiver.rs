@@ -5,7 +5,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use subtle::ConstantTimeEq as _;
 
-use super::provider::{APP_SECRET, VERIFY_TOKEN};
+use super::credentials::{APP_SECRET, VERIFY_TOKEN};
 use super::{signature, webhook};
 use crate::event::{Event, EventBody};
 use crate::receiver::{Candidate, Handshake, Receiver, WebhookRequest};

@@ -7,18 +7,19 @@ use carillon_channel::{Acceptance, Accepted, Correlation, Outbound, Outcome, Ref
 use carillon_foundations::country::Country;
 use carillon_nouns::batch::CloseReason;
 use carillon_nouns::campaign;
-use carillon_nouns::contact::{self, Profile, store::Reservation as ContactReservation};
+use carillon_nouns::contact::{self, store::Reservation as ContactReservation};
 use carillon_nouns::quota::QuotaCharge;
-use carillon_nouns::recipient::{self, Callback, Decision, Recipient, RecipientKey, SkipReason};
+use carillon_nouns::recipient::{self, Callback, Decision, SkipReason};
 use carillon_table::StoreError;
 
 use super::claim::{Claim, ClaimRequest, ContactClaim, claim};
 use super::claim_interval;
 use super::correlation::{MessageRef, store_pointer};
+use super::error::DeliveryError;
 use super::halt::{Scope, halt};
 use super::policy::StopAction;
-use super::run::{Run, RunStop};
-use super::sender::{DeliveryError, Sender};
+use super::run::{Due, Reservation, Run, RunStop};
+use super::sender::Sender;
 use super::settle::{Charged, RefusalSource, Refused, settle};
 use super::status::record_for;
 
@@ -30,13 +31,6 @@ const MAX_TOO_SOON: u32 = 2;
 const MAX_BUSY: u32 = 5;
 /// Retries of the write that settles an attempt.
 const MAX_SETTLE_RETRIES: u32 = 5;
-
-/// A recipient that may be sent to now.
-pub(super) struct Due {
-    pub(super) key: RecipientKey,
-    pub(super) recipient: Recipient,
-    pub(super) profile: Profile,
-}
 
 /// A due recipient with its message.
 struct Prepared {
@@ -55,15 +49,6 @@ struct Claimed {
 struct Sent {
     claimed: Claimed,
     outcome: Outcome,
-}
-
-/// What an attempt did with its reservation of the batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reservation {
-    /// It used it.
-    Used,
-    /// It did not.
-    Unused,
 }
 
 impl Run<'_> {

@@ -3,8 +3,11 @@
 //! lost.
 
 mod attempt;
+mod batch_run;
 mod claim;
 mod correlation;
+mod enqueue;
+mod error;
 pub mod halt;
 mod pacer;
 pub mod policy;
@@ -21,11 +24,13 @@ use carillon_channel::Capabilities;
 use jiff::SignedDuration;
 
 pub use claim::{Claim, ContactClaim, claim_for_test};
+pub use enqueue::enqueue;
+pub use error::DeliveryError;
 pub use pacer::{Pacer, Pacers};
-pub use queue::{DeadLetter, QueueDepth, QueueError, SendMessage, SendQueue, enqueue};
+pub use queue::{DeadLetter, QueueDepth, QueueError, SendMessage, SendQueue};
 pub use redrive::{Redriven, redrive};
 pub use routes::{CheckedRoute, Route, RouteError, Routes, record_probe};
-pub use sender::{DeliveryError, RunEnd, Sender};
+pub use sender::{RunEnd, Sender};
 pub use settle::{Charged, RefusalSource, Refused, Settled, settle};
 pub use status::record_status;
 

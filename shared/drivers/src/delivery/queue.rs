@@ -2,13 +2,9 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{DisplayErrorContext, SdkError};
 use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName};
 use carillon_foundations::aws::AwsConfig;
-use carillon_nouns::batch::{self, Batch, BatchRef};
-use carillon_table::Table;
-use jiff::Timestamp;
+use carillon_nouns::batch::{Batch, BatchRef};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-
-use super::DeliveryError;
 
 /// A message of `sends.fifo`. It is only a trigger: its content is in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -214,19 +210,6 @@ impl SendQueue {
         let count = |name| attributes.get(&name).and_then(|count| count.parse().ok()).unwrap_or(0);
         Ok([count(Waiting), count(Taken)])
     }
-}
-
-/// Enqueues a batch: records it, then sends its message. `false` where the batch is done.
-pub async fn enqueue(
-    table: &Table,
-    queue: &SendQueue,
-    batch: &Batch,
-    now: Timestamp,
-) -> Result<bool, DeliveryError> {
-    let recorded = batch::store::record_enqueued(table, &batch.name, now).await?;
-    let Some(times) = recorded else { return Ok(false) };
-    queue.send(batch, times).await?;
-    Ok(true)
 }
 
 #[cfg(test)]

@@ -7,18 +7,20 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use carillon_foundations::country::Country;
 use carillon_foundations::telemetry::{Metric, measure};
 use carillon_nouns::batch::{self, BatchRef, CloseReason};
-use carillon_nouns::contact;
+use carillon_nouns::contact::{self, Profile};
 use carillon_nouns::quota;
-use carillon_nouns::recipient::{self, Cursor, CursorRange, Recipient};
+use carillon_nouns::recipient::{self, Cursor, CursorRange, Recipient, RecipientKey};
 use carillon_table::StoreError;
 use futures::FutureExt;
 use futures::stream::{self, FuturesUnordered, Stream, StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
 
-use super::attempt::{Due, Reservation};
-use super::sender::{DeliveryError, Leased, PAGE, RunEnd, Sender};
+use super::enqueue::enqueue;
+use super::error::DeliveryError;
+use super::pacer::Pacer;
+use super::routes::Route;
+use super::sender::{Leased, PAGE, RunEnd, Sender};
 use super::store::BatchEnd;
-use super::{Pacer, Route, enqueue};
 
 /// How long before its deadline a run hands the rest back: longer than the longest request to
 /// a provider.
@@ -44,6 +46,22 @@ pub(super) struct Run<'a> {
     pub(super) counts: Counts,
     /// Why the run stops; set once.
     stop: OnceLock<RunStop>,
+}
+
+/// A recipient that may be sent to now.
+pub(super) struct Due {
+    pub(super) key: RecipientKey,
+    pub(super) recipient: Recipient,
+    pub(super) profile: Profile,
+}
+
+/// What an attempt did with its reservation of the batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reservation {
+    /// It used it.
+    Used,
+    /// It did not.
+    Unused,
 }
 
 /// The outcomes of a run's messages.

@@ -1,16 +1,16 @@
 use carillon_foundations::ids::{IdSource, RunId};
 use carillon_foundations::time::Clock;
-use carillon_nouns::batch::{self, Batch, BatchRef, CloseReason, Lease};
-use carillon_nouns::campaign::{self, Campaign};
+use carillon_nouns::batch::{Batch, BatchRef, Lease};
+use carillon_nouns::campaign::Campaign;
 use carillon_nouns::recipient::{self, BatchNumber, CancelReason, CursorRange, Recipient, Status};
 use carillon_table::{StoreError, Table};
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::halt::{Scope, halt};
-use super::run::Run;
+use super::error::DeliveryError;
+use super::pacer::Pacers;
+use super::queue::SendQueue;
+use super::routes::Routes;
 use super::store::{self, BatchEnd};
-use super::{CheckedRoute, Pacers, QueueError, Route, RouteError, Routes, SendQueue};
 
 /// How many recipients are read at a time.
 pub(super) const PAGE: u32 = 250;
@@ -45,20 +45,6 @@ pub enum RunEnd {
     NotLeased,
 }
 
-/// Why a run failed. Recipients that it had claimed and not settled become `unconfirmed`.
-#[derive(Debug, thiserror::Error)]
-pub enum DeliveryError {
-    /// The table failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// There is no route to the provider.
-    #[error(transparent)]
-    Route(#[from] RouteError),
-    /// The queue failed.
-    #[error(transparent)]
-    Queue(#[from] QueueError),
-}
-
 /// A batch that this run has leased, with its campaign.
 #[derive(Debug)]
 pub(super) struct Leased {
@@ -70,67 +56,7 @@ pub(super) struct Leased {
     pub(super) campaign: Campaign,
 }
 
-/// Whether a leased batch can be sent.
-enum Opened {
-    /// It can, over this route.
-    Route(Route),
-    /// It cannot.
-    Closed(CloseReason),
-}
-
 impl Sender {
-    /// Sends a batch until it is done or `deadline` is near.
-    pub async fn run(&self, name: &BatchRef, deadline: Timestamp) -> Result<RunEnd, DeliveryError> {
-        let now = self.clock.now();
-        let run = RunId::from_uuid(self.ids.uuid(now));
-        let lease = Lease { run, until: deadline };
-        let Some(batch) = batch::store::lease(&self.table, name, lease, now).await? else {
-            return Ok(RunEnd::NotLeased);
-        };
-        let outcome = self.run_leased(batch, lease, now).await;
-        if outcome.is_err() {
-            // The next run need not wait for the lease to expire.
-            batch::store::break_lease(&self.table, name, Some(run)).await?;
-        }
-        outcome
-    }
-
-    async fn run_leased(
-        &self,
-        batch: Batch,
-        lease: Lease,
-        now: Timestamp,
-    ) -> Result<RunEnd, DeliveryError> {
-        let Some(campaign) = campaign::store::get(&self.table, batch.name.campaign).await? else {
-            let end = BatchEnd { used: 0, early: Some(CloseReason::CampaignMissing) };
-            return self.close(&batch, lease.run, &end).await;
-        };
-        let mut leased = Leased { lease, batch, campaign };
-        let route = match self.open(&leased, now).await? {
-            Opened::Route(route) => route,
-            Opened::Closed(reason) => return self.close_early(&leased, reason).await,
-        };
-        let used = self.reservations_used(&leased).await?.min(leased.batch.size);
-        // Earlier runs used reservations of an older bucket, which stay there.
-        store::renew_reservations(&self.table, &mut leased.batch, used, now).await?;
-        Run::new(self, leased, route, used).run().await
-    }
-
-    async fn open(&self, leased: &Leased, now: Timestamp) -> Result<Opened, DeliveryError> {
-        let Leased { batch, campaign, .. } = leased;
-        if let Some(reason) = batch.close_reason_at(campaign, now) {
-            return Ok(Opened::Closed(reason));
-        }
-        let obstacle = match self.routes.checked_route(batch.connection, now).await {
-            Ok(CheckedRoute { route, obstacle: None }) => return Ok(Opened::Route(route)),
-            Ok(CheckedRoute { obstacle: Some(obstacle), .. }) => obstacle.to_owned(),
-            Err(error) if error.is_transient() => return Err(error.into()),
-            Err(error) => error.to_string(),
-        };
-        halt(&self.table, &Scope::Connection(batch.connection), &obstacle, now).await?;
-        Ok(Opened::Closed(CloseReason::ConnectionUnusable))
-    }
-
     pub(super) async fn close(
         &self,
         batch: &Batch,
@@ -139,18 +65,6 @@ impl Sender {
     ) -> Result<RunEnd, DeliveryError> {
         store::close(&self.table, batch, run, end, self.clock.now()).await?;
         Ok(RunEnd::Done)
-    }
-
-    /// Closes a batch before the end of its range. What earlier runs used is counted, and
-    /// what they did not settle is settled.
-    async fn close_early(
-        &self,
-        leased: &Leased,
-        reason: CloseReason,
-    ) -> Result<RunEnd, DeliveryError> {
-        let used = self.reservations_used(leased).await?.min(leased.batch.size);
-        let end = BatchEnd { used, early: Some(reason) };
-        self.close(&leased.batch, leased.lease.run, &end).await
     }
 
     /// Walks the range of a batch: settles claims of earlier runs (the lease is ours), and

@@ -69,7 +69,7 @@ impl LineRows {
 
 /// Where an array stands.
 #[derive(Default, PartialEq, Eq)]
-enum Place {
+enum Position {
     #[default]
     Before,
     Within,
@@ -79,7 +79,7 @@ enum Place {
 /// An array of objects.
 #[derive(Default)]
 pub(super) struct ArrayRows {
-    place: Place,
+    position: Position,
     element: Element,
     number: u64,
     depth: u32,
@@ -91,45 +91,45 @@ pub(super) struct ArrayRows {
 impl ArrayRows {
     pub(super) fn feed(&mut self, input: &[u8], rows: &mut Vec<Parsed>) -> Result<(), Unreadable> {
         for byte in input {
-            match self.place {
-                Place::Before => self.open(*byte)?,
-                Place::Within => self.take_in(*byte, rows),
-                Place::After => self.trailing |= !byte.is_ascii_whitespace(),
+            match self.position {
+                Position::Before => self.open(*byte)?,
+                Position::Within => self.push_byte(*byte, rows),
+                Position::After => self.trailing |= !byte.is_ascii_whitespace(),
             }
         }
         Ok(())
     }
 
     pub(super) fn finish(&mut self, rows: &mut Vec<Parsed>) -> Result<(), Unreadable> {
-        match self.place {
-            Place::Before => return Err(Unreadable::Empty),
-            Place::Within => {
+        match self.position {
+            Position::Before => return Err(Unreadable::Empty),
+            Position::Within => {
                 let reason = "the JSON breaks off here: the array is not closed";
                 rows.push(Err(InvalidLine::new(self.number + 1, "", reason)));
             }
-            Place::After if self.trailing => {
+            Position::After if self.trailing => {
                 let reason = "there is something after the end of the array, which was not read";
                 rows.push(Err(InvalidLine::new(self.number + 1, "", reason)));
             }
-            Place::After => {}
+            Position::After => {}
         }
         Ok(())
     }
 
     fn open(&mut self, byte: u8) -> Result<(), Unreadable> {
         match byte {
-            b'[' => self.place = Place::Within,
+            b'[' => self.position = Position::Within,
             byte if byte.is_ascii_whitespace() || BOM.contains(&byte) => {}
             _ => return Err(Unreadable::NotAnArray),
         }
         Ok(())
     }
 
-    fn take_in(&mut self, byte: u8, rows: &mut Vec<Parsed>) {
+    fn push_byte(&mut self, byte: u8, rows: &mut Vec<Parsed>) {
         if self.depth == 0 && !self.in_string && matches!(byte, b',' | b']') {
             self.end_element(rows);
             if byte == b']' {
-                self.place = Place::After;
+                self.position = Position::After;
             }
             return;
         }

@@ -1,7 +1,9 @@
 use std::convert::Infallible;
 
+use carillon_foundations::ids::{IdSource, ImportId};
 use futures::executor::block_on;
 use futures::stream;
+use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
@@ -285,10 +287,8 @@ fn a_body_that_breaks_off_ends_the_rows() {
 #[test]
 fn the_first_bad_lines_are_named_in_order() {
     let mut report = Report::default();
-    let mut import = Import::new(
-        carillon_foundations::ids::ImportId::from_uuid(uuid::Uuid::nil()),
-        jiff::Timestamp::UNIX_EPOCH,
-    );
+    let id = ImportId::from_uuid(IdSource::seeded(1).uuid(Timestamp::UNIX_EPOCH));
+    let mut import = Import::new(id, Timestamp::UNIX_EPOCH);
     for line in (1..=1500).rev() {
         report.count(Settled::Invalid(InvalidLine::new(line, "", "bad")), &mut import);
     }

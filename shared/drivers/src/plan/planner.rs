@@ -190,6 +190,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::plan::MinimumShareError;
     use carillon_foundations::ids::IdSource;
     use jiff::Timestamp;
 

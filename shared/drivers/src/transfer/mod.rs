@@ -30,14 +30,14 @@ pub enum Line {
     End(u64),
 }
 
-/// A line that is none of an export.
+/// Why a line cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LineProblem {
     /// Not JSON, or not an item.
-    #[error("is not an item in DynamoDB's JSON: {0}")]
+    #[error("the line is not an item in DynamoDB's JSON: {0}")]
     Unreadable(#[from] serde_json::Error),
-    /// An item that this version knows nothing of.
-    #[error("is an item that this version doesn't know: was it exported by a newer one?")]
+    /// An item of a kind that this version does not know.
+    #[error("this version does not know the item; a newer version may have exported it")]
     Unknown,
 }
 
@@ -83,7 +83,7 @@ fn end_of(item: &Item) -> Option<u64> {
 /// The pass in which an item is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pass {
-    /// All but the recipients, unlisted.
+    /// All items but the recipients, without their working lists.
     Frame,
     /// The recipients.
     Recipients,
@@ -99,24 +99,24 @@ impl Pass {
     pub fn takes(self, item: &Item) -> bool {
         let recipient = matches!(key_of(item), Some(Key::Recipient { .. }));
         match self {
-            Self::Frame => !recipient && moves(item),
+            Self::Frame => !recipient && is_exported(item),
             Self::Recipients => recipient,
-            Self::Lists => moves(item) && item.contains_key(Shape::LISTED_AS),
+            Self::Lists => is_exported(item) && item.contains_key(Shape::LISTED_AS),
         }
     }
 }
 
-/// Whether an item goes along: counters are counted anew, marks belong to them, and
-/// remembered answers are forgotten within a day anyway.
-pub fn moves(item: &Item) -> bool {
+/// Whether an item is exported. Counters and their watermarks are not: the import counts
+/// again. Stored answers expire within a day.
+pub fn is_exported(item: &Item) -> bool {
     !matches!(
         key_of(item),
         Some(Key::Counters { .. } | Key::Watermark { .. } | Key::Idempotency(_))
     )
 }
 
-/// An item as it arrives: on no list yet, and a batch is neither on a queue nor in
-/// anyone's hands.
+/// An item as the import writes it first: on no working list, and a batch is neither
+/// enqueued nor leased.
 pub fn arriving(mut item: Item) -> Item {
     item.remove(Shape::LISTED_AS);
     item.remove(Shape::LISTED_AT);

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{Line, Pass, arriving, key_of, moves};
+use super::{Line, Pass, arriving, is_exported, key_of};
 use carillon_foundations::ids::{ConnectionId, IdSource};
 use carillon_nouns::connection::{self, Connection, Sealed, Vault, VaultError};
 use carillon_nouns::{contact, quota};
@@ -21,7 +21,7 @@ pub enum TransferError {
     #[error(
         "its number is connected here already, as {0}: import into a table without connections, or without those that are in the file"
     )]
-    Twin(ConnectionId),
+    SenderTaken(ConnectionId),
     /// An item that can't be written as a line.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
@@ -34,7 +34,7 @@ pub async fn lines(
 ) -> Result<(String, u64, Option<Item>), TransferError> {
     let page = table.scan(after).await?;
     let (mut lines, mut count) = (String::new(), 0);
-    for item in page.items.into_iter().filter(moves) {
+    for item in page.items.into_iter().filter(is_exported) {
         lines.push_str(&Line::Item(item).write()?);
         count += 1;
     }
@@ -99,7 +99,7 @@ async fn refuse_twin(table: &Table, item: &Item) -> Result<(), TransferError> {
             && other.provider.sender_id == imported.provider.sender_id
     };
     match connection::store::all(table).await?.into_iter().find(same_sender) {
-        Some(other) => Err(TransferError::Twin(other.id)),
+        Some(other) => Err(TransferError::SenderTaken(other.id)),
         None => Ok(()),
     }
 }

@@ -43,9 +43,9 @@ impl Sealed {
 /// Encrypts connections' credentials with one key (XChaCha20-Poly1305), or keeps them in
 /// AWS's Parameter Store.
 #[derive(Debug)]
-pub struct Vault(Keeper);
+pub struct Vault(Storage);
 
-enum Keeper {
+enum Storage {
     Key(XChaCha20Poly1305),
     Parameters(Parameters),
 }
@@ -90,7 +90,7 @@ impl VaultError {
     }
 }
 
-impl std::fmt::Debug for Keeper {
+impl std::fmt::Debug for Storage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Key(_) => "Key",
@@ -109,7 +109,7 @@ impl Vault {
         let endpoint = config.parameters_url();
         let store = ParameterStore::new(&aws.other, endpoint, &prefix, clock.clone())?;
         let clock = clock.clone();
-        Ok(Self(Keeper::Parameters(Parameters { store, clock, known: Mutex::default() })))
+        Ok(Self(Storage::Parameters(Parameters { store, clock, known: Mutex::default() })))
     }
 
     /// A vault with the key `CARILLON_SECRETS_KEY` holds: 32 bytes in base64.
@@ -117,7 +117,7 @@ impl Vault {
         let bytes =
             BASE64_STANDARD.decode(key.expose_secret().trim()).map_err(|_| VaultError::Key)?;
         let key = Key::try_from(bytes.as_slice()).map_err(|_| VaultError::Key)?;
-        Ok(Self(Keeper::Key(XChaCha20Poly1305::new(&key))))
+        Ok(Self(Storage::Key(XChaCha20Poly1305::new(&key))))
     }
 
     /// Seals the credentials of a connection, for the table.
@@ -129,8 +129,8 @@ impl Vault {
     ) -> Result<Sealed, VaultError> {
         let plain = serde_json::to_string(&credentials.exposed()).map_err(|_| VaultError::Form)?;
         match &self.0 {
-            Keeper::Key(key) => encrypt(key, connection, &plain, ids),
-            Keeper::Parameters(Parameters { store, .. }) => {
+            Storage::Key(key) => encrypt(key, connection, &plain, ids),
+            Storage::Parameters(Parameters { store, .. }) => {
                 let version = store.put(&connection.to_string(), &plain.into()).await?;
                 Ok(Sealed(format!("{PARAMETER}{version}")))
             }
@@ -140,8 +140,8 @@ impl Vault {
     /// Deletes the credentials of a connection that are not in the table.
     pub async fn forget(&self, connection: ConnectionId) -> Result<(), VaultError> {
         match &self.0 {
-            Keeper::Key(_) => Ok(()),
-            Keeper::Parameters(parameters) => {
+            Storage::Key(_) => Ok(()),
+            Storage::Parameters(parameters) => {
                 parameters.known().remove(&connection);
                 Ok(parameters.store.delete(&connection.to_string()).await?)
             }
@@ -155,9 +155,9 @@ impl Vault {
         sealed: &Sealed,
     ) -> Result<Credentials, VaultError> {
         match &self.0 {
-            Keeper::Key(_) if sealed.0.starts_with(PARAMETER) => Err(VaultError::NoParameterStore),
-            Keeper::Key(key) => decrypt(key, connection, sealed),
-            Keeper::Parameters(parameters) => parameters.open(connection, sealed).await,
+            Storage::Key(_) if sealed.0.starts_with(PARAMETER) => Err(VaultError::NoParameterStore),
+            Storage::Key(key) => decrypt(key, connection, sealed),
+            Storage::Parameters(parameters) => parameters.open(connection, sealed).await,
         }
     }
 }

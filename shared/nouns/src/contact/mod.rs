@@ -4,5 +4,5 @@ mod profile;
 pub mod store;
 mod suppression;
 
-pub use profile::Profile;
-pub use suppression::{SuppressionReason, Suppressions};
+pub use profile::{Profile, SuppressionReason};
+pub use suppression::Suppressions;

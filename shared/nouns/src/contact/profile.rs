@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::SuppressionReason;
 use crate::quota::{self, ChargeRule, QuotaCharge};
 
 /// What is known of a contact. An absent field is unknown.
@@ -51,6 +50,26 @@ pub struct Profile {
     #[serde(default, skip_serializing)]
     #[schema(ignore)]
     pub quota_bucket: Option<i64>,
+}
+
+/// Why a contact is suppressed: no message is sent to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SuppressionReason {
+    /// The business put the contact on its blacklist.
+    Blacklisted,
+    /// The contact opted out.
+    OptedOut,
+}
+
+impl SuppressionReason {
+    /// The word in reports and in the table.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Blacklisted => "blacklisted",
+            Self::OptedOut => "opted_out",
+        }
+    }
 }
 
 impl Profile {

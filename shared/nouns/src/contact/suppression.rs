@@ -1,28 +1,6 @@
 use carillon_foundations::time::Timestamp;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
-use super::Profile;
-
-/// Why a contact is suppressed: no message is sent to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SuppressionReason {
-    /// The business put the contact on its blacklist.
-    Blacklisted,
-    /// The contact opted out.
-    OptedOut,
-}
-
-impl SuppressionReason {
-    /// The word in reports and in the table.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Blacklisted => "blacklisted",
-            Self::OptedOut => "opted_out",
-        }
-    }
-}
+use super::profile::Profile;
 
 /// The suppressions of a contact, and the time of its latest preference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -47,7 +47,7 @@ pub enum Verdict {
     /// It is the first: carry it out.
     First,
     /// It was answered: give the answer again.
-    Again(StoredAnswer),
+    Replay(StoredAnswer),
     /// The first is still in progress.
     InProgress,
     /// The key was used for something else.

@@ -34,7 +34,7 @@ fn verdict(request: &Request, found: StoredAnswer) -> Verdict {
     if found.fingerprint != request.fingerprint {
         return Verdict::Mismatch;
     }
-    if found.status.is_some() { Verdict::Again(found) } else { Verdict::InProgress }
+    if found.status.is_some() { Verdict::Replay(found) } else { Verdict::InProgress }
 }
 
 /// Remembers the answer.

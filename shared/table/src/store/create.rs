@@ -9,8 +9,14 @@ use super::Table;
 use super::error::{StoreError, failure, unavailable};
 use crate::Shape;
 
+/// Creates the table where it doesn't exist: for one machine and for tests. On
+/// AWS `template.yaml` does it.
+pub async fn ensure_table(table: &Table) -> Result<(), StoreError> {
+    if table.exists().await? { Ok(()) } else { table.create().await }
+}
+
 impl Table {
-    pub(crate) async fn exists(&self) -> Result<bool, StoreError> {
+    async fn exists(&self) -> Result<bool, StoreError> {
         let request = self.client.describe_table().table_name(&self.name);
         match Box::pin(request.send()).await {
             Ok(_) => Ok(true),
@@ -19,7 +25,7 @@ impl Table {
         }
     }
 
-    pub(crate) async fn create(&self) -> Result<(), StoreError> {
+    async fn create(&self) -> Result<(), StoreError> {
         let attributes = [Shape::PK, Shape::SK, Shape::SENT_AT, Shape::LISTED_AS, Shape::LISTED_AT];
         let definitions = attributes.into_iter().map(attribute).collect::<Result<Vec<_>, _>>()?;
         let stream = StreamSpecification::builder()

@@ -1,9 +1,8 @@
 use std::error::Error as StdError;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_dynamodb::types::CancellationReason;
 
-use super::Item;
+use super::page::Item;
 
 /// What can go wrong between a store and the table.
 #[derive(Debug, thiserror::Error)]
@@ -60,74 +59,6 @@ where
 pub(super) trait ConditionFailure {
     fn refused(&self) -> Option<StoreError> {
         None
-    }
-}
-
-mod conditions {
-    use aws_sdk_dynamodb::operation as op;
-
-    use super::{CancellationReason, Cancelled, ConditionFailure, StoreError};
-
-    impl ConditionFailure for op::get_item::GetItemError {}
-    impl ConditionFailure for op::batch_get_item::BatchGetItemError {}
-    impl ConditionFailure for op::query::QueryError {}
-    impl ConditionFailure for op::scan::ScanError {}
-    impl ConditionFailure for op::describe_table::DescribeTableError {}
-    impl ConditionFailure for op::create_table::CreateTableError {}
-    impl ConditionFailure for op::update_time_to_live::UpdateTimeToLiveError {}
-
-    impl ConditionFailure for op::put_item::PutItemError {
-        fn refused(&self) -> Option<StoreError> {
-            match self {
-                Self::ConditionalCheckFailedException(failed) => {
-                    Some(StoreError::Condition(failed.item.clone().map(Box::new)))
-                }
-                _ => None,
-            }
-        }
-    }
-
-    impl ConditionFailure for op::delete_item::DeleteItemError {
-        fn refused(&self) -> Option<StoreError> {
-            match self {
-                Self::ConditionalCheckFailedException(_) => Some(StoreError::Condition(None)),
-                _ => None,
-            }
-        }
-    }
-
-    impl ConditionFailure for op::update_item::UpdateItemError {
-        fn refused(&self) -> Option<StoreError> {
-            match self {
-                Self::ConditionalCheckFailedException(failed) => {
-                    Some(StoreError::Condition(failed.item.clone().map(Box::new)))
-                }
-                _ => None,
-            }
-        }
-    }
-
-    impl ConditionFailure for op::transact_write_items::TransactWriteItemsError {
-        fn refused(&self) -> Option<StoreError> {
-            let Self::TransactionCanceledException(cancelled) = self else { return None };
-            let reasons: Option<Vec<Cancelled>> =
-                cancelled.cancellation_reasons().iter().map(Cancelled::read).collect();
-            reasons.filter(|reasons| !reasons.is_empty()).map(StoreError::Cancelled)
-        }
-    }
-
-    impl Cancelled {
-        /// Any other reason, such as throttling, is a fault of the whole request.
-        fn read(reason: &CancellationReason) -> Option<Self> {
-            match reason.code() {
-                Some("ConditionalCheckFailed") => {
-                    Some(Self::Condition(reason.item.clone().unwrap_or_default()))
-                }
-                Some("TransactionConflict") => Some(Self::Conflict),
-                None | Some("None") => Some(Self::Fine),
-                Some(_) => None,
-            }
-        }
     }
 }
 

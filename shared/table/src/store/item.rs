@@ -4,11 +4,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Page, StoreError};
+use super::error::StoreError;
+use super::page::{Item, Page};
 use crate::{Key, ListedAs, Shape};
-
-/// One item: its attributes by name.
-pub type Item = HashMap<String, AttributeValue>;
 
 /// Deserialises an item. Attributes that the type does not have are ignored.
 pub fn read_item<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {

@@ -1,8 +1,10 @@
 //! The operations that the stores use, over the DynamoDB SDK.
 
+mod conditions;
 mod create;
 mod error;
 mod item;
+mod page;
 mod whole;
 mod write;
 
@@ -18,8 +20,10 @@ use carillon_foundations::aws::AwsConfig;
 use carillon_foundations::time::sortable;
 use serde::de::DeserializeOwned;
 
+pub use self::create::ensure_table;
 pub use self::error::{Cancelled, StoreError};
-pub use self::item::{Item, exclusive_start_key, listed_start_key, read_item};
+pub use self::item::{exclusive_start_key, listed_start_key, read_item};
+pub use self::page::{Item, Page};
 pub use self::write::{Guard, Update, Write};
 
 use self::error::{ConditionFailure, failure, unavailable};
@@ -31,15 +35,6 @@ use crate::{Key, ListedAs, Shape};
 pub struct Table {
     client: Client,
     name: String,
-}
-
-/// One page of a query, and where the next starts.
-#[derive(Debug)]
-pub struct Page<T> {
-    /// The items, in key order.
-    pub items: Vec<T>,
-    /// The key to go on after; `None` at the end.
-    pub next: Option<Item>,
 }
 
 // The SDK's futures are large and deep: each is boxed where it is made.

@@ -6,7 +6,8 @@ use aws_sdk_dynamodb::types::{
 use serde::Serialize;
 
 use super::error::{StoreError, unavailable};
-use super::item::{Item, attribute_value, item_of, key_item, string};
+use super::item::{attribute_value, item_of, key_item, string};
+use super::page::Item;
 use crate::{Key, ListedAs, Shape};
 
 /// A write, alone or as part of a transaction.
