@@ -21,7 +21,7 @@ pub(crate) struct FaultRates {
     pub(crate) request_errors: u64,
     /// Messages that WhatsApp refuses, in 1,000 messages.
     pub(crate) refusals: u64,
-    /// Responses of WhatsApp that are lost, in 1,000 accepted messages.
+    /// Responses of WhatsApp that are lost, in 1,000 accepted messages or probes.
     pub(crate) lost_responses: u64,
 }
 

@@ -1,18 +1,18 @@
 //! The invariants at the end of a month.
 
+use carillon::address::Address;
 use carillon::analytics::Report;
 use carillon::analytics::store::{read as read_counters, recount};
+use carillon::batch::store::{of_campaign as batches_of, open as open_batches};
 use carillon::campaign::Campaign;
-use carillon::campaign::store::batches;
-use carillon::contact::ContactKey;
-use carillon::plan::store::{open_batches, open_sweeps};
-use carillon::recipient::{Recipient, Rung, Status};
+use carillon::campaign::store::open_sweeps;
+use carillon::recipient::{DeliveryStatus, Recipient, Status};
 use tower::BoxError;
 
+use crate::campaign_contact::CampaignContact;
 use crate::fixture::Fixture;
 use crate::invariants::describe;
 use crate::month::Month;
-use crate::recipient_key::RecipientKey;
 use crate::whatsapp::MessageOutcome;
 
 /// How many waiting recipients an incomplete month lists.
@@ -84,10 +84,9 @@ async fn describe_incomplete(month: &Month) -> Result<String, BoxError> {
 }
 
 async fn describe_campaign(fixture: &Fixture, campaign: &Campaign) -> Result<String, BoxError> {
-    let batches = batches(&fixture.table, campaign.id, None).await?;
-    let last = batches
-        .last()
-        .map(|batch| (batch.name.date, batch.size, batch.used, batch.closed_for.clone()));
+    let batches = batches_of(&fixture.table, campaign.id, None).await?;
+    let last =
+        batches.last().map(|batch| (batch.name.date, batch.size, batch.used, batch.close_reason));
     let Campaign { id, status, walk, settings, .. } = campaign;
     let count = batches.len();
     Ok(format!(
@@ -104,12 +103,16 @@ fn check_recipients(fixture: &Fixture) -> Option<String> {
         return Some(format!("a recipient of {id}, {recipient}, was erased without a pseudonym"));
     }
     let mut recipients = state.recipients.iter().filter(|(key, _)| {
-        !matches!(key.contact, ContactKey::Erased(_)) && !state.erased.contains(key)
+        !matches!(key.contact, Address::Erased(_)) && !state.erased.contains(key)
     });
     recipients.find_map(|(key, recipient)| check_recipient(fixture, key, recipient))
 }
 
-fn check_recipient(fixture: &Fixture, key: &RecipientKey, recipient: &Recipient) -> Option<String> {
+fn check_recipient(
+    fixture: &Fixture,
+    key: &CampaignContact,
+    recipient: &Recipient,
+) -> Option<String> {
     let log = fixture.whatsapp.log();
     let attempt = recipient.attempt;
     let message = log
@@ -127,7 +130,8 @@ fn check_recipient(fixture: &Fixture, key: &RecipientKey, recipient: &Recipient)
     if is_unsent && outcome == Some(MessageOutcome::Accepted) {
         return Some(format!("{key} is {}, but WhatsApp accepted a message", describe(recipient)));
     }
-    let stored = log.stored_status(key, attempt).filter(|status| *status != Rung::Failed)?;
+    let stored =
+        log.stored_status(key, attempt).filter(|status| *status != DeliveryStatus::Failed)?;
     (recipient.rank < stored.status().rank())
         .then(|| format!("{key} is {}, but {stored:?} was stored", describe(recipient)))
 }

@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use carillon::AwsConfig;
+use carillon::channel::Providers;
+use carillon::channel::whatsapp_cloud::WhatsappCloud;
 use carillon::config::Config;
 use carillon::delivery::Sender;
+use carillon::http_client::{Timeouts, http_client};
 use carillon::ids::IdSource;
 use carillon::table::{Table, ensure_table};
 use carillon::time::{Clock, Timestamp};
@@ -21,7 +24,7 @@ use crate::aws::{FifoQueue, InProcessHttpClient, Service, TABLE, TableEngine};
 use crate::fault_plan::FaultRates;
 use crate::invariants::InvariantMonitor;
 use crate::rng::SeededRng;
-use crate::whatsapp::{SimulatedChannel, WhatsApp};
+use crate::whatsapp::{SimulatedProvider, WhatsApp};
 
 /// The key that webhooks are signed with.
 pub(crate) const APP_SECRET: &str = "simulated-app-secret";
@@ -48,6 +51,7 @@ pub(crate) struct Fixture {
     aws: AwsConfig,
     config: Config,
     ids: IdSource,
+    providers: Providers,
 }
 
 impl Fixture {
@@ -66,12 +70,15 @@ impl Fixture {
         ensure_table(&table).await?;
         let monitor = Arc::new(InvariantMonitor::new(engine, clock.clone()));
         let whatsapp = WhatsApp::new(clock.clone(), rng.clone(), monitor.clone(), fault_rates);
-        let api = Api::new(&config, &aws, clock.clone(), ids.clone())?;
-        let webhook = Webhook::new(&config, &aws, clock.clone(), ids.clone())?;
+        let whatsapp = Arc::new(whatsapp);
+        let providers = providers(&whatsapp)?;
+        let api = Api::new(&config, &aws, clock.clone(), ids.clone(), providers.clone())?;
+        let webhook = Webhook::new(&config, &aws, clock.clone(), ids.clone(), providers.clone())?;
+        let scheduler = Scheduler::new(&config, &aws, clock.clone(), providers.clone())?;
         let mut fixture = Self {
-            whatsapp: Arc::new(whatsapp),
+            whatsapp,
             api: ApiClient::new(api_router(Arc::new(api)), ADMIN_KEY),
-            scheduler: Arc::new(Scheduler::new(&config, &aws, clock.clone())?),
+            scheduler: Arc::new(scheduler),
             senders: Vec::new(),
             webhook: webhook_router(Arc::new(webhook)),
             aggregator: Arc::new(Aggregator::new(table.clone())),
@@ -83,6 +90,7 @@ impl Fixture {
             aws,
             config,
             ids,
+            providers,
         };
         fixture.start_senders(sender_count)?;
         Ok(fixture)
@@ -96,13 +104,16 @@ impl Fixture {
 
     fn start_sender(&self) -> Result<Arc<Sender>, BoxError> {
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
-        let mut sender = new_sender(&self.config, &self.aws, clock, ids)?;
-        let whatsapp = self.whatsapp.clone();
-        sender.channels = sender.channels.through(move |connection| {
-            Arc::new(SimulatedChannel::new(connection, whatsapp.clone()))
-        });
-        Ok(Arc::new(sender))
+        let providers = self.providers.clone();
+        Ok(Arc::new(new_sender(&self.config, &self.aws, clock, ids, providers)?))
     }
+}
+
+/// The simulated WhatsApp as the only provider.
+fn providers(whatsapp: &Arc<WhatsApp>) -> Result<Providers, BoxError> {
+    let http = http_client(Timeouts::default())?;
+    let cloud = WhatsappCloud::new(&http, Some("http://nowhere.invalid"));
+    Ok(Providers::default().with(SimulatedProvider::new(cloud, whatsapp.clone())))
 }
 
 /// The SDK's configuration. The SDK makes one to three attempts at a request; with
@@ -126,6 +137,5 @@ fn config() -> Config {
         ("CARILLON_SENDS_QUEUE_URL", "http://engine.invalid/000000000000/sends.fifo"),
         ("CARILLON_SECRETS_KEY", SECRETS_KEY),
         ("CARILLON_ADMIN_KEY", ADMIN_KEY),
-        ("CARILLON_GRAPH_URL", "http://nowhere.invalid"),
     ])
 }

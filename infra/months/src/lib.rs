@@ -8,6 +8,7 @@
 
 mod api_client;
 mod aws;
+mod campaign_contact;
 mod executor;
 mod fault_plan;
 mod final_checks;
@@ -15,7 +16,6 @@ mod fixture;
 mod invariants;
 mod month;
 mod operator;
-mod recipient_key;
 mod rng;
 mod runs;
 mod whatsapp;
@@ -82,7 +82,7 @@ fn summary(month: &Month) -> Summary {
     let (log, state) = (month.fixture.whatsapp.log(), month.fixture.monitor.state());
     let mut hasher = DefaultHasher::new();
     for message in log.messages() {
-        (message.received_at, message.connection).hash(&mut hasher);
+        (message.received_at, &message.number).hash(&mut hasher);
         (&message.recipient, message.attempt, message.outcome).hash(&mut hasher);
     }
     for (key, recipient) in &state.recipients {

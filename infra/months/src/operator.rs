@@ -12,13 +12,17 @@ use serde_json::{Value, json};
 use tower::BoxError;
 
 use crate::api_client::ApiResponse;
+use crate::campaign_contact::CampaignContact;
 use crate::fixture::{APP_SECRET, Fixture};
-use crate::recipient_key::RecipientKey;
 use crate::rng::SeededRng;
+use crate::whatsapp::{Number, WABA_ID};
 
 const TIME_ZONES: [&str; 4] = ["UTC", "America/Bogota", "Asia/Kolkata", "Europe/Madrid"];
 const SEND_WINDOWS: [(&str, &str); 4] =
     [("08:00", "20:00"), ("20:00", "04:00"), ("09:30", "11:00"), ("06:00", "23:59")];
+/// Fields that the API refuses after a while: the end of a campaign passes, and the key of
+/// an erased recipient is no contact's.
+const PERISHABLE_FIELDS: [&str; 2] = ["scheduled_end", "key"];
 const SPEEDS: [&str; 3] = ["fast", "normal", "slow"];
 
 pub(crate) struct Operator {
@@ -35,8 +39,10 @@ impl Operator {
         let rng = &fixture.rng;
         let messaging_limit = rng.between(12, 45);
         let mut connections = Vec::new();
-        for number in 0..rng.between(1, 2) {
-            let body = connection_body(rng, number, messaging_limit);
+        for index in 0..rng.between(1, 2) {
+            let number = draw_number(rng, index, messaging_limit);
+            let body = connection_body(&number);
+            fixture.whatsapp.add_number(number);
             let path = "/v1/connections?check=false";
             connections.push(created_id(fixture.api.send_json(Method::POST, path, &body).await?)?);
         }
@@ -57,7 +63,7 @@ impl Operator {
         let body = campaign_body(rng, connections, fixture.clock.now());
         let id = created_id(api.send_json(Method::POST, "/v1/campaigns", &body).await?)?;
         let count = rng.between(15, 45);
-        api.import(&id, self.csv(rng, count)).await?;
+        api.import(&id, self.csv(rng, count)).await.and_then(check)?;
         let path = format!("/v1/campaigns/{id}/start");
         let (status, response) = api.send(Method::POST, &path).await?;
         if status != 200 {
@@ -78,7 +84,7 @@ impl Operator {
         csv
     }
 
-    /// Does one random action. A refusal by the API is no error.
+    /// Does one random action. It may come too late for what it changes.
     pub(crate) async fn act(&self, fixture: &Fixture) -> Result<(), BoxError> {
         let (api, rng) = (&fixture.api, &fixture.rng);
         let Some(id) = rng.choose(&self.campaigns) else { return Ok(()) };
@@ -88,19 +94,23 @@ impl Operator {
             42..44 => change_campaign(fixture, id, "cancel").await,
             44..62 => {
                 let (path, body) = (format!("/v1/campaigns/{id}"), settings_change(rng));
-                api.send_json(Method::PATCH, &path, &body).await.map(drop)
+                api.send_json(Method::PATCH, &path, &body).await.and_then(check)
             }
             62..66 => {
                 let path = format!("/v1/contacts/{}/blacklist", self.random_contact(rng));
-                api.send(Method::PUT, &path).await.map(drop)
+                api.send(Method::PUT, &path).await.and_then(check)
             }
             66..68 => {
                 let path = format!("/v1/contacts/{}", self.random_contact(rng));
-                api.send(Method::DELETE, &path).await.map(drop)
+                match api.send(Method::DELETE, &path).await? {
+                    // The contact was never imported.
+                    (404, _) => Ok(()),
+                    response => check(response),
+                }
             }
             68..80 => {
                 let count = rng.between(1, 8);
-                api.import(&id.to_string(), self.csv(rng, count)).await.map(drop)
+                api.import(&id.to_string(), self.csv(rng, count)).await.and_then(check)
             }
             80..94 => retry_unconfirmed(fixture).await,
             _ => close_read(fixture).await,
@@ -126,7 +136,7 @@ impl Operator {
 
 async fn change_campaign(fixture: &Fixture, id: &CampaignId, action: &str) -> Result<(), BoxError> {
     let path = format!("/v1/campaigns/{id}/{action}");
-    fixture.api.send(Method::POST, &path).await.map(drop)
+    fixture.api.send(Method::POST, &path).await.and_then(check)
 }
 
 /// Retries a random recipient whose message is unconfirmed.
@@ -148,30 +158,42 @@ async fn close_read(fixture: &Fixture) -> Result<(), BoxError> {
 fn random_recipient(
     fixture: &Fixture,
     status: RecipientStatus,
-) -> Result<Option<(RecipientKey, u32)>, BoxError> {
+) -> Result<Option<(CampaignContact, u32)>, BoxError> {
     fixture.monitor.read_stream()?;
     let state = fixture.monitor.state();
     let recipients = state.recipients.iter().filter(|(_, recipient)| recipient.status == status);
-    let found: Vec<(RecipientKey, u32)> =
+    let found: Vec<(CampaignContact, u32)> =
         recipients.map(|(key, recipient)| (key.clone(), recipient.attempt)).collect();
     Ok(fixture.rng.choose(&found).cloned())
 }
 
 async fn change_recipient(
     fixture: &Fixture,
-    key: &RecipientKey,
+    key: &CampaignContact,
     action: &str,
 ) -> Result<(), BoxError> {
     let contact = percent_encoded(key.contact.as_str());
     let path = format!("/v1/campaigns/{}/recipients/{contact}", key.campaign);
-    fixture.api.send_json(Method::PATCH, &path, &json!({ "action": action })).await.map(drop)
+    fixture.api.send_json(Method::PATCH, &path, &json!({ "action": action })).await.and_then(check)
 }
 
-fn connection_body(rng: &SeededRng, number: u64, messaging_limit: u64) -> Value {
+fn draw_number(rng: &SeededRng, index: u64, messaging_limit: u64) -> Number {
+    Number {
+        id: format!("80000000000000{index}"),
+        access_token: format!("token-{index}"),
+        throughput: rng.between(4, 40) as u32,
+        messaging_limit: messaging_limit as u32,
+    }
+}
+
+fn connection_body(number: &Number) -> Value {
+    let settings = json!({ "phone_number_id": number.id, "waba_id": WABA_ID });
     json!({
-        "name": "Shop", "phone_number_id": format!("80000000000000{number}"),
-        "access_token": "token", "app_secret": APP_SECRET, "portfolio": "everyone",
-        "throughput_mps": rng.between(4, 40), "messaging_limit": messaging_limit,
+        "name": "Shop",
+        "provider": { "type": "whatsapp_cloud", "whatsapp_cloud": settings },
+        "credentials": { "access_token": number.access_token, "app_secret": APP_SECRET },
+        "quota_group": "everyone",
+        "throughput_mps": number.throughput, "quota_limit": number.messaging_limit,
     })
 }
 
@@ -215,6 +237,21 @@ fn phone(number: u64) -> String {
 
 fn percent_encoded(contact: &str) -> String {
     contact.replace('+', "%2B")
+}
+
+/// A refusal because of the current state is no error. Any other one means that the
+/// request itself was wrong.
+fn check((status, response): ApiResponse) -> Result<(), BoxError> {
+    let is_perishable = |error: &Value| {
+        error["field"].as_str().is_some_and(|name| PERISHABLE_FIELDS.contains(&name))
+    };
+    let has_expired =
+        response["errors"].as_array().is_some_and(|errors| errors.iter().all(is_perishable));
+    match status {
+        200..300 | 409 => Ok(()),
+        422 if has_expired => Ok(()),
+        _ => Err(format!("the API refused a request: {status} {response}").into()),
+    }
 }
 
 fn created_id((status, response): ApiResponse) -> Result<String, BoxError> {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use rlibphonenumber::PHONE_NUMBER_UTIL;
 use rlibphonenumber::enums::Region;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -30,7 +31,9 @@ impl Country {
 
     /// The country for the phone number library; none for [`Country::UNKNOWN`].
     pub(crate) fn region(self) -> Option<Region> {
-        self.as_str().parse().ok()
+        // The library parses any two letters as a region.
+        let region: Region = self.as_str().parse().ok()?;
+        PHONE_NUMBER_UTIL.get_country_code_for_region(region).map(|_| region)
     }
 
     pub(crate) fn of_region(region: Region) -> Self {
@@ -45,7 +48,7 @@ impl FromStr for Country {
         let code = text.to_ascii_uppercase();
         let letters: [u8; 2] = code.as_bytes().try_into().map_err(|_| CountryError)?;
         let country = Self(letters);
-        if country == Self::UNKNOWN || code.parse::<Region>().is_ok() {
+        if country == Self::UNKNOWN || country.region().is_some() {
             return Ok(country);
         }
         Err(CountryError)

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use carillon::channel::{Capabilities, Credentials, FieldProblem, Probe, ProviderConfig};
+use carillon::channel::{
+    Capabilities, Credentials, FieldProblem, Probe, ProviderConfig, Quality, QuotaLimit,
+};
 use carillon::connection::{Connection, Health, Note};
 use carillon::country::Country;
 use carillon::ids::ConnectionId;
@@ -147,9 +149,9 @@ pub(crate) struct ProbeView {
 impl From<Probe> for ProbeView {
     fn from(probe: Probe) -> Self {
         Self {
-            quality: probe.quality.map(|quality| quality.as_str()),
+            quality: probe.quality.map(Quality::as_str),
             throughput_mps: probe.throughput_mps,
-            quota_limit: probe.quota.and_then(|quota| quota.contacts()),
+            quota_limit: probe.quota.and_then(QuotaLimit::contacts),
             obstacle: probe.obstacle,
             details: probe.details,
         }

@@ -6,7 +6,9 @@ use axum::extract::State;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use carillon::campaign::{self, Status};
-use carillon::channel::{Credentials, FieldProblem, Probe, ProbeError, Provider, ProviderConfig};
+use carillon::channel::{
+    Credentials, FieldProblem, Probe, ProbeError, Provider, ProviderConfig, Receiver,
+};
 use carillon::connection::store::Changes;
 use carillon::connection::{self, Connection, Health, VaultError};
 use carillon::delivery::record_probe;
@@ -113,12 +115,11 @@ pub(crate) async fn change(
         quota::store::set_limit(&api.table, group, *limit).await?;
     }
     let credentials = changes.credentials();
-    let credentials = match credentials.is_empty() {
-        true => None,
-        false => {
-            let merged = merge(&api, provider.as_ref(), &connection, credentials).await?;
-            Some(seal(&api, id, &merged).await?)
-        }
+    let credentials = if credentials.is_empty() {
+        None
+    } else {
+        let merged = merge(&api, provider.as_ref(), &connection, credentials).await?;
+        Some(seal(&api, id, &merged).await?)
     };
     let name = changes.name.map(|name| name.trim().to_owned());
     let throughput_mps = changes.throughput_mps.given().copied();
@@ -320,7 +321,7 @@ async fn view(api: &Api, connection: Connection) -> Answer<ConnectionView> {
     let provider = api.routes.providers().get(&connection.provider.provider);
     let default_mps = provider.map_or(1, |one| one.capabilities().throughput.default_mps);
     let throughput = connection.throughput(&health, default_mps);
-    let path = provider.and_then(|one| one.receiver()).map(|receiver| receiver.path());
+    let path = provider.and_then(|one| one.receiver()).map(Receiver::path);
     let mut view = ConnectionView::of(connection, health, throughput);
     if let Some(group) = &view.quota_group {
         view.quota_limit = quota::store::get(&api.table, group).await?.effective_limit();

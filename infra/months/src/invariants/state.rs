@@ -1,8 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lambda_events::event::dynamodb::EventRecord;
+use carillon::address::Address;
 use carillon::campaign::Campaign;
-use carillon::contact::{ContactKey, Profile};
+use carillon::contact::Profile;
 use carillon::ids::CampaignId;
 use carillon::recipient::{Recipient, Status};
 use carillon::table::Key;
@@ -14,7 +15,7 @@ use tower::BoxError;
 
 use super::campaign_history::CampaignHistory;
 use super::transition::{describe, is_claim, is_pseudonym_of, is_valid_transition};
-use crate::recipient_key::RecipientKey;
+use crate::campaign_contact::CampaignContact;
 
 /// The table's state according to its stream.
 #[derive(Debug, Default)]
@@ -22,15 +23,15 @@ pub(crate) struct StreamState {
     /// All stream records, in order.
     pub(crate) records: Vec<EventRecord>,
     pub(crate) campaigns: BTreeMap<CampaignId, CampaignHistory>,
-    pub(crate) recipients: BTreeMap<RecipientKey, Recipient>,
+    pub(crate) recipients: BTreeMap<CampaignContact, Recipient>,
     /// Recipients that were erased at some time. A later import may have added the
     /// contact again.
-    pub(crate) erased: BTreeSet<RecipientKey>,
+    pub(crate) erased: BTreeSet<CampaignContact>,
     /// Erased recipients whose pseudonym has not been written yet.
     pub(crate) without_pseudonym: Vec<(CampaignId, Recipient)>,
-    suppressed: BTreeSet<ContactKey>,
+    suppressed: BTreeSet<Address>,
     /// Claims for which no message was sent yet.
-    claims: BTreeMap<RecipientKey, Claim>,
+    claims: BTreeMap<CampaignContact, Claim>,
     first_violation: Option<String>,
 }
 
@@ -71,7 +72,7 @@ impl StreamState {
                 self.apply_profile(contact, image::<Profile>(&change.new_image)?.as_ref());
             }
             Some(Key::Recipient { campaign, contact, .. }) => {
-                let key = RecipientKey { campaign, contact };
+                let key = CampaignContact { campaign, contact };
                 let (old, new) = (image(&change.old_image)?, image(&change.new_image)?);
                 self.apply_recipient(key, old, new);
             }
@@ -81,8 +82,8 @@ impl StreamState {
         Ok(())
     }
 
-    fn apply_profile(&mut self, contact: ContactKey, profile: Option<&Profile>) {
-        if profile.is_some_and(|profile| profile.barred().is_some()) {
+    fn apply_profile(&mut self, contact: Address, profile: Option<&Profile>) {
+        if profile.is_some_and(|profile| profile.suppression().is_some()) {
             self.suppressed.insert(contact);
         } else {
             self.suppressed.remove(&contact);
@@ -91,13 +92,13 @@ impl StreamState {
 
     fn apply_recipient(
         &mut self,
-        key: RecipientKey,
+        key: CampaignContact,
         old: Option<Recipient>,
         new: Option<Recipient>,
     ) {
         match (old, new) {
             (None, Some(new)) => {
-                if matches!(key.contact, ContactKey::Erased(_)) {
+                if matches!(key.contact, Address::Erased(_)) {
                     self.check_pseudonym(&key, &new);
                 }
                 self.recipients.insert(key, new);
@@ -111,7 +112,7 @@ impl StreamState {
         }
     }
 
-    fn check_update(&mut self, key: &RecipientKey, old: &Recipient, new: &Recipient) {
+    fn check_update(&mut self, key: &CampaignContact, old: &Recipient, new: &Recipient) {
         if !is_valid_transition(old, new) {
             let (from, to) = (describe(old), describe(new));
             self.report_violation(format!("{key} went from {from} to {to}"));
@@ -121,20 +122,19 @@ impl StreamState {
         }
     }
 
-    fn apply_claim(&mut self, key: &RecipientKey, old: &Recipient, new: &Recipient) {
+    fn apply_claim(&mut self, key: &CampaignContact, old: &Recipient, new: &Recipient) {
         if old.status != Status::Pending {
             self.report_violation(format!("{key} was claimed while {}", describe(old)));
         }
         if self.suppressed.contains(&key.contact) {
             self.report_violation(format!("{key} was claimed while suppressed"));
         }
-        let date = new.batch.as_deref().and_then(|batch| batch.split('#').next());
-        let date = date.and_then(|date| date.parse().ok());
+        let date = new.batch.map(|batch| batch.date);
         self.claims.insert(key.clone(), Claim { attempt: new.attempt, date });
     }
 
     /// Only erasure deletes a recipient, and never while a message is in flight.
-    fn apply_deletion(&mut self, key: RecipientKey, old: Recipient) {
+    fn apply_deletion(&mut self, key: CampaignContact, old: Recipient) {
         if !self.suppressed.contains(&key.contact) || old.status == Status::Sending {
             self.report_violation(format!("{key} was deleted while {}", describe(&old)));
         }
@@ -145,7 +145,7 @@ impl StreamState {
 
     /// A pseudonym takes the place of one erased recipient: it keeps the history and
     /// holds no personal data.
-    fn check_pseudonym(&mut self, key: &RecipientKey, new: &Recipient) {
+    fn check_pseudonym(&mut self, key: &CampaignContact, new: &Recipient) {
         let matches = |(campaign, old): &(CampaignId, Recipient)| {
             *campaign == key.campaign && is_pseudonym_of(new, old)
         };
@@ -160,7 +160,7 @@ impl StreamState {
 
     /// Consumes the claim of an attempt when its message is sent: each claim allows
     /// one message. Returns the date of the claim's batch.
-    pub(crate) fn consume_claim(&mut self, key: &RecipientKey, attempt: u32) -> Option<Date> {
+    pub(crate) fn consume_claim(&mut self, key: &CampaignContact, attempt: u32) -> Option<Date> {
         let claim = self.claims.remove(key).filter(|claim| claim.attempt == attempt);
         if claim.is_none() {
             self.report_violation(format!("{key} was sent attempt {attempt} without a claim"));

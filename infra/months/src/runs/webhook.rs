@@ -4,13 +4,13 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::Request;
 use carillon::channel::whatsapp_cloud::signature::{HEADER, sign};
-use carillon::recipient::Rung;
+use carillon::recipient::DeliveryStatus;
 use carillon::time::Timestamp;
 use tower::ServiceExt;
 
 use super::launcher::RunLauncher;
+use crate::campaign_contact::CampaignContact;
 use crate::fixture::{APP_SECRET, Fixture};
-use crate::recipient_key::RecipientKey;
 use crate::whatsapp::{EventKind, WebhookEvent, WhatsApp, webhook_payload};
 
 /// Sends the webhook events that are due, one to six in a request.
@@ -29,7 +29,7 @@ pub(crate) fn send_webhooks(launcher: &mut RunLauncher, fixture: &Fixture) {
 fn send_webhook(events: Vec<WebhookEvent>, launcher: &mut RunLauncher, fixture: &Fixture) {
     let whatsapp = fixture.whatsapp.clone();
     for event in events.iter().filter(|event| matches!(event.kind, EventKind::Failed { .. })) {
-        whatsapp.log().record_failure(event.message);
+        whatsapp.log().record_failure(event.message.index);
     }
     let redeliver_at = fixture.clock.now() + fixture.rng.millis(10_000, 600_000);
     let mut delivery = WebhookDelivery { events, redeliver_at, whatsapp };
@@ -60,12 +60,13 @@ impl WebhookDelivery {
     /// The webhook function has stored the events.
     fn acknowledge(&mut self) {
         let mut log = self.whatsapp.log();
-        for WebhookEvent { callback, kind, at, .. } in self.events.drain(..) {
-            let key = RecipientKey::from(&callback);
+        for WebhookEvent { message, kind, at, .. } in self.events.drain(..) {
+            let (key, attempt) =
+                (CampaignContact::from(&message.callback), message.callback.attempt);
             match kind {
-                EventKind::Status(rung) => log.record_status(key, callback.attempt, rung),
+                EventKind::Status(status) => log.record_status(key, attempt, status),
                 EventKind::Failed { .. } => {
-                    log.record_status(key, callback.attempt, Rung::Failed);
+                    log.record_status(key, attempt, DeliveryStatus::Failed);
                 }
                 EventKind::Reply => log.record_inbound_message(key.contact, at),
                 EventKind::OptOut => {}

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use carillon::recipient::Rung;
+use carillon::recipient::DeliveryStatus;
 
 use super::webhook_events::EventKind;
 use crate::fault_plan::FaultRates;
@@ -24,7 +24,7 @@ fn failure(rng: &SeededRng) -> Vec<(EventKind, Duration)> {
     let code = rng.choose(&FAILURE_CODES).copied().unwrap_or(131_026);
     let mut events = vec![(EventKind::Failed { code }, rng.millis(100, 400_000))];
     if rng.chance(150) {
-        events.push((EventKind::Status(Rung::Delivered), rng.millis(500, 900_000)));
+        events.push((EventKind::Status(DeliveryStatus::Delivered), rng.millis(500, 900_000)));
     }
     events
 }
@@ -32,9 +32,9 @@ fn failure(rng: &SeededRng) -> Vec<(EventKind, Duration)> {
 /// The higher `percentile`, the further the message gets.
 fn progress(rng: &SeededRng, percentile: u64) -> Vec<(EventKind, Duration)> {
     let stages = [
-        (0, EventKind::Status(Rung::Sent), (0, 3_000)),
-        (14, EventKind::Status(Rung::Delivered), (50, 60_000)),
-        (40, EventKind::Status(Rung::Read), (1_000, 90_000_000)),
+        (0, EventKind::Status(DeliveryStatus::Sent), (0, 3_000)),
+        (14, EventKind::Status(DeliveryStatus::Delivered), (50, 60_000)),
+        (40, EventKind::Status(DeliveryStatus::Read), (1_000, 90_000_000)),
         (86, EventKind::Reply, (5_000, 90_000_000)),
         (93, EventKind::OptOut, (5_000, 200_000_000)),
     ];

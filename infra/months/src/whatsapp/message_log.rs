@@ -1,12 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use carillon::contact::ContactKey;
-use carillon::ids::{CampaignId, ConnectionId};
-use carillon::recipient::Rung;
+use carillon::address::Address;
+use carillon::ids::CampaignId;
+use carillon::recipient::DeliveryStatus;
 use carillon::time::{Date, Timestamp};
 use jiff::SignedDuration;
 
-use crate::recipient_key::RecipientKey;
+use crate::campaign_contact::CampaignContact;
 
 /// The minimum interval between two messages to one contact. Source: Meta, "Pair
 /// rate limits".
@@ -18,8 +18,9 @@ const ONE_DAY: SignedDuration = SignedDuration::from_hours(24);
 #[derive(Debug, Clone)]
 pub(crate) struct LoggedMessage {
     pub(crate) received_at: Timestamp,
-    pub(crate) connection: ConnectionId,
-    pub(crate) recipient: RecipientKey,
+    /// The phone number id of the number that sent it.
+    pub(crate) number: String,
+    pub(crate) recipient: CampaignContact,
     pub(crate) attempt: u32,
     /// The date whose daily limit it counts against.
     pub(crate) date: Option<Date>,
@@ -46,11 +47,11 @@ pub(crate) enum MessageOutcome {
 pub(crate) struct MessageLog {
     messages: Vec<LoggedMessage>,
     /// The highest status of each attempt that the webhook function stored.
-    stored_statuses: BTreeMap<(RecipientKey, u32), Rung>,
+    stored_statuses: BTreeMap<(CampaignContact, u32), DeliveryStatus>,
     /// The attempts that the operator requested.
-    requested_retries: BTreeSet<(RecipientKey, u32)>,
+    requested_retries: BTreeSet<(CampaignContact, u32)>,
     /// When each contact wrote to the business.
-    inbound_messages: BTreeMap<ContactKey, Vec<Timestamp>>,
+    inbound_messages: BTreeMap<Address, Vec<Timestamp>>,
 }
 
 impl MessageLog {
@@ -61,23 +62,32 @@ impl MessageLog {
 
     /// The operator requests an attempt, although the one before may have been
     /// delivered.
-    pub(crate) fn record_retry_request(&mut self, key: RecipientKey, attempt: u32) {
+    pub(crate) fn record_retry_request(&mut self, key: CampaignContact, attempt: u32) {
         self.requested_retries.insert((key, attempt));
     }
 
     /// The webhook function stored a message of a contact.
-    pub(crate) fn record_inbound_message(&mut self, contact: ContactKey, at: Timestamp) {
+    pub(crate) fn record_inbound_message(&mut self, contact: Address, at: Timestamp) {
         self.inbound_messages.entry(contact).or_default().push(at);
     }
 
     /// The webhook function stored a status of an attempt.
-    pub(crate) fn record_status(&mut self, key: RecipientKey, attempt: u32, status: Rung) {
+    pub(crate) fn record_status(
+        &mut self,
+        key: CampaignContact,
+        attempt: u32,
+        status: DeliveryStatus,
+    ) {
         let highest = self.stored_statuses.entry((key, attempt)).or_insert(status);
         *highest = (*highest).max(status);
     }
 
     /// The highest status of an attempt that the webhook function stored.
-    pub(crate) fn stored_status(&self, key: &RecipientKey, attempt: u32) -> Option<Rung> {
+    pub(crate) fn stored_status(
+        &self,
+        key: &CampaignContact,
+        attempt: u32,
+    ) -> Option<DeliveryStatus> {
         self.stored_statuses.get(&(key.clone(), attempt)).copied()
     }
 
@@ -148,7 +158,7 @@ impl MessageLog {
 
     fn throughput_violation(&self, new: &LoggedMessage, throughput: usize) -> Option<String> {
         let within = self.messages_within(ONE_SECOND, new.received_at);
-        let count = 1 + within.filter(|old| old.connection == new.connection).count();
+        let count = 1 + within.filter(|old| old.number == new.number).count();
         (count > throughput)
             .then(|| format!("{count} messages in a second on a number of {throughput} a second"))
     }
@@ -204,7 +214,7 @@ impl MessageLog {
         let mut contacts: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for message in self.counted() {
             if let Some(date) = message.date {
-                let RecipientKey { campaign, contact } = &message.recipient;
+                let CampaignContact { campaign, contact } = &message.recipient;
                 contacts.entry((*campaign, date)).or_default().insert(contact);
             }
         }

@@ -1,72 +1,228 @@
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use carillon::channel::cost::Estimate;
+use carillon::channel::whatsapp_cloud::WhatsappCloud;
+use carillon::channel::whatsapp_cloud::policy::{Report, ReportedBy, refusal};
+use carillon::channel::{
+    Acceptance, Accepted, Capabilities, Content, EstimateRequest, FieldProblem, Outbound, Outcome,
+    Probe, ProbeError, Provider, ProviderConfig, ProviderSchemas, Quality, QuotaLimit, Receiver,
+    SenderAccess, TemplateRef, Templates, Verdict,
+};
 use carillon::recipient::Callback;
-use carillon::time::Clock;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::{Map, Value};
 
-use super::event_plan::draw_events;
-use super::message_log::MessageLog;
-use super::webhook_events::{EventKind, PendingEvents, WebhookEvent};
-use crate::fault_plan::FaultRates;
-use crate::invariants::InvariantMonitor;
+use super::message_log::{LoggedMessage, MessageOutcome, message_id};
+use super::portfolio::{Number, WhatsApp};
+use super::webhook_events::SentMessage;
+use crate::campaign_contact::CampaignContact;
+use crate::fault_plan::{FaultPlan, FaultRates};
 use crate::rng::SeededRng;
 
-/// What the numbers of the portfolio share.
+/// Meta's error codes for refused messages, each after its share in percent.
+const REFUSAL_CODES: [(u64, u32); 13] = [
+    (22, 130_429),
+    (14, 131_056),
+    (14, 131_026),
+    (8, 131_050),
+    (12, 131_049),
+    (8, 131_000),
+    (3, 132_015),
+    (2, 131_042),
+    (5, 100),
+    (5, 132_005),
+    (3, 613),
+    (2, 80_007),
+    (2, 130_403),
+];
+
+/// The Cloud API with a simulated network: messages and probes go to [`WhatsApp`].
+/// Everything else, such as validation and webhooks, is the real provider's.
 #[derive(Debug)]
-pub(crate) struct WhatsApp {
-    pub(crate) clock: Clock,
-    pub(crate) rng: SeededRng,
-    pub(crate) monitor: Arc<InvariantMonitor>,
-    pub(crate) pending_events: PendingEvents,
-    log: Mutex<MessageLog>,
-    fault_rates: Mutex<FaultRates>,
+pub(crate) struct SimulatedProvider {
+    cloud: WhatsappCloud,
+    whatsapp: Arc<WhatsApp>,
 }
 
-impl WhatsApp {
-    pub(crate) fn new(
-        clock: Clock,
-        rng: SeededRng,
-        monitor: Arc<InvariantMonitor>,
-        fault_rates: FaultRates,
-    ) -> Self {
-        let (pending_events, log) = (PendingEvents::default(), Mutex::default());
-        Self { clock, rng, monitor, pending_events, log, fault_rates: Mutex::new(fault_rates) }
+impl Provider for SimulatedProvider {
+    fn name(&self) -> &'static str {
+        self.cloud.name()
     }
 
-    pub(crate) fn log(&self) -> MutexGuard<'_, MessageLog> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    fn capabilities(&self) -> &Capabilities {
+        self.cloud.capabilities()
     }
 
-    /// From now on every message is accepted and every response arrives.
-    pub(crate) fn stop_faults(&self) {
-        *self.fault_rates.lock().unwrap_or_else(PoisonError::into_inner) = FaultRates::default();
+    fn configure(&self, settings: Map<String, Value>) -> Result<ProviderConfig, Vec<FieldProblem>> {
+        self.cloud.configure(settings)
     }
 
-    pub(super) fn fault_rates(&self) -> FaultRates {
-        *self.fault_rates.lock().unwrap_or_else(PoisonError::into_inner)
+    fn validate(&self, content: &Content) -> Result<(), Vec<FieldProblem>> {
+        self.cloud.validate(content)
     }
 
-    /// Schedules the webhook events of an accepted message.
-    pub(super) fn schedule_events(&self, message: usize, callback: &Callback, rates: FaultRates) {
-        for (kind, after) in draw_events(&self.rng, rates) {
-            self.schedule_event(message, callback, kind, after);
+    fn send<'a>(
+        &'a self,
+        sender: &'a SenderAccess,
+        message: &'a Outbound,
+    ) -> BoxFuture<'a, Outcome> {
+        self.send_message(sender, message).boxed()
+    }
+
+    fn probe<'a>(&'a self, sender: &'a SenderAccess) -> BoxFuture<'a, Result<Probe, ProbeError>> {
+        self.probe_number(sender).boxed()
+    }
+
+    fn receiver(&self) -> Option<&dyn Receiver> {
+        self.cloud.receiver()
+    }
+
+    fn templates(&self) -> Option<&dyn Templates> {
+        self.cloud.templates()
+    }
+
+    fn template_of(&self, content: &Content) -> Option<TemplateRef> {
+        self.cloud.template_of(content)
+    }
+
+    fn estimate(&self, request: &EstimateRequest<'_>) -> Option<Estimate> {
+        self.cloud.estimate(request)
+    }
+
+    fn schemas(&self) -> ProviderSchemas {
+        self.cloud.schemas()
+    }
+}
+
+impl SimulatedProvider {
+    pub(crate) fn new(cloud: WhatsappCloud, whatsapp: Arc<WhatsApp>) -> Self {
+        Self { cloud, whatsapp }
+    }
+
+    async fn send_message(&self, sender: &SenderAccess, outbound: &Outbound) -> Outcome {
+        let whatsapp = &self.whatsapp;
+        let Some(number) = whatsapp.number(sender) else { return refusal_with(190) };
+        let Some(callback) = self.callback(outbound) else { return refusal_with(131_009) };
+        let index = self.receive(&number, &callback);
+        let rates = whatsapp.fault_rates();
+        whatsapp.clock.sleep(whatsapp.rng.millis(2, 300)).await;
+        if whatsapp.rng.chance(rates.refusals) {
+            return self.refuse(index).await;
         }
+        whatsapp.log().record_acceptance(index);
+        whatsapp.schedule_events(&SentMessage { index, number: number.id, callback }, rates);
+        self.accept(index, rates).await
     }
 
-    /// Schedules an event: 8 % are sent twice, 6 % up to two hours late.
-    fn schedule_event(
-        &self,
-        message: usize,
-        callback: &Callback,
-        kind: EventKind,
-        after: Duration,
-    ) {
-        let at = self.clock.now() + after;
-        for _ in 0..=u64::from(self.rng.chance(80)) {
-            let max_delay = if self.rng.chance(60) { 7_200_000 } else { 8_000 };
-            let send_at = at + self.rng.millis(0, max_delay);
-            let callback = callback.clone();
-            self.pending_events.add(WebhookEvent { message, callback, kind, at, send_at });
+    /// The callback of a message, which must name the person it is sent to.
+    fn callback(&self, outbound: &Outbound) -> Option<Callback> {
+        let callback = outbound.callback.parse::<Callback>().ok();
+        let matching = callback.filter(|callback| callback.recipient.contact == outbound.to);
+        if matching.is_none() {
+            self.whatsapp.monitor.report_violation(
+                "a message was sent without valid biz_opaque_callback_data".to_owned(),
+            );
         }
+        matching
     }
+
+    /// Logs the message and checks the invariants on it. Returns its index.
+    fn receive(&self, number: &Number, callback: &Callback) -> usize {
+        let whatsapp = &self.whatsapp;
+        let (now, monitor) = (whatsapp.clock.now(), &whatsapp.monitor);
+        if let Err(error) = monitor.read_stream() {
+            monitor.report_violation(format!("the table's stream cannot be read: {error}"));
+        }
+        let recipient = CampaignContact::from(callback);
+        let after_freeze = FaultPlan::current().is_some_and(|plan| plan.was_frozen());
+        let date = monitor.state().consume_claim(&recipient, callback.attempt);
+        if !after_freeze && !monitor.state().may_send(recipient.campaign, now) {
+            monitor.report_violation(format!(
+                "{recipient} was sent a message while the campaign was not sending"
+            ));
+        }
+        let message = LoggedMessage {
+            received_at: now,
+            number: number.id.clone(),
+            recipient,
+            attempt: callback.attempt,
+            date,
+            after_freeze,
+            outcome: MessageOutcome::Refused,
+            known_failed: false,
+        };
+        let (index, violation) = whatsapp.log().add(message, number.throughput as usize);
+        if let Some(violation) = violation {
+            monitor.report_violation(violation);
+        }
+        index
+    }
+
+    /// Refuses a message. Some codes leave open whether it was accepted.
+    async fn refuse(&self, index: usize) -> Outcome {
+        let whatsapp = &self.whatsapp;
+        let outcome = refusal_with(draw_refusal_code(&whatsapp.rng));
+        whatsapp.clock.sleep(whatsapp.rng.millis(2, 200)).await;
+        let is_ambiguous =
+            matches!(&outcome, Outcome::Refused(r) if r.verdict == Verdict::Ambiguous);
+        if !is_ambiguous {
+            whatsapp.log().record_definite_refusal(index);
+        }
+        outcome
+    }
+
+    /// Responds that the message was accepted, unless the response is lost: the
+    /// sender then crashes, or gets a 504 after 30 seconds.
+    async fn accept(&self, index: usize, rates: FaultRates) -> Outcome {
+        let whatsapp = &self.whatsapp;
+        whatsapp.clock.sleep(whatsapp.rng.millis(5, 900)).await;
+        if whatsapp.rng.chance(rates.lost_responses) {
+            if let Some(plan) = FaultPlan::current().filter(|_| whatsapp.rng.chance(300)) {
+                plan.crash().await;
+            }
+            whatsapp.clock.sleep(Duration::from_secs(30)).await;
+            return Outcome::Refused(refusal(&Report::blank(ReportedBy::Answer { status: 504 })));
+        }
+        Outcome::Accepted(Accepted {
+            message_id: message_id(index),
+            state: Acceptance::Accepted,
+            aliases: Vec::new(),
+        })
+    }
+
+    /// Responds with the limits of a number, unless the response is lost.
+    async fn probe_number(&self, sender: &SenderAccess) -> Result<Probe, ProbeError> {
+        let whatsapp = &self.whatsapp;
+        whatsapp.clock.sleep(whatsapp.rng.millis(5, 900)).await;
+        if whatsapp.rng.chance(whatsapp.fault_rates().lost_responses) {
+            return Err(ProbeError::Unreachable("the response was lost".to_owned()));
+        }
+        let number = whatsapp.number(sender);
+        let number = number.ok_or_else(|| ProbeError::Unreachable("no such number".to_owned()))?;
+        Ok(Probe {
+            quality: Some(Quality::Green),
+            throughput_mps: Some(number.throughput),
+            quota: Some(QuotaLimit::Contacts(number.messaging_limit)),
+            ..Probe::default()
+        })
+    }
+}
+
+fn draw_refusal_code(rng: &SeededRng) -> u32 {
+    let mut share = rng.below(REFUSAL_CODES.iter().map(|(share, _)| share).sum());
+    for (code_share, code) in REFUSAL_CODES {
+        if share < code_share {
+            return code;
+        }
+        share -= code_share;
+    }
+    131_026
+}
+
+fn refusal_with(code: u32) -> Outcome {
+    let reported_by = ReportedBy::Answer { status: 400 };
+    let report = Report { code: Some(code), ..Report::blank(reported_by) };
+    Outcome::Refused(refusal(&report))
 }

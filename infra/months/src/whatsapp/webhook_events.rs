@@ -1,15 +1,24 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use carillon::recipient::{Callback, Rung};
+use carillon::recipient::{Callback, DeliveryStatus};
 use carillon::time::Timestamp;
 use jiff::SignedDuration;
+
+/// A message that WhatsApp accepted.
+#[derive(Debug, Clone)]
+pub(crate) struct SentMessage {
+    /// Its index in the message log.
+    pub(crate) index: usize,
+    /// The phone number id of the number that sent it.
+    pub(crate) number: String,
+    pub(crate) callback: Callback,
+}
 
 /// An event that a webhook reports.
 #[derive(Debug, Clone)]
 pub(crate) struct WebhookEvent {
-    /// Index in the message log of the message it refers to.
-    pub(crate) message: usize,
-    pub(crate) callback: Callback,
+    /// The message it refers to.
+    pub(crate) message: SentMessage,
     pub(crate) kind: EventKind,
     /// When it happened.
     pub(crate) at: Timestamp,
@@ -20,7 +29,7 @@ pub(crate) struct WebhookEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EventKind {
     /// The message reached a status other than `failed`.
-    Status(Rung),
+    Status(DeliveryStatus),
     /// The message failed with one of Meta's error codes.
     Failed { code: u32 },
     /// The contact replied.

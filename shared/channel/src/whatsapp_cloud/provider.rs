@@ -143,7 +143,7 @@ impl Provider for WhatsappCloud {
     }
 
     fn validate(&self, content: &Content) -> Result<(), Vec<FieldProblem>> {
-        WhatsappContent::read(content).map_err(|problem| vec![problem])?.check()
+        WhatsappContent::validate(content)
     }
 
     fn send<'a>(

@@ -61,9 +61,9 @@ impl Templates for CloudTemplates {
 }
 
 fn read(definition: &Value) -> Result<TemplateDefinition, Vec<FieldProblem>> {
-    parse("", definition).map_err(|mut problem| {
-        problem.field = problem.field.trim_start_matches('.').to_owned();
-        vec![problem]
+    parse("", definition).map_err(|problem| {
+        let field = problem.field.trim_start_matches('.').to_owned();
+        vec![FieldProblem { field, ..problem }]
     })
 }
 

@@ -26,13 +26,11 @@ pub async fn record_status(
             correlation::attempt_of(table, provider.name(), event, now).await?
         }
     };
-    match attempt {
-        Some(attempt) => record_for(table, ids, &attempt, event, now).await,
-        None => {
-            tracing::debug!("a status of a message that no campaign sent");
-            Ok(())
-        }
-    }
+    let Some(attempt) = attempt else {
+        tracing::debug!("a status of a message that no campaign sent");
+        return Ok(());
+    };
+    record_for(table, ids, &attempt, event, now).await
 }
 
 /// Records a status of a known attempt.

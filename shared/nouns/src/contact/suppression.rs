@@ -4,6 +4,7 @@ use super::profile::Profile;
 
 /// The suppressions of a contact, and the time of its latest preference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "the names of the attributes")]
 pub struct Suppressions {
     pub(super) blacklisted_at: Option<Timestamp>,
     pub(super) opted_out_at: Option<Timestamp>,

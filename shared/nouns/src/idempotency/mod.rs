@@ -1,4 +1,4 @@
-//! StoredAnswer answers: a POST repeated with the same `Idempotency-Key` gets the
+//! Stored answers: a POST repeated with the same `Idempotency-Key` gets the
 //! first one's answer and does nothing.
 
 pub mod store;

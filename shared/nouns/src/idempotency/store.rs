@@ -1,4 +1,4 @@
-//! StoredAnswer answers in the table.
+//! Stored answers in the table.
 
 use jiff::Timestamp;
 

@@ -5,7 +5,7 @@ use super::interactive::{
     ButtonMessage, ButtonsAction, Interactive, ListAction, ListMessage, ReplyButton, ReplyChoice,
     Row, Section, TextPart,
 };
-use crate::content::{Choice, Choices};
+use crate::content::{Choice, Choices, FieldProblem};
 
 /// Most reply buttons of a message.
 const MAX_BUTTONS: usize = 3;
@@ -28,6 +28,28 @@ impl From<&Choices> for Interactive {
         let action = ListAction { button, sections: vec![Section { title: None, rows }] };
         Self::List(ListMessage { header: None, body, footer, action })
     }
+}
+
+/// Paths of an interactive message, and of the choices that it was made of.
+const PATHS: [(&str, &str); 7] = [
+    ("interactive.action.sections[0].rows", "choices.options"),
+    ("interactive.action.sections", "choices.options"),
+    ("interactive.action.buttons", "choices.options"),
+    ("interactive.action.button", "choices.button"),
+    ("interactive.body.text", "choices.body"),
+    ("interactive.footer.text", "choices.footer"),
+    (".reply.", "."),
+];
+
+/// The problems at the paths of the choices, one for each path.
+pub(super) fn at_choices(mut problems: Vec<FieldProblem>) -> Vec<FieldProblem> {
+    for problem in &mut problems {
+        for (path, own) in PATHS {
+            problem.field = problem.field.replace(path, own);
+        }
+    }
+    problems.dedup_by(|one, other| one.field == other.field);
+    problems
 }
 
 fn fit_buttons(choices: &Choices) -> bool {

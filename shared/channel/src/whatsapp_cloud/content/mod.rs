@@ -58,6 +58,15 @@ impl WhatsappContent {
         }
     }
 
+    /// Checks a neutral or native content against Meta's lengths and counts.
+    pub fn validate(content: &Content) -> Result<(), Vec<FieldProblem>> {
+        let checked = Self::read(content).map_err(|problem| vec![problem])?.check();
+        match content {
+            Content::Choices(_) => checked.map_err(choices::at_choices),
+            Content::Text(_) | Content::Media(_) | Content::Native(_) => checked,
+        }
+    }
+
     /// Checks a content against Meta's lengths and counts.
     pub fn check(&self) -> Result<(), Vec<FieldProblem>> {
         let mut problems = Problems::default();

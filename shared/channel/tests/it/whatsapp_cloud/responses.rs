@@ -2,32 +2,16 @@
 //! what it should, and every known error code has a verdict.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use carillon::channel::whatsapp_cloud::policy::{Report, Told, refusal};
-use carillon::channel::whatsapp_cloud::{parse_error, parse_sent};
-use carillon::channel::{Acceptance, Outcome, Refusal, Verdict};
+use carillon_channel::whatsapp_cloud::policy::{Report, ReportedBy, refusal};
+use carillon_channel::whatsapp_cloud::{parse_error, parse_sent};
+use carillon_channel::{Acceptance, Outcome, Refusal, Verdict};
 use serde_json::{Value, json};
 
+use crate::payloads::{files, reference};
+
 const HOUR: u64 = 3600;
-
-fn payloads() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/payloads")
-}
-
-fn files(folder: &str) -> Vec<(String, Vec<u8>)> {
-    let mut found: Vec<_> = std::fs::read_dir(payloads().join(folder))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .map(|path| {
-            let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            (stem, std::fs::read(path).unwrap())
-        })
-        .collect();
-    found.sort();
-    found
-}
 
 /// Every code of Meta's error table (September 2026), of its changelog, and of
 /// captured answers, with its verdict in the answer to a request.
@@ -67,11 +51,11 @@ fn expected() -> Vec<(u32, Verdict)> {
 }
 
 fn by_answer(code: u32, status: u16) -> Refusal {
-    refusal(&Report { code: Some(code), ..Report::blank(Told::ByAnswer { status }) })
+    refusal(&Report { code: Some(code), ..Report::blank(ReportedBy::Answer { status }) })
 }
 
 fn by_webhook(code: u32) -> Refusal {
-    refusal(&Report { code: Some(code), ..Report::blank(Told::ByWebhook) })
+    refusal(&Report { code: Some(code), ..Report::blank(ReportedBy::Webhook) })
 }
 
 #[test]
@@ -87,7 +71,7 @@ fn every_code_has_its_verdict_whatever_the_http_status() {
 }
 
 #[test]
-fn a_failure_told_by_webhook_is_never_unclear() {
+fn a_failure_reported_by_webhook_is_never_ambiguous() {
     for (code, verdict) in expected() {
         let expected = if verdict == Verdict::Ambiguous { Verdict::Transient } else { verdict };
         assert_eq!(by_webhook(code).verdict, expected, "{code}");
@@ -97,13 +81,8 @@ fn a_failure_told_by_webhook_is_never_unclear() {
 /// The collected facts about error codes, where they are at hand: beside the
 /// repository, or where `CARILLON_META_ERROR_CODES` says.
 fn facts() -> Option<Value> {
-    let given = std::env::var_os("CARILLON_META_ERROR_CODES").map(PathBuf::from);
-    let beside =
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/whatsapp/error-codes.json");
-    let required = given.is_some();
-    let text = std::fs::read(given.unwrap_or_else(beside));
-    assert!(text.is_ok() || !required, "CARILLON_META_ERROR_CODES names no readable file");
-    text.ok().map(|text| serde_json::from_slice(&text).unwrap())
+    let text = reference("CARILLON_META_ERROR_CODES", "error-codes.json")?;
+    Some(serde_json::from_slice(&text).unwrap())
 }
 
 fn agrees(treatment: &str, verdict: Verdict) -> bool {
@@ -169,7 +148,7 @@ fn an_unknown_code_with_a_server_fault_may_have_been_sent() {
     let transient = Report {
         code: Some(999_999),
         is_transient: true,
-        ..Report::blank(Told::ByAnswer { status: 400 })
+        ..Report::blank(ReportedBy::Answer { status: 400 })
     };
     assert_eq!(refusal(&transient).verdict, Verdict::Ambiguous);
 }
@@ -243,8 +222,7 @@ fn an_acceptance_tells_its_state_and_the_person() {
         panic!()
     };
     assert_eq!(answer.state, Acceptance::Held);
-    assert_eq!(answer.bsuid.unwrap().as_str(), "US.13491208655302741918");
-    assert_eq!(answer.wa_id, None);
+    assert_eq!(answer.aliases, ["US.13491208655302741918".parse().unwrap()]);
 }
 
 #[test]

@@ -6,20 +6,22 @@
 
 #![allow(clippy::needless_pass_by_value, reason = "JSON is written where it is used")]
 
-use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use carillon::channel::Outbound;
-use carillon::channel::whatsapp_cloud::request_body;
-use carillon::contact::ContactKey;
-use carillon::message::Content;
+use carillon_channel::Outbound;
+use carillon_channel::content::Content;
+use carillon_channel::whatsapp_cloud::content::WhatsappContent;
+use carillon_channel::whatsapp_cloud::request_body;
 use jsonschema::Validator;
 use serde_json::{Value, json};
+
+use crate::payloads::{files, reference};
 
 fn outbound(content: Value) -> Outbound {
     let content: Content = serde_json::from_value(content.clone())
         .unwrap_or_else(|error| panic!("{content}: {error}"));
-    assert_eq!(content.validate(), Ok(()));
+    let read = WhatsappContent::read(&content).expect("WhatsApp has such a message");
+    assert_eq!(read.check(), Ok(()));
     Outbound {
         to: "+573001234567".parse().unwrap(),
         content,
@@ -33,12 +35,8 @@ fn outbound(content: Value) -> Outbound {
 const FILE: &str = "openapi/business-messaging-api_v23.0.yaml";
 
 fn document() -> Option<Value> {
-    let given = std::env::var_os("CARILLON_META_OPENAPI").map(PathBuf::from);
-    let required = given.is_some();
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/whatsapp").join(FILE);
-    let text = std::fs::read_to_string(given.unwrap_or_else(beside));
-    assert!(text.is_ok() || !required, "CARILLON_META_OPENAPI names no readable file");
-    text.ok().map(|text| serde_norway::from_str(&text).expect("the OpenAPI document is YAML"))
+    let text = reference("CARILLON_META_OPENAPI", FILE)?;
+    Some(serde_norway::from_slice(&text).expect("the OpenAPI document is YAML"))
 }
 
 /// The schemas of the document, ready for use. Version 23 has some faults and
@@ -169,7 +167,7 @@ fn list(value: &Value) -> &[Value] {
 
 /// One content of every kind there is.
 fn contents() -> Vec<Value> {
-    [texts(), media(), interactive(), templates()].concat()
+    [texts(), media(), choices(), interactive(), templates()].concat()
 }
 
 fn texts() -> Vec<Value> {
@@ -194,6 +192,16 @@ fn media() -> Vec<Value> {
         "kind": "document", "id": "1", "caption": "Your invoice", "filename": "invoice.pdf",
     }}));
     contents
+}
+
+fn choices() -> Vec<Value> {
+    let options = json!([{"id": "yes", "title": "Yes"}, {"id": "no", "title": "No"}]);
+    let described = json!([{"id": "yes", "title": "Yes", "description": "with children"}]);
+    vec![
+        json!({"choices": {"body": "Coming?", "options": options}}),
+        json!({"choices": {"body": "Coming?", "footer": "Reply any time", "options": described}}),
+        json!({"choices": {"body": "Coming?", "button": "Answer", "options": options}}),
+    ]
 }
 
 fn interactive() -> Vec<Value> {
@@ -309,9 +317,9 @@ fn every_kind_of_request_is_described_by_metas_document() {
     for content in contents() {
         let mut message = outbound(content.clone());
         let reply = Outbound { reply_to: Some("wamid.X".to_owned()), ..message.clone() };
-        let answers = request_body(&reply);
+        let answers = request_body(&reply).unwrap();
         message.to = "CO.13491208655302741918".parse().unwrap();
-        for request in [answers, request_body(&message)] {
+        for request in [answers, request_body(&message).unwrap()] {
             assert_eq!(faults_of_request(&request), [""; 0], "{request}");
         }
     }
@@ -323,7 +331,7 @@ fn the_mended_document_still_refuses_what_is_wrong() {
         println!("skipped: Meta's OpenAPI document is not at hand (CARILLON_META_OPENAPI)");
         return;
     }
-    let good = request_body(&outbound(json!({"text": "Hello"})));
+    let good = request_body(&outbound(json!({"text": "Hello"}))).unwrap();
     for (field, value) in [
         ("text", json!({"body": 7})),
         ("text", json!({"txt": "Hello"})),
@@ -339,7 +347,7 @@ fn the_mended_document_still_refuses_what_is_wrong() {
     let template = json!({"template": {"name": "a", "language": "en", "components": [
         {"type": "header", "parameters": [{"type": "image", "image": {"id": "1"}}]},
     ]}});
-    let mut bad = request_body(&outbound(template));
+    let mut bad = request_body(&outbound(template)).unwrap();
     bad["template"]["components"][0]["parameters"][0]["image"] = json!({});
     assert_ne!(faults_of_request(&bad), [""; 0]);
 }
@@ -347,10 +355,10 @@ fn the_mended_document_still_refuses_what_is_wrong() {
 #[test]
 fn a_phone_goes_with_its_plus_and_a_bsuid_in_its_own_field() {
     let mut message = outbound(json!({"text": "Hello"}));
-    let request = request_body(&message);
+    let request = request_body(&message).unwrap();
     assert_eq!((&request["to"], &request["recipient"]), (&json!("+573001234567"), &Value::Null));
-    message.to = ContactKey::Bsuid(carillon::contact::Bsuid::parse("CO.1").unwrap());
-    let request = request_body(&message);
+    message.to = "CO.1".parse().unwrap();
+    let request = request_body(&message).unwrap();
     assert_eq!((&request["to"], &request["recipient"]), (&Value::Null, &json!("CO.1")));
 }
 
@@ -369,25 +377,19 @@ fn a_request_has_exactly_what_was_asked_for() {
         "context": {"message_id": "wamid.X"},
         "biz_opaque_callback_data": "cmp_1/+57/1",
     });
-    assert_eq!(request_body(&message), expected);
+    assert_eq!(request_body(&message).unwrap(), expected);
 }
 
 /// Meta's sample requests, without those that hold no content of ours: places,
 /// contacts, reactions, read receipts.
 fn samples() -> Vec<(String, Value)> {
-    let folder =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/payloads/facebook-openapi/send_requests");
-    let mut found: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), path))
-        .map(|(name, path)| (name, serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()))
+    let requests = files("facebook-openapi/send_requests").into_iter();
+    requests
+        .map(|(name, sample)| (name, serde_json::from_slice(&sample).unwrap()))
         .filter(|(_, sample): &(String, Value)| content_of(sample).is_some())
         // A text parameter whose text is no text; Meta takes it no more.
         .filter(|(name, _)| !name.ends_with("issue_resolution_template"))
-        .collect();
-    found.sort_by(|a, b| a.0.cmp(&b.0));
-    found
+        .collect()
 }
 
 /// A sample request as a content.
@@ -418,7 +420,8 @@ fn every_sample_request_of_metas_can_be_built() {
             content,
             callback: String::new(),
             reply_to: sample["context"]["message_id"].as_str().map(str::to_owned),
-        });
+        })
+        .unwrap();
         let kind = sample["type"].as_str().unwrap_or("text");
         let mut expected = sample[kind].clone();
         normalise(&mut expected);

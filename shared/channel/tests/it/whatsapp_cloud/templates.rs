@@ -2,24 +2,18 @@
 
 #![allow(clippy::needless_pass_by_value, reason = "JSON is written where it is used")]
 
-use std::path::Path;
-
-use carillon::message::{Component, TemplateContent};
-use carillon::template::{HeaderSlot, ParameterFormat, TemplateDefinition};
+use carillon_channel::whatsapp_cloud::WhatsappCloud;
+use carillon_channel::whatsapp_cloud::content::{Component, TemplateContent};
+use carillon_channel::whatsapp_cloud::template::{HeaderSlot, ParameterFormat, TemplateDefinition};
+use carillon_channel::{Content, PreviewRequest, Provider as _};
+use carillon_foundations::http_client::{Timeouts, http_client};
 use serde_json::{Value, json};
 
+use crate::payloads::files;
+
 fn samples() -> Vec<(String, Value)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/payloads/pywa/template_create");
-    let mut found: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .map(|path| {
-            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            (name, serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap())
-        })
-        .collect();
-    found.sort_by(|a: &(String, Value), b| a.0.cmp(&b.0));
-    found
+    let samples = files("pywa/template_create").into_iter();
+    samples.map(|(name, body)| (name, serde_json::from_slice(&body).unwrap())).collect()
 }
 
 fn sample(name: &str) -> TemplateDefinition {
@@ -234,4 +228,63 @@ fn what_is_new_in_a_template_is_kept() {
     let written = serde_json::to_value(&definition).unwrap();
     assert_eq!(written["components"][1], new);
     assert_eq!(written["components"][2]["buttons"][0]["where"], "there");
+}
+
+fn provider() -> WhatsappCloud {
+    WhatsappCloud::new(&http_client(Timeouts::default()).unwrap(), None)
+}
+
+#[test]
+fn the_port_takes_and_refuses_the_same_definitions() {
+    let provider = provider();
+    let templates = provider.templates().unwrap();
+    for (name, sample) in samples() {
+        let summary = templates.validate(&sample).unwrap_or_else(|why| panic!("{name}: {why:?}"));
+        assert_eq!(json!(summary.template.name), sample["name"], "{name}");
+        assert_eq!(json!(summary.template.language), sample["language"], "{name}");
+        assert_eq!(json!(summary.category.to_uppercase()), sample["category"], "{name}");
+    }
+    let body = json!([{"type": "BODY", "text": "Hello"}]);
+    for (definition, field) in [
+        (
+            json!({"name": "a", "language": "es", "category": "SPELL", "components": body}),
+            "category",
+        ),
+        (json!({"name": "A", "language": "es", "category": "UTILITY", "components": body}), "name"),
+        (json!({"name": "a", "category": "UTILITY", "components": body}), ""),
+    ] {
+        let problems = templates.validate(&definition).unwrap_err();
+        assert_eq!(problems[0].field, field, "{problems:?}");
+    }
+}
+
+#[test]
+fn the_port_fits_and_previews_through_neutral_contents() {
+    let provider = provider();
+    let templates = provider.templates().unwrap();
+    let definition = json!({
+        "name": "order", "language": "es", "category": "UTILITY",
+        "components": [{"type": "BODY", "text": "Hi {{1}}."}],
+    });
+    let content = |components: Value| -> Content {
+        let template = json!({"name": "order", "language": "es", "components": components});
+        serde_json::from_value(json!({ "template": template })).unwrap()
+    };
+    let body = json!([{"type": "body", "parameters": [text("{name}")]}]);
+    assert_eq!(templates.fits(&definition, &content(body.clone())), Ok(()));
+    let problems = templates.fits(&definition, &content(json!([]))).unwrap_err();
+    assert_eq!(problems[0].field, "template.components.body");
+
+    let variables = [("name".to_owned(), "Ana".to_owned()), ("1".to_owned(), "Eva".to_owned())];
+    let components = body.as_array().unwrap().clone();
+    for (components, shown) in [(components, "Hi Ana."), (Vec::new(), "Hi Eva.")] {
+        let request = PreviewRequest { components, variables: variables.clone().into() };
+        assert_eq!(templates.preview(&definition, &request).unwrap().body, shown);
+    }
+    let missing = PreviewRequest {
+        components: body.as_array().unwrap().clone(),
+        ..PreviewRequest::default()
+    };
+    let problems = templates.preview(&definition, &missing).unwrap_err();
+    assert_eq!(problems[0].field, "variables");
 }

@@ -1,23 +1,22 @@
 //! The client against a small server on this machine: what it sends, and what it
 //! makes of answers, faults and silence.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::Json;
 use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router};
-use carillon::channel::whatsapp_cloud::{
-    CloudApi, CloudApiError, MessagingLimit, NumberStatus, Quality, SendAbility, TemplateState,
-    Throughput,
-};
-use carillon::channel::{Channel, Outbound, Outcome, Refusal, Timeouts, Verdict, http_client};
+use carillon_channel::whatsapp_cloud::{CloudApi, CloudApiError, TemplateState};
+use carillon_channel::{Outbound, Outcome, Probe, Quality, QuotaLimit, Refusal, Verdict};
+use carillon_foundations::http_client::{Timeouts, http_client};
 use secrecy::SecretString;
 use serde_json::{Value, json};
+
+use crate::payloads::payloads;
+use crate::stand_in::{raw_server, read_request, serve};
 
 const TOKEN: &str = "EAAGsecrettoken0";
 const PHONE: &str = "+573001234567";
@@ -42,48 +41,6 @@ fn client(address: SocketAddr) -> CloudApi {
     client_within(address, Duration::from_secs(10))
 }
 
-/// A request that the server got.
-struct Seen {
-    method: Method,
-    uri: String,
-    headers: HeaderMap,
-    body: Bytes,
-}
-
-type Answers = dyn Fn(&Seen) -> Response + Send + Sync;
-
-#[derive(Clone)]
-struct Server {
-    answers: Arc<Answers>,
-    seen: Arc<Mutex<Vec<Seen>>>,
-}
-
-async fn handle(
-    State(server): State<Server>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let seen = Seen { method, uri: uri.to_string(), headers, body };
-    let answer = (server.answers)(&seen);
-    server.seen.lock().unwrap().push(seen);
-    answer
-}
-
-/// A server that answers each request as it is told.
-async fn serve(
-    answers: impl Fn(&Seen) -> Response + Send + Sync + 'static,
-) -> (SocketAddr, Arc<Mutex<Vec<Seen>>>) {
-    let server = Server { answers: Arc::new(answers), seen: Arc::default() };
-    let seen = server.seen.clone();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let app = Router::new().fallback(handle).with_state(server);
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    (address, seen)
-}
-
 fn error(status: u16, code: u32, headers: &[(&'static str, &'static str)]) -> Response {
     let body = json!({"error": {"message": format!("for {PHONE}"), "code": code}});
     let mut answer = (StatusCode::from_u16(status).unwrap(), Json(body)).into_response();
@@ -100,29 +57,6 @@ async fn refused(client: &CloudApi) -> Refusal {
     }
 }
 
-/// Takes one connection, reads the whole request, and does with it what it is
-/// told.
-fn raw_server(then: impl FnOnce(TcpStream) + Send + 'static) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        read_request(&mut stream);
-        then(stream);
-    });
-    address
-}
-
-fn read_request(stream: &mut TcpStream) {
-    let mut request = Vec::new();
-    let mut buffer = [0; 4096];
-    while !String::from_utf8_lossy(&request).contains(TEXT) {
-        let count = stream.read(&mut buffer).unwrap();
-        assert_ne!(count, 0);
-        request.extend_from_slice(&buffer[..count]);
-    }
-}
-
 #[tokio::test]
 async fn an_accepted_message_has_its_id() {
     let (address, seen) = serve(|_| {
@@ -136,7 +70,7 @@ async fn an_accepted_message_has_its_id() {
     .await;
     let Outcome::Accepted(accepted) = client(address).send(&message()).await else { panic!() };
     assert_eq!(accepted.message_id, "wamid.ONE");
-    assert_eq!(accepted.wa_id.unwrap().as_str(), PHONE);
+    assert_eq!(accepted.aliases, [PHONE.parse().unwrap()]);
     let seen = seen.lock().unwrap();
     let [request] = seen.as_slice() else { panic!() };
     assert_eq!(
@@ -214,13 +148,13 @@ async fn an_address_that_is_none_breaks_the_connection() {
 
 #[tokio::test]
 async fn a_connection_lost_after_the_request_may_have_sent_it() {
-    let address = raw_server(drop);
+    let address = raw_server(TEXT, drop);
     assert_eq!(refused(&client(address)).await.verdict, Verdict::Ambiguous);
 }
 
 #[tokio::test]
 async fn a_connection_lost_in_the_middle_of_the_answer_may_have_sent_it() {
-    let address = raw_server(|mut stream| {
+    let address = raw_server(TEXT, |mut stream| {
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{\"messages\"").unwrap();
     });
     assert_eq!(refused(&client(address)).await.verdict, Verdict::Ambiguous);
@@ -228,13 +162,13 @@ async fn a_connection_lost_in_the_middle_of_the_answer_may_have_sent_it() {
 
 #[tokio::test]
 async fn an_answer_that_is_no_http_may_have_sent_it() {
-    let address = raw_server(|mut stream| stream.write_all(b"what?\r\n\r\n").unwrap());
+    let address = raw_server(TEXT, |mut stream| stream.write_all(b"what?\r\n\r\n").unwrap());
     assert_eq!(refused(&client(address)).await.verdict, Verdict::Ambiguous);
 }
 
 #[tokio::test]
 async fn silence_may_have_sent_it() {
-    let address = raw_server(|stream| {
+    let address = raw_server(TEXT, |stream| {
         std::thread::sleep(Duration::from_secs(2));
         drop(stream);
     });
@@ -256,7 +190,7 @@ async fn a_message_is_never_sent_twice_on_its_own() {
 
 /// Reads one request and accepts its message.
 fn accept_one(stream: &mut TcpStream) {
-    read_request(stream);
+    read_request(stream, TEXT);
     let body = r#"{"messages":[{"id":"wamid.X"}]}"#;
     let length = body.len();
     write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
@@ -295,25 +229,52 @@ async fn the_number_tells_its_state() {
         .into_response()
     })
     .await;
-    let info = client(address).number_info().await.unwrap();
-    assert_eq!((info.quality, info.status), (Quality::Green, NumberStatus::Connected));
-    assert_eq!(info.limit, Some(MessagingLimit::People(2000)));
-    assert_eq!((info.throughput, info.throughput.per_second()), (Throughput::High, 1000));
-    let health = info.health.unwrap();
-    assert_eq!(health.can_send, SendAbility::Limited);
-    assert_eq!(health.obstacles, [("WABA".to_owned(), 141_006)]);
+    let probe = client(address).probe().await.unwrap();
+    assert_eq!((probe.quality, probe.obstacle), (Some(Quality::Green), None));
+    assert_eq!(probe.quota, Some(QuotaLimit::Contacts(2000)));
+    assert_eq!(probe.throughput_mps, Some(1000));
+    let details = [
+        ("id", json!("106540352242922")),
+        ("display_phone_number", json!("+1 555-555-5555")),
+        ("verified_name", json!("Shop")),
+        ("status", json!("CONNECTED")),
+        ("can_send_message", json!("LIMITED")),
+        ("obstacles", json!([{"entity": "WABA", "code": 141_006}])),
+    ];
+    assert_eq!(Value::Object(probe.details), Value::from_iter(details));
     assert!(seen.lock().unwrap()[0].uri.starts_with("/v26.0/106540352242922?fields=id,"));
 }
 
 #[tokio::test]
 async fn published_answers_about_numbers_are_read() {
     for name in ["default_response", "comprehensive_response", "with_name_status"] {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/payloads/facebook-openapi");
-        let file = format!("{folder}/api_responses/phone_number_id__get__200__{name}.json");
+        let file = format!("phone_number_id__get__200__{name}.json");
+        let file = payloads().join("facebook-openapi/api_responses").join(file);
         let body = std::fs::read(file).unwrap();
         let (address, _) = serve(move |_| body.clone().into_response()).await;
-        let info = client(address).number_info().await.unwrap();
-        assert_eq!((info.quality, info.status), (Quality::Green, NumberStatus::Unknown));
+        let probe = client(address).probe().await.unwrap();
+        assert_eq!((probe.quality, probe.obstacle), (Some(Quality::Green), None), "{name}");
+        assert!(!probe.details.contains_key("status"), "{name}");
+    }
+}
+
+/// The probe of a number of which Meta says this.
+async fn probe_of(answer: Value) -> Probe {
+    let (address, _) = serve(move |_| Json(answer.clone()).into_response()).await;
+    client(address).probe().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_number_that_cannot_send_says_why() {
+    for (answer, reason) in [
+        (json!({"status": "BANNED"}), "has banned"),
+        (json!({"status": "DISCONNECTED"}), "not registered"),
+        (json!({"status": "RESTRICTED"}), "start conversations"),
+        (json!({"health_status": {"can_send_message": "BLOCKED"}}), "cannot send"),
+    ] {
+        let probe = probe_of(answer.clone()).await;
+        assert!(probe.obstacle.is_some_and(|words| words.contains(reason)), "{answer}");
+        assert_eq!((probe.throughput_mps, probe.quota), (None, None));
     }
 }
 
@@ -361,7 +322,7 @@ async fn media_is_uploaded_as_a_form() {
 #[tokio::test]
 async fn a_question_that_is_refused_says_why() {
     let (address, _) = serve(|_| error(401, 190, &[])).await;
-    match client(address).number_info().await {
+    match client(address).probe().await {
         Err(CloudApiError::Refused(refusal)) => {
             assert_eq!(refusal.verdict, Verdict::AccountBroken);
         }
@@ -394,14 +355,14 @@ async fn nothing_that_is_shown_tells_a_secret() {
     for client in [client(address), client(gone)] {
         let refusal = refused(&client).await;
         shown.push(format!("{refusal} {refusal:?}"));
-        if let Err(error) = client.number_info().await {
+        if let Err(error) = client.probe().await {
             shown.push(whole(&error));
         }
     }
     let bad = SecretString::from("EAAG\nsecret");
     let http = http_client(Timeouts::default()).unwrap();
     let client = CloudApi::new(&http, "http://127.0.0.1:1", "v26.0", "1", bad);
-    shown.push(whole(&client.number_info().await.unwrap_err()));
+    shown.push(whole(&client.probe().await.unwrap_err()));
     for text in shown {
         for secret in ["EAAG", "300123", "private", "106540352242922"] {
             assert!(!text.contains(secret), "{text} tells {secret}");

@@ -1,92 +1,88 @@
-//! Every webhook that Meta and pywa publish, and the edge cases we know of, is
-//! read for what it is; nothing that can't be read costs its neighbours.
+//! Every webhook that Meta and pywa publish, and the known edge cases, is parsed for
+//! what it is; what cannot be parsed does not affect its neighbours.
 
-use std::path::{Path, PathBuf};
-
-use carillon::channel::Verdict;
-use carillon::channel::whatsapp_cloud::{
-    AccountChange, Choice, InboundContent, InboundMessage, MessagingLimit, PricingKind, Quality,
-    ReplyKind, StatusKind, StatusUpdate, SystemChange, TemplateState, Update, WebhookError, parse,
-    signature,
+use carillon_channel::content::MediaKind;
+use carillon_channel::event::{
+    AccountChange, AccountEvent, Choice, Event, EventBody, InboundContent, InboundMessage,
+    MessageStatus, PricingKind, ReplyKind, StatusEvent, SystemChange,
 };
-use carillon::message::MediaKind;
+use carillon_channel::whatsapp_cloud::{WhatsappCloud, signature};
+use carillon_channel::{Provider as _, Quality, QuotaLimit, Verdict};
+use carillon_foundations::http_client::{Timeouts, http_client};
 use proptest::prelude::*;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-fn payloads() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/payloads")
-}
+use crate::payloads::{files, payloads};
 
 /// All webhooks: where each is, and its body.
 fn webhooks() -> Vec<(String, Vec<u8>)> {
-    let mut found = Vec::new();
-    for source in ["facebook-openapi", "pywa", "synthetic"] {
-        for entry in std::fs::read_dir(payloads().join(source).join("webhooks")).unwrap() {
-            let path = entry.unwrap().path();
-            let stem = path.file_stem().unwrap().to_str().unwrap();
-            found.push((format!("{source}/{stem}"), std::fs::read(&path).unwrap()));
-        }
-    }
-    found.sort();
-    found
+    let sources = ["facebook-openapi", "pywa", "synthetic"].into_iter();
+    let webhooks = sources.flat_map(|source| {
+        let found = files(&format!("{source}/webhooks")).into_iter();
+        found.map(move |(name, body)| (format!("{source}/{name}"), body))
+    });
+    webhooks.collect()
 }
 
-fn updates(name: &str) -> Vec<Update> {
-    let body = std::fs::read(payloads().join(name)).unwrap_or_else(|_| panic!("no {name}"));
-    parse(&body).unwrap().updates()
+fn parse(body: &[u8]) -> Vec<Event> {
+    let provider = WhatsappCloud::new(&http_client(Timeouts::default()).unwrap(), None);
+    provider.receiver().unwrap().parse(body)
 }
 
-fn only(name: &str) -> Update {
-    let updates = updates(name);
-    assert_eq!(updates.len(), 1, "{name}");
-    updates.into_iter().next().unwrap()
+fn events(name: &str) -> Vec<Event> {
+    parse(&std::fs::read(payloads().join(name)).unwrap_or_else(|_| panic!("no {name}")))
 }
 
-fn status(name: &str) -> StatusUpdate {
-    match only(name) {
-        Update::Status(status) => status,
+fn only(name: &str) -> Event {
+    let [event] = events(name).try_into().unwrap_or_else(|_| panic!("{name} has several events"));
+    event
+}
+
+fn status(name: &str) -> StatusEvent {
+    match only(name).body {
+        EventBody::Status(status) => status,
         other => panic!("{name} is {other:?}"),
     }
 }
 
 fn message(name: &str) -> InboundMessage {
-    match only(name) {
-        Update::Message(message) => message,
+    match only(name).body {
+        EventBody::Message(message) => message,
         other => panic!("{name} is {other:?}"),
     }
 }
 
-fn change(name: &str) -> AccountChange {
-    match only(name) {
-        Update::Account(update) => update.change(),
+fn account(name: &str) -> AccountEvent {
+    match only(name).body {
+        EventBody::Account(event) => event,
         other => panic!("{name} is {other:?}"),
     }
 }
 
-/// What an update is, in a few words.
-fn summary(update: &Update) -> String {
-    match update {
-        Update::Status(status) => format!("status {:?}", status.status),
-        Update::Message(message) => format!("message {:?}", message.content),
-        Update::Preference(preference) => format!("preference {:?}", preference.choice),
-        Update::Account(update) => {
-            let change = format!("{:?}", update.change());
+/// What an event is, in a few words.
+fn summary(event: &Event) -> String {
+    match &event.body {
+        EventBody::Status(status) => format!("status {:?}", status.status),
+        EventBody::Message(message) => format!("message {:?}", message.content),
+        EventBody::Preference(preference) => format!("preference {:?}", preference.choice),
+        EventBody::Account(event) => {
+            let change = format!("{:?}", event.change);
             format!("account {}", change.split([' ', '(']).next().unwrap())
         }
-        Update::Unknown { field } => format!("unknown {field}"),
+        EventBody::Unknown { field } => format!("unknown {field}"),
     }
+}
+
+fn summaries(events: &[Event]) -> Vec<String> {
+    events.iter().map(summary).collect()
 }
 
 #[test]
 fn every_published_webhook_is_read_for_what_it_is() {
     let lines: Vec<String> = webhooks()
         .into_iter()
-        .map(|(name, body)| {
-            let updates = parse(&body).unwrap().updates();
-            let summaries: Vec<_> = updates.iter().map(summary).collect();
-            format!("{name}: {}", summaries.join(", "))
-        })
+        .map(|(name, body)| format!("{name}: {}", summaries(&parse(&body)).join(", ")))
         .collect();
     insta::assert_snapshot!(lines.join("\n"));
 }
@@ -96,14 +92,14 @@ fn a_status_is_what_its_file_is_called() {
     for (name, body) in webhooks() {
         let file = name.rsplit('/').next().unwrap();
         let expected = match file.split('_').nth(1) {
-            Some("sent") => StatusKind::Sent,
-            Some("delivered") => StatusKind::Delivered,
-            Some("failed") => StatusKind::Failed,
+            Some("sent") => MessageStatus::Sent,
+            Some("delivered") => MessageStatus::Delivered,
+            Some("failed") => MessageStatus::Failed,
             _ => continue,
         };
         if file.starts_with("status_") {
-            let updates = parse(&body).unwrap().updates();
-            let [Update::Status(status)] = updates.as_slice() else { panic!("{name}") };
+            let [event] = parse(&body).try_into().unwrap();
+            let EventBody::Status(status) = event.body else { panic!("{name}") };
             assert_eq!(status.status, expected, "{name}");
         }
     }
@@ -111,12 +107,14 @@ fn a_status_is_what_its_file_is_called() {
 
 #[test]
 fn a_status_tells_who_when_and_what_it_costs() {
-    let status = status("synthetic/webhooks/status_sent_marketing.json");
-    assert_eq!(status.phone_number_id.as_deref(), Some("800000000000001"));
+    let event = only("synthetic/webhooks/status_sent_marketing.json");
+    assert_eq!(event.sender_id.as_deref(), Some("800000000000001"));
+    let EventBody::Status(status) = event.body else { panic!() };
+    assert!(status.message_id.starts_with("wamid."));
     assert_eq!(status.callback.as_deref(), Some("c:42|m:1001|a:1"));
     assert_eq!(status.at.as_second(), 1_792_000_000);
     assert_eq!(status.recipient.unwrap().as_str(), "+14155550101");
-    assert_eq!(status.bsuid.unwrap().as_str(), "US.90000000000000000001");
+    assert_eq!(status.aliases, ["US.90000000000000000001".parse().unwrap()]);
     let pricing = status.pricing.unwrap();
     assert_eq!(pricing.category, "marketing");
     assert_eq!((pricing.kind, pricing.billable), (Some(PricingKind::Regular), true));
@@ -126,6 +124,7 @@ fn a_status_tells_who_when_and_what_it_costs() {
 fn a_status_without_a_phone_is_known_by_its_bsuid() {
     let status = status("synthetic/webhooks/status_delivered_bsuid_only.json");
     assert_eq!(status.recipient.unwrap().as_str(), "US.90000000000000000001");
+    assert_eq!(status.aliases, []);
 }
 
 #[test]
@@ -139,7 +138,7 @@ fn the_old_pricing_still_reads() {
 #[test]
 fn a_group_status_names_no_person() {
     let status = status("pywa/webhooks/message_status__group.json");
-    assert_eq!((status.status, status.recipient), (StatusKind::Read, None));
+    assert_eq!((status.status, status.recipient), (MessageStatus::Read, None));
 }
 
 #[test]
@@ -152,24 +151,23 @@ fn a_failed_status_says_what_to_do() {
         ("131049", Verdict::RetryLater { after: std::time::Duration::from_hours(24), times: 1 }),
     ] {
         let status = status(&format!("synthetic/webhooks/status_failed_{file}.json"));
-        assert_eq!(status.refusal().unwrap().verdict, verdict, "{file}");
+        assert_eq!(status.refusal.unwrap().verdict, verdict, "{file}");
     }
-    assert_eq!(status("synthetic/webhooks/status_sent_utility.json").refusal(), None);
+    assert_eq!(status("synthetic/webhooks/status_sent_utility.json").refusal, None);
 }
 
 #[test]
 fn a_batch_over_two_accounts_is_read_whole() {
-    let kinds: Vec<_> = updates("synthetic/webhooks/batch_two_entries_two_wabas.json")
-        .iter()
-        .map(summary)
-        .collect();
-    assert_eq!(kinds, ["status Sent", "status Delivered"]);
+    let events = events("synthetic/webhooks/batch_two_entries_two_wabas.json");
+    assert_eq!(summaries(&events), ["status Sent", "status Delivered"]);
+    let accounts: Vec<_> = events.iter().map(|event| event.account_id.as_deref()).collect();
+    assert_eq!(accounts, [Some("900000000000001"), Some("900000000000002")]);
 }
 
 #[test]
 fn messages_say_what_their_files_are_called() {
     let text = message("synthetic/webhooks/in_text_stop.json");
-    assert_eq!(text.content.words(), Some("STOP"));
+    assert_eq!(text.content.text(), Some("STOP"));
     assert_eq!(text.from.unwrap().as_str(), "+14155550101");
     assert_eq!(text.profile_name.as_deref(), Some("Test User"));
 
@@ -211,50 +209,57 @@ fn messages_say_what_their_files_are_called() {
 
 #[test]
 fn preferences_name_the_person_and_the_wish() {
-    let Update::Preference(stop) = only("synthetic/webhooks/user_preferences_stop_bsuid_only.json")
-    else {
-        panic!()
+    let preference = |name: &str| match only(name).body {
+        EventBody::Preference(preference) => preference,
+        other => panic!("{name} is {other:?}"),
     };
+    let stop = preference("synthetic/webhooks/user_preferences_stop_bsuid_only.json");
     assert_eq!((stop.choice, stop.category.as_str()), (Choice::Stop, "marketing_messages"));
     assert_eq!(stop.contact.as_str(), "US.90000000000000000001");
-    let Update::Preference(signup) = only("pywa/webhooks/user_marketing_preferences__signup.json")
-    else {
-        panic!()
-    };
+    let signup = preference("pywa/webhooks/user_marketing_preferences__signup.json");
     assert_eq!((signup.choice, signup.contact.as_str()), (Choice::Resume, "+16505551234"));
 }
 
 #[test]
-fn account_news_are_understood() {
-    let state =
-        |name: &str| match change(&format!("synthetic/webhooks/template_status_{name}.json")) {
-            AccountChange::Template { state, template, .. } => {
-                assert_eq!(
-                    (template.name.as_str(), template.language.as_str()),
-                    ("promo_v1", "en_US")
-                );
-                state
-            }
-            other => panic!("{other:?}"),
+fn template_events_say_whether_the_template_can_be_sent() {
+    for (name, state, sendable) in [
+        ("approved", "approved", true),
+        ("disabled", "disabled", false),
+        ("pending", "under review", false),
+        ("rejected", "rejected", false),
+        ("limit_exceeded", "flagged", true),
+    ] {
+        let event = account(&format!("synthetic/webhooks/template_status_{name}.json"));
+        let AccountChange::Template { template, state: found, sendable: can, .. } = event.change
+        else {
+            panic!("{name}")
         };
-    assert_eq!(state("approved"), TemplateState::Approved);
-    assert_eq!(state("disabled"), TemplateState::Disabled);
-    assert_eq!(state("pending"), TemplateState::Pending);
-    assert_eq!(state("rejected"), TemplateState::Rejected);
-    assert_eq!(state("limit_exceeded"), TemplateState::Flagged);
+        assert_eq!((template.name.as_str(), template.language.as_str()), ("promo_v1", "en_US"));
+        assert_eq!((found, can), (state, sendable), "{name}");
+    }
+}
 
-    let limit = change("synthetic/webhooks/business_capability_tier.json");
-    assert_eq!(limit, AccountChange::Limit { limit: MessagingLimit::People(10_000) });
+#[test]
+fn account_events_are_understood() {
+    let event = only("synthetic/webhooks/business_capability_tier.json");
+    assert!(event.account_id.is_some());
+    let limit = account("synthetic/webhooks/business_capability_tier.json");
+    assert_eq!(limit.change, AccountChange::Quota { limit: QuotaLimit::Contacts(10_000) });
+    assert!(limit.at.is_some());
 
-    let red = change("synthetic/webhooks/template_quality_red.json");
+    let red = account("synthetic/webhooks/template_quality_red.json").change;
     assert!(matches!(red, AccountChange::TemplateQuality { quality: Quality::Red, .. }));
 
-    let restricted = change("synthetic/webhooks/account_update_restriction.json");
+    let restricted = account("synthetic/webhooks/account_update_restriction.json").change;
     assert!(
         matches!(restricted, AccountChange::Restricted { until: Some(at), .. } if at.as_second() == 1_792_600_000)
     );
-    let back = change("pywa/webhooks/account_update__account_disabled.json");
+    let back = account("pywa/webhooks/account_update__account_disabled.json").change;
     assert_eq!(back, AccountChange::Reinstated);
+    let warning = account("pywa/webhooks/account_update__account_violation.json").change;
+    assert!(matches!(warning, AccountChange::Warning { violation: Some(_) }), "{warning:?}");
+    let other = account("pywa/webhooks/account_update__partner_added.json").change;
+    assert_eq!(other, AccountChange::Other { text: "account_update".to_owned() });
 }
 
 #[test]
@@ -263,29 +268,31 @@ fn a_quality_update_under_the_wrong_field_is_found() {
         "field": "message_template_status_update",
         "value": {"new_quality_score": "YELLOW", "message_template_name": "promo", "message_template_language": "en-US"},
     }]}]});
-    let updates = parse(body.to_string().as_bytes()).unwrap().updates();
-    let [Update::Account(update)] = updates.as_slice() else { panic!() };
-    let AccountChange::TemplateQuality { template, quality } = update.change() else { panic!() };
+    let [event] = parse(body.to_string().as_bytes()).try_into().unwrap();
+    assert_eq!(event.account_id.as_deref(), Some("1"));
+    let EventBody::Account(event) = event.body else { panic!() };
+    let AccountChange::TemplateQuality { template, quality } = event.change else { panic!() };
     assert_eq!((template.language.as_str(), quality), ("en_US", Quality::Yellow));
 }
 
 #[test]
-fn only_what_is_no_json_object_is_an_error() {
-    assert!(matches!(parse(b"{"), Err(WebhookError::NotJson(_))));
-    assert!(matches!(parse(b"[]"), Err(WebhookError::NotAnObject)));
-    assert_eq!(parse(b"{}").unwrap().updates(), []);
-    assert_eq!(parse(br#"{"entry": null}"#).unwrap().updates(), []);
-    let odd = parse(br#"{"entry": [{"changes": 7}, 8]}"#).unwrap().updates();
-    assert_eq!(odd.iter().map(summary).collect::<Vec<_>>(), ["unknown entry.changes"]);
+fn a_body_that_is_no_json_object_is_one_unknown_event() {
+    for body in ["", "{", "[]", "7", "null"] {
+        assert_eq!(summaries(&parse(body.as_bytes())), ["unknown body"], "{body}");
+    }
+    assert_eq!(parse(b"{}"), []);
+    assert_eq!(parse(br#"{"entry": null}"#), []);
+    let odd = parse(br#"{"entry": [{"changes": 7}, 8]}"#);
+    assert_eq!(summaries(&odd), ["unknown entry.changes"]);
 }
 
 /// Two good statuses with a bad one between them.
-fn with_neighbours(bad: &Value) -> Vec<Update> {
+fn with_neighbours(bad: &Value) -> Vec<Event> {
     let good = |id: &str| json!({"id": id, "status": "read", "timestamp": 1_792_000_000});
     let body = json!({"entry": [{"changes": [{"field": "messages", "value": {
         "statuses": [good("first"), bad, good("last")],
     }}]}]});
-    parse(body.to_string().as_bytes()).unwrap().updates()
+    parse(body.to_string().as_bytes())
 }
 
 #[test]
@@ -301,7 +308,7 @@ fn a_malformed_status_does_not_cost_its_neighbours() {
         json!({"id": "x", "status": "read", "timestamp": i64::MAX}),
         json!({"id": "x", "status": "read"}),
     ] {
-        let kinds: Vec<_> = with_neighbours(&bad).iter().map(summary).collect();
+        let kinds = summaries(&with_neighbours(&bad));
         assert_eq!(kinds, ["status Read", "unknown messages.statuses", "status Read"], "{bad}");
     }
 }
@@ -313,18 +320,17 @@ fn odd_side_facts_do_not_cost_the_status() {
         "recipient_user_id": "nobody", "biz_opaque_callback_data": 7, "pricing": "free",
         "errors": [{"title": "no code"}], "something_new": [1, 2],
     });
-    let updates = with_neighbours(&odd);
-    let Update::Status(status) = &updates[1] else { panic!() };
+    let events = with_neighbours(&odd);
+    let EventBody::Status(status) = &events[1].body else { panic!() };
     assert_eq!((&status.recipient, &status.callback, &status.pricing), (&None, &None, &None));
-    let refusal = status.refusal().unwrap();
+    let refusal = status.refusal.as_ref().unwrap();
     assert_eq!((refusal.verdict, refusal.known), (Verdict::MessageRejected, false));
 }
 
 #[test]
 fn no_debug_form_tells_a_phone_or_a_text() {
     for (name, body) in webhooks() {
-        let webhook = parse(&body).unwrap();
-        let shown = format!("{webhook:?} {:?}", webhook.updates());
+        let shown = format!("{:?}", parse(&body));
         for secret in ["4155550101", "6505551234", "972987654321", "STOP", "Sheena", "testuser"] {
             assert!(!shown.contains(secret), "{name} shows {secret}");
         }
@@ -421,14 +427,13 @@ fn replace_nth(value: &mut Value, nth: &mut usize, by: &Value) {
 proptest! {
     #[test]
     fn any_bytes_are_read_without_a_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = parse(&body).map(|webhook| webhook.updates());
+        let _ = parse(&body);
     }
 
     #[test]
     fn any_json_is_read_without_a_panic(value in any_json()) {
         let body = json!({"entry": [{"changes": [{"field": "messages", "value": value}, value]}, value]});
-        let updates = parse(body.to_string().as_bytes()).unwrap().updates();
-        let shown = format!("{updates:?}");
+        let shown = format!("{:?}", parse(body.to_string().as_bytes()));
         prop_assert!(shown.len() < 1_000_000);
     }
 
@@ -439,8 +444,6 @@ proptest! {
         let (_, body) = &webhooks()[file.index(webhooks().len())];
         let mut value: Value = serde_json::from_slice(body).unwrap();
         replace_nth(&mut value, &mut nth.clone(), &by);
-        for update in parse(value.to_string().as_bytes()).map(|webhook| webhook.updates()).unwrap_or_default() {
-            let _ = summary(&update);
-        }
+        let _ = summaries(&parse(value.to_string().as_bytes()));
     }
 }

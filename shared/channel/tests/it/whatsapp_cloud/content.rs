@@ -1,10 +1,15 @@
-//! Contents: how they are written, checked and filled in.
+//! Contents: how they are written, checked by WhatsApp's rules and filled in.
 
 #![allow(clippy::needless_pass_by_value, reason = "JSON is written where it is used")]
 
 use std::collections::BTreeMap;
 
-use carillon::message::{Content, ContentProblem, MediaSource, Variable};
+use carillon_channel::content::{MediaSource, Variable};
+use carillon_channel::whatsapp_cloud::WhatsappCloud;
+use carillon_channel::whatsapp_cloud::content::WhatsappContent;
+use carillon_channel::whatsapp_cloud::request_body;
+use carillon_channel::{Content, FieldProblem, Outbound, Provider as _, TemplateRef};
+use carillon_foundations::http_client::{Timeouts, http_client};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use utoipa::{PartialSchema as _, ToSchema as _};
@@ -13,8 +18,28 @@ fn read(content: &Value) -> Content {
     serde_json::from_value(content.clone()).unwrap_or_else(|error| panic!("{content}: {error}"))
 }
 
+fn provider() -> WhatsappCloud {
+    WhatsappCloud::new(&http_client(Timeouts::default()).unwrap(), None)
+}
+
+/// Checks a content with its placeholders.
+fn check(content: &Content) -> Result<(), Vec<FieldProblem>> {
+    let provider = provider();
+    content.check(|content| provider.validate(content))
+}
+
+/// Why a text is no content, or no content of WhatsApp's.
 fn refused(content: &Value) -> String {
-    serde_json::from_value::<Content>(content.clone()).map(|_| ()).unwrap_err().to_string()
+    match serde_json::from_value::<Content>(content.clone()) {
+        Ok(content) => WhatsappContent::read(&content).map(|_| ()).unwrap_err().to_string(),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// A content in the form in which it is sent.
+fn sent(content: Content) -> Value {
+    let to = "+573001234567".parse().unwrap();
+    request_body(&Outbound { to, content, callback: String::new(), reply_to: None }).unwrap()
 }
 
 fn columns(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -23,7 +48,7 @@ fn columns(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 /// Where the problems of a content are.
 fn problems(content: &Value) -> Vec<String> {
-    let found = read(content).validate().err().unwrap_or_default();
+    let found = check(&read(content)).err().unwrap_or_default();
     found.into_iter().map(|problem| problem.field).collect()
 }
 
@@ -37,6 +62,10 @@ fn everything() -> Vec<Value> {
         json!({"text": {"body": "Hi {a}", "preview_url": false}}),
         json!({"media": {"kind": "document", "link": "https://x.org/{a}", "caption": "{b}", "filename": "{c}"}}),
         json!({"media": {"kind": "image", "id": "{a}"}}),
+        json!({"choices": {
+            "body": "{a}", "footer": "{b}", "button": "{c}",
+            "options": [{"id": "{d}", "title": "{e}", "description": "{f}"}],
+        }}),
         json!({"interactive": {
             "type": "button", "header": {"type": "text", "text": "{a}"}, "body": {"text": "{b}"},
             "footer": {"text": "{c}"},
@@ -109,7 +138,7 @@ fn placeholders_are_found_and_filled_in_everywhere() {
         let rendered = serde_json::to_string(&read.render(&values).unwrap()).unwrap();
         assert!(expected.iter().all(|c| rendered.contains(&c.to_string().repeat(3))), "{rendered}");
         assert!(read.render(&BTreeMap::new()).is_err());
-        assert_eq!(read.validate(), Ok(()), "{content}");
+        assert_eq!(check(&read), Ok(()), "{content}");
     }
 }
 
@@ -130,7 +159,7 @@ fn rendering_does_not_fill_in_what_a_value_says() {
     let content = read(&json!({"text": "Hi {name} {{name}}"}));
     let rendered = content.render(&columns(&[("name", "{name} {x}")])).unwrap();
     assert_eq!(serde_json::to_value(&rendered).unwrap()["text"]["body"], "Hi {name} {x} {name}");
-    assert_eq!(rendered.validate_rendered(), Ok(()));
+    assert_eq!(provider().validate(&rendered), Ok(()));
 }
 
 #[test]
@@ -140,23 +169,30 @@ fn values_in_templates_lose_what_meta_refuses_there() {
     ])));
     let rendered =
         content.render(&columns(&[("address", "Street 1\r\n\tBogotá      CO")])).unwrap();
-    let json = serde_json::to_value(rendered).unwrap();
-    assert_eq!(json["template"]["components"][0]["parameters"][0]["text"], "Street 1 Bogotá CO");
+    assert_eq!(
+        sent(rendered)["template"]["components"][0]["parameters"][0]["text"],
+        "Street 1 Bogotá CO",
+    );
     let text = read(&json!({"text": "a\n{b}"})).render(&columns(&[("b", "c\nd")])).unwrap();
-    assert_eq!(serde_json::to_value(text).unwrap()["text"]["body"], "a\nc\nd");
+    assert_eq!(sent(text)["text"]["body"], "a\nc\nd");
 }
 
 #[test]
 fn what_is_no_content_is_refused_with_a_reason() {
     for (content, reason) in [
-        (json!({}), "map with a single key"),
-        (json!({"text": "a", "media": {"kind": "image", "id": "1"}}), "map with a single key"),
-        (json!({"txt": "a"}), "unknown variant `txt`"),
+        (json!({}), "exactly one member"),
+        (json!({"text": "a", "media": {"kind": "image", "id": "1"}}), "exactly one member"),
+        (json!({"txt": "a"}), "no such kind of message"),
         (json!({"text": {"body": "a", "bold": true}}), "unknown field `bold`"),
         (json!({"text": 7}), "a text, or an object with `body`"),
         (json!({"media": {"kind": "image"}}), "exactly one of `id` and `link`"),
         (json!({"media": {"kind": "image", "id": "1", "link": "https://x.org"}}), "exactly one"),
         (json!({"media": {"kind": "gif", "id": "1"}}), "unknown variant `gif`"),
+        (json!({"choices": {"body": "a"}}), "missing field `options`"),
+        (
+            json!({"choices": {"body": "a", "options": [{"id": "1", "label": "b"}]}}),
+            "choices.options[0].label: unknown field `label`",
+        ),
         (json!({"interactive": {"body": {"text": "a"}}}), "needs a `type`"),
         (
             json!({"interactive": {"type": "button", "body": {"text": "a"}}}),
@@ -301,17 +337,40 @@ fn templates_are_checked() {
     }
 }
 
+/// Whoever wrote `choices` does not know the interactive message that is made of it.
 #[test]
-fn a_problem_says_where_and_what() {
-    let problem = read(&json!({"text": ""})).validate().unwrap_err().remove(0);
-    let expected = ContentProblem { field: "text.body".into(), reason: "must not be empty".into() };
-    assert_eq!(problem, expected);
+fn problems_of_choices_are_at_the_path_of_the_choices() {
+    let choices = |options: Value| json!({"choices": {"body": "a", "options": options}});
+    let rows = |count: usize| -> Vec<Value> {
+        (0..count).map(|row| json!({"id": row.to_string(), "title": "a"})).collect()
+    };
+    for (content, fields) in [
+        (choices(json!([])), ["choices.options"]),
+        (choices(json!(rows(11))), ["choices.options"]),
+        (choices(json!([{"id": "1", "title": "x".repeat(25)}])), ["choices.options[0].title"]),
+    ] {
+        assert_eq!(problems(&content), fields, "{content}");
+    }
 }
 
 #[test]
-fn only_templates_may_be_sent_at_any_time() {
-    let free: Vec<_> = everything().iter().map(|content| read(content).is_free_form()).collect();
-    assert_eq!(free, [true, true, true, true, true, true, true, false, false, false]);
+fn a_problem_says_where_and_what() {
+    let problem = check(&read(&json!({"text": ""}))).unwrap_err().remove(0);
+    let expected = FieldProblem { field: "text.body".into(), reason: "must not be empty".into() };
+    assert_eq!(problem, expected);
+}
+
+/// Free-form contents need an open service window; templates need none.
+#[test]
+fn only_templates_name_a_template() {
+    let provider = provider();
+    for content in everything() {
+        let template = content.get("template").map(|template| TemplateRef {
+            name: template["name"].as_str().unwrap().to_owned(),
+            language: template["language"].as_str().unwrap().to_owned(),
+        });
+        assert_eq!(provider.template_of(&read(&content)), template, "{content}");
+    }
 }
 
 #[test]
@@ -332,23 +391,28 @@ fn media_sources_are_told_apart() {
 }
 
 #[test]
-fn the_openapi_schema_names_all_parts() {
-    let mut schemas = Vec::new();
-    Content::schemas(&mut schemas);
-    let names: Vec<_> = schemas.iter().map(|(name, _)| name.as_str()).collect();
+fn the_openapi_schemas_name_all_parts() {
+    let provided = provider().schemas();
+    let mut neutral = Vec::new();
+    Content::schemas(&mut neutral);
+    let names: Vec<_> =
+        neutral.iter().chain(&provided.schemas).map(|(name, _)| name.as_str()).collect();
     for part in ["TemplateContent", "Component", "Parameter", "Card", "Text", "Interactive", "Row"]
     {
         assert!(names.contains(&part), "{part} is not in {names:?}");
     }
+    for (kind, schema) in &provided.contents {
+        assert!(names.contains(schema), "{kind}");
+    }
     let content = serde_json::to_value(Content::schema()).unwrap();
-    assert_eq!(content["oneOf"].as_array().map(Vec::len), Some(4), "{content}");
+    assert_eq!(content["oneOf"].as_array().map(Vec::len), Some(3), "{content}");
 }
 
 proptest! {
     #[test]
     fn rendering_never_panics(text in "[ab{}| ]{0,24}", a in "\\PC{0,8}", b in ".{0,8}") {
         let content = read(&json!({"text": text}));
-        let _ = content.validate();
+        let _ = check(&content);
         let _ = content.variables();
         let rendered = content.render(&columns(&[("a", &a), ("b", &b)]));
         let names = content.variables().into_iter().map(|variable| variable.name);

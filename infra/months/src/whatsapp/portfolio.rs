@@ -1,0 +1,109 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use carillon::channel::SenderAccess;
+use carillon::time::Clock;
+
+use super::event_plan::draw_events;
+use super::message_log::MessageLog;
+use super::webhook_events::{EventKind, PendingEvents, SentMessage, WebhookEvent};
+use crate::fault_plan::FaultRates;
+use crate::invariants::InvariantMonitor;
+use crate::rng::SeededRng;
+
+/// A business phone number.
+#[derive(Debug, Clone)]
+pub(crate) struct Number {
+    /// The phone number id.
+    pub(crate) id: String,
+    /// The token that its requests must have.
+    pub(crate) access_token: String,
+    /// Messages a second.
+    pub(crate) throughput: u32,
+    /// Unique contacts in 24 hours, for all numbers of the portfolio together.
+    pub(crate) messaging_limit: u32,
+}
+
+/// The numbers of one portfolio, and what they share.
+#[derive(Debug)]
+pub(crate) struct WhatsApp {
+    pub(crate) clock: Clock,
+    pub(crate) rng: SeededRng,
+    pub(crate) monitor: Arc<InvariantMonitor>,
+    pub(crate) pending_events: PendingEvents,
+    numbers: Mutex<BTreeMap<String, Number>>,
+    log: Mutex<MessageLog>,
+    fault_rates: Mutex<FaultRates>,
+}
+
+impl WhatsApp {
+    pub(crate) fn new(
+        clock: Clock,
+        rng: SeededRng,
+        monitor: Arc<InvariantMonitor>,
+        fault_rates: FaultRates,
+    ) -> Self {
+        Self {
+            clock,
+            rng,
+            monitor,
+            pending_events: PendingEvents::default(),
+            numbers: Mutex::default(),
+            log: Mutex::default(),
+            fault_rates: Mutex::new(fault_rates),
+        }
+    }
+
+    pub(crate) fn add_number(&self, number: Number) {
+        self.numbers().insert(number.id.clone(), number);
+    }
+
+    /// The number that a request is for. A request without the number's own token
+    /// violates an invariant.
+    pub(super) fn number(&self, sender: &SenderAccess) -> Option<Number> {
+        let credentials = sender.credentials.exposed();
+        let token = credentials.get("access_token").copied();
+        let number = self.numbers().get(&sender.config.sender_id).cloned();
+        let number = number.filter(|number| token == Some(number.access_token.as_str()));
+        if number.is_none() {
+            self.monitor.report_violation("a request had another number's token".to_owned());
+        }
+        number
+    }
+
+    pub(crate) fn log(&self) -> MutexGuard<'_, MessageLog> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on every message is accepted and every response arrives.
+    pub(crate) fn stop_faults(&self) {
+        *self.fault_rates.lock().unwrap_or_else(PoisonError::into_inner) = FaultRates::default();
+    }
+
+    pub(super) fn fault_rates(&self) -> FaultRates {
+        *self.fault_rates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Schedules the webhook events of an accepted message.
+    pub(super) fn schedule_events(&self, message: &SentMessage, rates: FaultRates) {
+        for (kind, after) in draw_events(&self.rng, rates) {
+            self.schedule_event(message, kind, after);
+        }
+    }
+
+    /// Schedules an event: 8 % are sent twice, 6 % up to two hours late.
+    fn schedule_event(&self, message: &SentMessage, kind: EventKind, after: Duration) {
+        let at = self.clock.now() + after;
+        for _ in 0..=u64::from(self.rng.chance(80)) {
+            let max_delay = if self.rng.chance(60) { 7_200_000 } else { 8_000 };
+            let send_at = at + self.rng.millis(0, max_delay);
+            let message = message.clone();
+            self.pending_events.add(WebhookEvent { message, kind, at, send_at });
+        }
+    }
+
+    fn numbers(&self) -> MutexGuard<'_, BTreeMap<String, Number>> {
+        self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

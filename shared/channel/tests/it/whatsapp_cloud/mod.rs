@@ -1,0 +1,6 @@
+mod client;
+mod content;
+mod requests;
+mod responses;
+mod templates;
+mod webhooks;
