@@ -103,7 +103,7 @@ impl WorldBuilder {
             faults: self.faults,
             providers: self.providers,
         };
-        World::start(setup, simulator.expect("the simulator starts")).await
+        World::open(setup, simulator.expect("the simulator starts")).await
     }
 }
 

@@ -1,11 +1,11 @@
 //! What the table holds, for assertions that the API can't answer.
 
 use carillon::analytics::{self, Tally};
+use carillon::batch::{self, Batch};
 use carillon::campaign::{self, Campaign};
 use carillon::ids::CampaignId;
-use carillon::plan::{Batch, Cursor};
-use carillon::recipient::{self, Recipient};
-use carillon::table::Items;
+use carillon::recipient::{self, Cursor, CursorRange, Recipient};
+use carillon::table::Item;
 
 use crate::World;
 
@@ -36,7 +36,7 @@ impl World {
     /// # Panics
     /// If they can't be read.
     pub async fn batches(&self, campaign: &str) -> Vec<Batch> {
-        let batches = campaign::store::batches(self.host.table(), id(campaign), None).await;
+        let batches = batch::store::of_campaign(self.host.table(), id(campaign), None).await;
         batches.expect("the table answers")
     }
 
@@ -55,11 +55,11 @@ impl World {
         mut cursor: Option<Cursor>,
         until: Option<&Cursor>,
     ) -> Vec<Recipient> {
-        let (table, shards) = (self.host.table(), campaign.shards);
+        let (table, set) = (self.host.table(), campaign.recipients());
         let mut recipients = Vec::new();
         loop {
-            let after = cursor.as_ref();
-            let page = recipient::store::walk(table, campaign.id, shards, after, until, PAGE).await;
+            let range = CursorRange { after: cursor.as_ref(), until };
+            let page = recipient::store::walk(table, set, range, PAGE).await;
             let (page, next) = page.expect("the table answers");
             recipients.extend(page);
             if next.is_none() {
@@ -97,7 +97,7 @@ impl World {
     ///
     /// # Panics
     /// If they can't be read.
-    pub async fn items_containing(&self, text: &str) -> Vec<Items> {
+    pub async fn items_containing(&self, text: &str) -> Vec<Item> {
         let (mut items, mut after) = (Vec::new(), None);
         loop {
             let page = self.host.table().scan(after).await.expect("the table answers");

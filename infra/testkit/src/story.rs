@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use serde_json::{Value, json};
 
-use crate::world::{APP_SECRET, VERIFY_TOKEN};
+use crate::host_setup::{APP_SECRET, VERIFY_TOKEN};
 use crate::{Response, World, contacts_csv};
 
 /// Connections and campaigns.
@@ -19,12 +19,21 @@ impl World {
     /// request.
     pub async fn connection_with(&self, settings: Value) -> String {
         let mut body = json!({
-            "name": "Main", "kind": "whatsapp_cloud", "phone_number_id": "800000000000001",
-            "waba_id": "900000000000001", "access_token": "EAAtoken", "app_secret": APP_SECRET,
-            "verify_token": VERIFY_TOKEN, "throughput_mps": 80, "messaging_limit": 100_000,
+            "name": "Main",
+            "provider": Self::sender("800000000000001", "900000000000001"),
+            "credentials": {
+                "access_token": "EAAtoken", "app_secret": APP_SECRET, "verify_token": VERIFY_TOKEN,
+            },
+            "throughput_mps": 80, "quota_limit": 100_000,
         });
         merge(&mut body, settings);
         self.post("/v1/connections", &body).await.expect(201).string("id")
+    }
+
+    /// The `provider` of a connection to a number of a WhatsApp Business Account.
+    pub fn sender(phone_number_id: &str, waba_id: &str) -> Value {
+        let settings = json!({"phone_number_id": phone_number_id, "waba_id": waba_id});
+        json!({"type": "whatsapp_cloud", "whatsapp_cloud": settings})
     }
 
     /// Creates a draft that sends a template with the recipient's first name, and

@@ -28,7 +28,7 @@ pub struct World {
 
 /// Start, stop, faults.
 impl World {
-    pub(crate) async fn start(setup: HostSetup, simulator: Simulator) -> Self {
+    pub(crate) async fn open(setup: HostSetup, simulator: Simulator) -> Self {
         let (host, proxies) = setup.start(&simulator).await;
         let (clock, http) = (setup.clock.clone(), reqwest::Client::new());
         Self { host, simulator, clock, proxies, http, setup }
@@ -38,7 +38,7 @@ impl World {
     #[must_use]
     pub async fn restart(self) -> Self {
         self.host.stop().await;
-        Self::start(self.setup, self.simulator).await
+        Self::open(self.setup, self.simulator).await
     }
 
     /// The fault proxies.

@@ -10,9 +10,10 @@ use serde_json::json;
 use whatsapp_simulator::{Behaviour, InboundMessage};
 
 /// Secrets of the tests, and texts that recipients receive or write.
-const FORBIDDEN: [&str; 9] = [
+const FORBIDDEN: [&str; 10] = [
     "EAAtoken",
     "simulator-app-secret",
+    "another-app-secret",
     "simulator-verify-token",
     "test-admin-key",
     "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",

@@ -57,7 +57,7 @@ pub enum Key {
     Message {
         /// The contact.
         contact: Address,
-        /// When, in the stored form of [`sortable`].
+        /// When, in the stored form of [`sortable`](carillon_foundations::time::sortable).
         at: String,
         /// The provider's message id.
         id: String,

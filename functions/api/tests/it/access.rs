@@ -66,7 +66,7 @@ async fn a_key_allows_its_scopes_only() {
         made.ok()["key"].as_str().unwrap().to_owned()
     };
     let (read, write) = (key_with("read").await, key_with("write").await);
-    let (get, post) = (Method::GET, Method::POST);
+    let (get, post, delete) = (Method::GET, Method::POST, Method::DELETE);
     for (key, method, path, status) in [
         (&read, &get, "/v1/campaigns", 200),
         (&read, &get, "/v1/connections", 200),
@@ -74,7 +74,9 @@ async fn a_key_allows_its_scopes_only() {
         (&read, &get, "/v1/keys", 403),
         (&write, &get, "/v1/campaigns", 200),
         (&write, &post, "/v1/campaigns", 415),
+        (&write, &get, "/v1/channels", 200),
         (&write, &post, "/v1/connections", 403),
+        (&write, &delete, "/v1/connections/con_01890a5d-ac96-774b-bcce-b302099a8057", 403),
         (&write, &post, "/v1/keys", 403),
     ] {
         let response = with_key(&api, method.clone(), path, key).await;

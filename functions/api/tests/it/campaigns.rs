@@ -67,6 +67,7 @@ async fn an_invalid_body_is_a_problem_that_names_the_field() {
             "does not fit",
         ),
         (json!({"message": {}}), "message", "does not fit"),
+        (json!({"message": {"fax": {}}}), "message.fax", "expected template, text"),
         (json!({"message": {"text": {"body": ""}}}), "message.text.body", "must not be empty"),
         (json!({"message": {"text": {"body": "Hi {name"}}}), "message", "not closed"),
         (json!({"connection_id": "7"}), "connection_id", "expected an id like con_"),
@@ -231,14 +232,14 @@ async fn the_plan_forecasts_days_and_cost() {
     let file = phones_csv(500) + "\n+4915123456789\n";
     api.upload_csv(&id, file).await.ok();
     let plan = api.get(&format!("/v1/campaigns/{id}/plan")).await.ok();
-    let people: Vec<_> =
-        plan["forecast"]["days"].as_array().unwrap().iter().map(|day| &day["people"]).collect();
-    assert_eq!(people, [200, 200, 101]);
+    let messages: Vec<_> =
+        plan["forecast"]["days"].as_array().unwrap().iter().map(|day| &day["messages"]).collect();
+    assert_eq!(messages, [200, 200, 101]);
     assert_eq!(plan["forecast"]["finish_date"], "2026-11-23");
     assert_eq!(plan["estimate"]["total"], 6.25);
     assert_eq!(plan["estimate"]["currency"], "USD");
-    assert_eq!(plan["estimate"]["unpriced"], json!([{"country": "49", "recipients": 1}]));
-    assert_eq!(plan["category_known"], false);
+    assert_eq!(plan["estimate"]["unpriced"], json!([{"country": "DE", "recipients": 1}]));
+    assert_eq!(plan["estimate"]["category_known"], false);
 }
 
 #[tokio::test]
@@ -260,7 +261,7 @@ async fn the_report_of_a_draft_gives_the_next_step() {
     let id = api.campaign(json!({})).await;
     let report = api.get(&format!("/v1/campaigns/{id}/report")).await.ok();
     assert_eq!((&report["status"], &report["recipients"]), (&json!("draft"), &json!(0)));
-    assert_eq!(report["next_step"], "Add recipients, then start it.");
+    assert_eq!(report["next_step"], "Add recipients, then start the campaign.");
     assert_eq!(api.get(&format!("/v1/campaigns/{id}/analytics")).await.ok()["items"], json!([]));
     assert_eq!(api.get(&format!("/v1/campaigns/{id}/batches")).await.ok()["items"], json!([]));
 }

@@ -9,18 +9,20 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use bytes::Bytes;
 use carillon::AwsConfig;
 use carillon::campaign::{self, Campaign, Import};
+use carillon::channel::{ProviderSetup, Providers};
 use carillon::config::Config;
+use carillon::http_client::http_client;
 use carillon::ids::IdSource;
 use carillon::table::{Table, ensure_table};
 use carillon::time::{Clock, Timestamp};
-use carillon_api::Api;
+use carillon_api::{Api, PROVIDER_TIMEOUTS};
 use carillon_engines::{Engines, Storage};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
 const ADMIN_KEY: &str = "crl_first-key";
-const UNREACHABLE: &str = "http://127.0.0.1:9";
+pub(crate) const UNREACHABLE: &str = "http://127.0.0.1:9";
 /// 32 times the letter k.
 const SECRETS_KEY: &str = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=";
 /// When the clock of every test starts.
@@ -83,16 +85,21 @@ impl TestApi {
 
     /// The API with a Cloud API at that address.
     pub(crate) async fn with_graph_url(graph_url: &str) -> Self {
-        Self::with(graph_url, 0.001).await
+        Self::with(standard_providers(graph_url), 0.001).await
+    }
+
+    /// The API with these providers.
+    pub(crate) async fn with_providers(providers: Providers) -> Self {
+        Self::with(providers, 0.001).await
     }
 
     /// The API with a clock that runs so many times faster than real time; by default
     /// it nearly stands still.
     pub(crate) async fn with_clock_rate(rate: f64) -> Self {
-        Self::with(UNREACHABLE, rate).await
+        Self::with(standard_providers(UNREACHABLE), rate).await
     }
 
-    async fn with(graph_url: &str, rate: f64) -> Self {
+    async fn with(providers: Providers, rate: f64) -> Self {
         let engines = Engines::start(Storage::Temporary).unwrap();
         let aws = AwsConfig::at(&engines.dynamodb_url(), &engines.sqs_url()).await;
         let config = Config::from_values([
@@ -100,14 +107,13 @@ impl TestApi {
             ("CARILLON_SENDS_QUEUE_URL", "http://127.0.0.1:1/000000000000/sends.fifo"),
             ("CARILLON_SECRETS_KEY", SECRETS_KEY),
             ("CARILLON_ADMIN_KEY", ADMIN_KEY),
-            ("CARILLON_GRAPH_URL", graph_url),
             ("CARILLON_PUBLIC_URL", "https://carillon.example/"),
         ]);
         let table = Table::new(&aws, "carillon");
         ensure_table(&table).await.unwrap();
         let start: Timestamp = START.parse().unwrap();
         let clock = Clock::movable(start, rate);
-        let api = Api::new(&config, &aws, clock.clone(), IdSource::seeded(7)).unwrap();
+        let api = Api::new(&config, &aws, clock.clone(), IdSource::seeded(7), providers).unwrap();
         let router = carillon_api::router(Arc::new(api));
         Self { table, clock, router, engines: Some(engines) }
     }
@@ -179,7 +185,13 @@ impl TestApi {
 
     /// Creates a connection whose number is not probed.
     pub(crate) async fn connection(&self) -> String {
-        let body = connection_body("800000000000001");
+        self.connection_with(json!({})).await
+    }
+
+    /// [`TestApi::connection`]; `settings` replace or add fields of the request.
+    pub(crate) async fn connection_with(&self, settings: Value) -> String {
+        let mut body = connection_body("800000000000001");
+        merge(&mut body, &settings);
         id(&self.post("/v1/connections?check=false", body).await.ok())
     }
 
@@ -187,7 +199,12 @@ impl TestApi {
     /// fields of the request.
     pub(crate) async fn campaign(&self, settings: Value) -> String {
         let connection = self.connection().await;
-        let mut body = campaign_body(&connection);
+        self.campaign_on(&connection, settings).await
+    }
+
+    /// [`TestApi::campaign`] on a connection.
+    pub(crate) async fn campaign_on(&self, connection: &str, settings: Value) -> String {
+        let mut body = campaign_body(connection);
         merge(&mut body, &settings);
         id(&self.post("/v1/campaigns", body).await.ok())
     }
@@ -222,6 +239,19 @@ impl TestApi {
         campaign::store::get(&self.table, id).await.unwrap().unwrap()
     }
 
+    /// The items of the table that contain a text.
+    pub(crate) async fn items_containing(&self, text: &str) -> usize {
+        let (mut count, mut after) = (0, None);
+        loop {
+            let page = self.table.scan(after).await.unwrap();
+            count += page.items.iter().filter(|item| format!("{item:?}").contains(text)).count();
+            after = page.next;
+            if after.is_none() {
+                return count;
+            }
+        }
+    }
+
     /// The imports of a campaign.
     pub(crate) async fn imports(&self, campaign: &str) -> Vec<Import> {
         campaign::store::imports(&self.table, campaign.parse().unwrap()).await.unwrap()
@@ -234,11 +264,21 @@ pub(crate) fn request(method: Method, path: &str) -> axum::http::request::Builde
     Request::builder().method(method).uri(path).header(header::AUTHORIZATION, key)
 }
 
+/// The providers of the product, with a Cloud API at that address.
+pub(crate) fn standard_providers(graph_url: &str) -> Providers {
+    let http = http_client(PROVIDER_TIMEOUTS).unwrap();
+    Providers::standard(&ProviderSetup { http, graph_url: Some(graph_url.to_owned()) })
+}
+
 /// The request for a connection.
 pub(crate) fn connection_body(number: &str) -> Value {
     json!({
-        "name": "Shop", "phone_number_id": number, "waba_id": "700000000000001",
-        "access_token": "EAAtoken", "app_secret": "app-secret"
+        "name": "Shop",
+        "provider": {
+            "type": "whatsapp_cloud",
+            "whatsapp_cloud": {"phone_number_id": number, "waba_id": "700000000000001"}
+        },
+        "credentials": {"access_token": "EAAtoken", "app_secret": "app-secret"}
     })
 }
 

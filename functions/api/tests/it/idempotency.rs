@@ -65,7 +65,7 @@ async fn a_response_with_a_secret_is_not_replayed() {
     let api = TestApi::new().await;
     let path = "/v1/connections?check=false";
     let made = post(&api, path, "c", &connection_body("800000000000001")).await.ok();
-    assert!(made["verify_token"].is_string());
+    assert!(made["generated_credentials"]["verify_token"].is_string());
     let again = post(&api, path, "c", &connection_body("800000000000001")).await;
     again.assert_problem(409, "carried out before");
     let body = json!({"name": "x", "scopes": ["read"]});

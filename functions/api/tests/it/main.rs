@@ -3,11 +3,14 @@
 mod access;
 mod actions;
 mod campaigns;
+mod channels;
 mod connections;
 mod contacts;
 mod fixture;
 mod idempotency;
 mod openapi;
+mod plain_provider;
 mod recipients;
 mod templates;
+mod test_send;
 mod upload;

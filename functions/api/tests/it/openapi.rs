@@ -2,8 +2,10 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::fixture::{UNREACHABLE, standard_providers};
+
 fn description() -> Value {
-    serde_json::to_value(carillon_api::openapi()).unwrap()
+    serde_json::to_value(carillon_api::openapi(&standard_providers(UNREACHABLE))).unwrap()
 }
 
 /// Every operation: its path, its method and its description.
@@ -44,7 +46,7 @@ fn every_operation_has_a_unique_id_and_a_summary() {
         assert!(!operation["summary"].as_str().unwrap().is_empty(), "{method} {path}");
         assert_eq!(operation["tags"].as_array().unwrap().len(), 1, "{method} {path}");
     }
-    assert_eq!(names.len(), 40);
+    assert_eq!(names.len(), 42);
 }
 
 #[test]
@@ -77,6 +79,28 @@ fn every_reference_resolves() {
     for reference in references {
         let pointer = reference.strip_prefix('#').unwrap();
         assert!(description.pointer(pointer).is_some(), "{reference}");
+    }
+}
+
+/// Nobody finds a schema that nothing refers to.
+#[test]
+fn every_schema_is_used() {
+    let description = description();
+    let mut references = Vec::new();
+    collect(&description, &mut references);
+    for schema in description["components"]["schemas"].as_object().unwrap().keys() {
+        let reference = format!("#/components/schemas/{schema}");
+        assert!(references.contains(&reference.as_str()), "{schema}");
+    }
+}
+
+#[test]
+fn every_request_body_is_required() {
+    let description = description();
+    for (path, method, operation) in operations(&description) {
+        if let Some(body) = operation.get("requestBody") {
+            assert_eq!(body["required"], true, "{method} {path}");
+        }
     }
 }
 

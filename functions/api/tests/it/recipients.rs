@@ -1,32 +1,24 @@
-use carillon::contact::Counting;
-use carillon::delivery::retry::Decision;
-use carillon::recipient::store::{self, Claiming, Ending, Place};
+use carillon::recipient::store;
+use carillon::recipient::{Decision, RecipientKey, RecipientSet, Settlement};
 use serde_json::json;
 
 use crate::fixture::{TestApi, phone, phones_csv};
 
 /// Claims contact 0, as a sender does.
-async fn claim(api: &TestApi, campaign: &str) -> Place {
-    let place = Place::of(campaign.parse().unwrap(), &phone(0).parse().unwrap(), 8);
-    let now = api.clock.now();
-    let claiming = Claiming {
-        attempt: 1,
-        batch: "2026-11-21#1",
-        now,
-        counting: Counting::New,
-        portfolio: "p",
-        bucket: 0,
-    };
-    store::claim(&api.table, &place, &claiming).await.unwrap();
-    place
+async fn claim(api: &TestApi, campaign: &str) -> RecipientKey {
+    let recipients = RecipientSet { campaign: campaign.parse().unwrap(), shards: 8 };
+    let key = recipients.key(&phone(0).parse().unwrap());
+    let batch = "2026-11-21#1".parse().unwrap();
+    let claim = store::claim_update(&key, 1, batch, api.clock.now());
+    api.table.update(claim).await.unwrap();
+    key
 }
 
 /// Settles an attempt whose response was lost, as a sender does.
-async fn lose_response(api: &TestApi, place: &Place) {
+async fn lose_response(api: &TestApi, key: &RecipientKey) {
     let decision = Decision::Unconfirmed { reason: "the response was lost".to_owned() };
-    let at = api.clock.now();
-    let ending = Ending { decision: &decision, code: None, at, spent: None };
-    store::settle_refused(&api.table, place, 1, ending).await.unwrap();
+    let settlement = Settlement { decision, code: None, at: api.clock.now(), spent: None };
+    assert!(store::settle(&api.table, key, 1, &settlement).await.unwrap());
 }
 
 #[tokio::test]
@@ -63,8 +55,8 @@ async fn a_recipient_can_be_closed_once_sent() {
     let path = format!("/v1/campaigns/{id}/recipients/%2B573000000000");
     let close = json!({"action": "close"});
     api.patch(&path, close.clone()).await.assert_problem(409, "The recipient is pending");
-    let place = claim(&api, &id).await;
-    store::settle_accepted(&api.table, &place, 1, "wamid.1", None).await.unwrap();
+    let key = claim(&api, &id).await;
+    store::settle_accepted(&api.table, &key, 1, "wamid.1", None).await.unwrap();
     let closed = api.patch(&path, close.clone()).await.ok();
     assert_eq!(closed["status"], "closed");
     assert!(closed["closed_at"].is_string());
@@ -81,8 +73,8 @@ async fn only_an_unconfirmed_recipient_can_be_retried() {
     let path = format!("/v1/campaigns/{id}/recipients/573000000000");
     let retry = json!({"action": "retry"});
     api.patch(&path, retry.clone()).await.assert_problem(409, "only who is unconfirmed");
-    let place = claim(&api, &id).await;
-    lose_response(&api, &place).await;
+    let key = claim(&api, &id).await;
+    lose_response(&api, &key).await;
     let retried = api.patch(&path, retry.clone()).await.ok();
     assert_eq!((&retried["status"], &retried["attempt"]), (&json!("pending"), &json!(2)));
     assert_eq!(retried.get("reason"), None);
@@ -93,8 +85,8 @@ async fn only_an_unconfirmed_recipient_can_be_retried() {
 async fn a_recipient_of_a_cancelled_campaign_can_not_be_retried() {
     let api = TestApi::new().await;
     let id = api.started(2).await;
-    let place = claim(&api, &id).await;
-    lose_response(&api, &place).await;
+    let key = claim(&api, &id).await;
+    lose_response(&api, &key).await;
     api.cancel(&id).await.ok();
     let path = format!("/v1/campaigns/{id}/recipients/573000000000");
     api.patch(&path, json!({"action": "retry"})).await.assert_problem(409, "cancelled");
@@ -113,7 +105,7 @@ async fn an_export_escapes_formulas() {
     let mut lines: Vec<_> = response.text().split_terminator("\r\n").collect();
     assert_eq!(
         lines.remove(0),
-        "contact,status,attempt,imported_at,sent_at,delivered_at,read_at,replied_at,closed_at,failed_at,code,reason,name,column.status"
+        "contact,status,attempt,imported_at,sent_at,delivered_at,read_at,replied_at,closed_at,failed_at,code,skip_reason,reason,name,column.status"
     );
     lines.sort_unstable();
     assert!(lines[0].starts_with("+573001234567,pending,1,2026-11-21T12:00:00"), "{}", lines[0]);

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::Method;
-use carillon::contact::ContactKey;
+use carillon::address::Address;
+use carillon::channel::event::Choice;
 use carillon::contact::store::record_preference;
 use serde_json::{Value, json};
 
@@ -50,9 +51,9 @@ async fn suppressed_contacts_are_stored_as_skipped() {
     let api = TestApi::new().await;
     let id = api.campaign(json!({})).await;
     api.call(Method::PUT, "/v1/contacts/%2B573001234567/blacklist", None).await.ok();
-    let opted_out: ContactKey = "+573001234568".parse().unwrap();
+    let opted_out: Address = "+573001234568".parse().unwrap();
     let now = api.clock.now();
-    record_preference(&api.table, &opted_out, true, now).await.unwrap();
+    record_preference(&api.table, &opted_out, Choice::Stop, now).await.unwrap();
     let report =
         api.upload_csv(&id, "phone\n+573001234567\n+573001234568\n+573001234569\n").await.ok();
     assert_eq!(counts(&report), [1, 0, 2, 0]);
@@ -61,7 +62,7 @@ async fn suppressed_contacts_are_stored_as_skipped() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|r| r["reason"].as_str().unwrap())
+        .map(|r| r["skip_reason"].as_str().unwrap())
         .collect();
     reasons.sort_unstable();
     assert_eq!(reasons, ["blacklisted", "opted_out"]);
@@ -157,7 +158,7 @@ async fn a_cancelled_campaign_takes_no_recipients() {
     let id = api.campaign(json!({})).await;
     api.cancel(&id).await.ok();
     let response = api.upload_csv(&id, "phone\n+573001234567\n").await;
-    response.assert_problem(409, "The campaign is cancelled: it can't be given more recipients");
+    response.assert_problem(409, "The campaign is cancelled: it cannot be given more recipients");
     let unknown = "cmp_01890a5d-ac96-774b-bcce-b302099a8057";
     api.upload_csv(unknown, "phone\n").await.assert_problem(404, "no such campaign");
 }
@@ -171,7 +172,7 @@ async fn an_import_records_its_columns_and_countries() {
     assert_eq!(imports[0].added, 2);
     assert_eq!(imports[0].columns["name"].first_empty, [2]);
     let countries: Vec<_> = imports[0].countries.iter().map(|(k, n)| (k.as_str(), *n)).collect();
-    assert_eq!(countries, [("52", 1), ("57", 1)]);
+    assert_eq!(countries, [("CO", 1), ("MX", 1)]);
     assert!(api.stored_campaign(&id).await.uploading_until.is_some());
 }
 

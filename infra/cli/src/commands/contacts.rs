@@ -28,23 +28,23 @@ pub(crate) struct ContactsArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Show a contact's data and whether it may be sent to.
-    Show(ContactKey),
+    Show(ContactAddress),
     /// Add a contact to the blacklist. No campaign sends to it from then on.
-    Block(ContactKey),
+    Block(ContactAddress),
     /// Remove a contact from the blacklist.
-    Unblock(ContactKey),
+    Unblock(ContactAddress),
     /// Delete a contact's messages and its data in every campaign. This cannot be undone.
     /// Only the address stays, on the blacklist.
-    Erase(ContactKey),
+    Erase(ContactAddress),
 }
 
 #[derive(Debug, Args)]
-struct ContactKey {
+struct ContactAddress {
     /// Phone number with country code (+573001234567), or business-scoped user ID.
     contact: String,
 }
 
-impl ContactKey {
+impl ContactAddress {
     fn path(&self) -> String {
         format!("/v1/contacts/{}", self.contact.trim().replace('+', "%2B"))
     }

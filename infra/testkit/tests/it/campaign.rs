@@ -60,7 +60,7 @@ async fn blacklisted_and_opted_out_contacts_are_skipped_at_the_moment_of_sending
     world.run_until_idle().await;
     let report = world.report(&campaign).await;
     assert_eq!(report.number("skipped"), 3, "{}", report.text);
-    assert_eq!(report.body["skipped_for"], json!({"blacklisted": 2, "opted_out": 1}));
+    assert_eq!(report.body["skipped_by_reason"], json!({"blacklisted": 2, "opted_out": 1}));
     assert_eq!(report.number("sent"), 7);
     assert_eq!(world.simulator.summary().accepted, 7);
 }
@@ -151,7 +151,7 @@ async fn a_restart_loses_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_campaign_keeps_within_the_quota_and_uses_what_expires() {
     let world = World::new().await;
-    let connection = world.connection_with(json!({"messaging_limit": 100})).await;
+    let connection = world.connection_with(json!({"quota_limit": 100})).await;
     let campaign = world.started_on(&connection, 0..250, json!({})).await;
     world.advance_hours(20, 60).await;
     assert_eq!(world.report(&campaign).await.number("sent"), 100);

@@ -38,7 +38,7 @@ async fn erasing_a_contact_removes_their_data_and_keeps_every_count() {
     assert_eq!(world.analytics(&sent).await.body, days);
     world.assert_counters_exact(&sent).await;
     world.assert_counters_exact(&draft).await;
-    let skipped = world.report(&draft).await.body["skipped_for"].clone();
+    let skipped = world.report(&draft).await.body["skipped_by_reason"].clone();
     assert_eq!(skipped, json!({"erased": 1}));
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use carillon::time::Timestamp;
 use carillon_testkit::{World, phone, wa_id};
 use serde_json::{Value, json};
-use whatsapp_simulator::{Behaviour, ReportedBy, ForcedError};
+use whatsapp_simulator::{Behaviour, ForcedError, ReportedBy};
 
 /// The expected outcome of a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,11 +75,9 @@ struct Case {
 
 impl Case {
     async fn draft(world: &World, index: u32, code: u32, outcome: Outcome) -> Self {
-        let connection = world.connection_with(json!({
-            "phone_number_id": format!("8000000000{index:05}"),
-            "waba_id": format!("9000000000{index:05}"),
-        }));
-        let (connection, first) = (connection.await, index * 10);
+        let (number, waba) = (format!("8000000000{index:05}"), format!("9000000000{index:05}"));
+        let settings = json!({"provider": World::sender(&number, &waba)});
+        let (connection, first) = (world.connection_with(settings).await, index * 10);
         let campaign = world.draft_on(&connection, first..first + 3, json!({})).await;
         Self { code, outcome, connection, campaign, first }
     }
@@ -136,6 +134,7 @@ async fn check_outcome(world: &World, case: &Case, reported_by: ReportedBy) {
         }
         (OptedOut, _) => {
             is("skipped");
+            assert_eq!(first["skip_reason"], "opted_out", "{about}");
             let contact = world.contact(&phone(case.first)).await.expect(200);
             assert!(contact.text.contains("opted_out_at"), "{about}");
         }
@@ -160,7 +159,7 @@ async fn check_outcome(world: &World, case: &Case, reported_by: ReportedBy) {
             Some("sent" | "delivered" | "read") => true,
             Some("pending") => others_wait && other["attempt"] == 1,
             Some("skipped") => {
-                case.outcome == CountryBlocked && other["reason"] == "country_blocked"
+                case.outcome == CountryBlocked && other["skip_reason"] == "country_blocked"
             }
             _ => false,
         };
@@ -251,10 +250,10 @@ async fn a_halt_covers_the_template_number_or_account_that_is_broken() {
         let world = World::builder().rate(1.0).build().await;
         let mut numbers = Vec::new();
         for (number, waba) in [("1", "1"), ("2", "1"), ("3", "2")] {
-            let settings = json!({
-                "phone_number_id": format!("80000000000000{number}"),
-                "waba_id": format!("90000000000000{waba}"), "portfolio": "shop",
-            });
+            let (number, waba) =
+                (format!("80000000000000{number}"), format!("90000000000000{waba}"));
+            let provider = World::sender(&number, &waba);
+            let settings = json!({"provider": provider, "quota_group": "shop"});
             numbers.push(world.connection_with(settings).await);
         }
         let broken = world.draft_on(&numbers[0], 0..1, json!({})).await;

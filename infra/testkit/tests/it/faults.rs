@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use carillon::plan::{self, Batch, BatchStatus};
+use carillon::batch::{self, Batch, BatchStatus};
 use carillon_testkit::{FaultRates, Response, World};
 use serde_json::json;
 use whatsapp_simulator::Behaviour;
@@ -37,7 +37,7 @@ async fn two_senders_on_one_batch_send_nothing_twice() {
     let batch = open_batch(&world, &campaign).await;
     let run_after = async |millis| {
         tokio::time::sleep(Duration::from_millis(millis)).await;
-        plan::store::break_lease(world.host.table(), &batch.name, None).await.expect("broken");
+        batch::store::break_lease(world.host.table(), &batch.name, None).await.expect("broken");
         world.host.run_sender(&batch.name).await.expect("the sender runs")
     };
     tokio::join!(run_after(300), run_after(900));

@@ -3,14 +3,16 @@
 mod account_events;
 mod aliases;
 mod campaign;
+mod credentials;
 mod erasure;
 mod error_codes;
 mod faults;
+mod layers;
 mod planning;
 mod quota;
 mod repair;
 mod sam_template;
 mod sample_events;
-mod secrets;
 mod storm;
+mod vocabulary;
 mod webhooks;

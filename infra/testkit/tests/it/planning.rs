@@ -4,10 +4,14 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use carillon::batch::{Batch, BatchStatus};
 use carillon::campaign::store::{announce_upload, complete};
-use carillon::contact::Counting;
-use carillon::plan::BatchStatus;
-use carillon::recipient::store::{Claim, Claiming, Place, claim};
+use carillon::contact;
+use carillon::contact::store::{Reservation, charge};
+use carillon::quota::QuotaCharge;
+use carillon::recipient::{self, RecipientKey};
+use carillon::table::{Cancelled, StoreError, Table, Write};
+use carillon::time::Timestamp;
 use carillon_testkit::{World, contacts_csv};
 use serde_json::{Value, json};
 use whatsapp_simulator::{Behaviour, Delay};
@@ -131,6 +135,21 @@ async fn a_recipient_erased_after_sending_still_counts_for_the_daily_limit() {
     assert_eq!((log.accepted, log.duplicates), (60, 0), "the daily limit holds");
 }
 
+/// Claims the first attempt of a recipient, as a sender does.
+async fn claim(
+    table: &Table,
+    key: &RecipientKey,
+    batch: &Batch,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let recipient = recipient::store::claim_update(key, 1, batch.name.batch_number(), now);
+    let claimed = contact::store::claim_update(&key.contact, now, now - Duration::from_secs(8));
+    let quota_group = batch.quota_group.as_deref();
+    let reservation = Reservation { quota_group, bucket: batch.bucket };
+    let contact = charge(claimed, QuotaCharge::New, reservation);
+    table.transact(vec![Write::Update(recipient), Write::Update(contact)]).await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_is_won_once_and_settled_when_its_batch_is_closed() {
     let world = World::silent().await;
@@ -141,22 +160,13 @@ async fn a_claim_is_won_once_and_settled_when_its_batch_is_closed() {
     let table = world.host.table();
     let batch = world.batches(&campaign).await.remove(0);
     let contact = world.recipients_in(&batch).await.remove(0).contact;
-    let place = Place::of(batch.name.campaign, &contact, 8);
-    let (tag, now) = (batch.name.tag(), world.clock.now());
-    let claiming = Claiming {
-        attempt: 1,
-        batch: &tag,
-        now,
-        counting: Counting::New,
-        portfolio: &batch.portfolio,
-        bucket: batch.bucket,
-    };
-    let first = claim(table, &place, &claiming).await;
-    assert!(matches!(first.expect("stored"), Claim::Won));
+    let key = world.stored_campaign(&campaign).await.recipients().key(&contact);
+    let now = world.clock.now();
+    claim(table, &key, &batch, now).await.expect("the claim is won");
     // Another sender loses it, also after the pair interval.
-    let later = Claiming { now: now + Duration::from_mins(1), ..claiming };
-    let second = claim(table, &place, &later).await;
-    assert!(matches!(second.expect("stored"), Claim::Lost));
+    let lost = claim(table, &key, &batch, now + Duration::from_mins(1)).await;
+    let Err(StoreError::Cancelled(reasons)) = lost else { panic!("{lost:?}") };
+    assert!(matches!(reasons[..], [Cancelled::Condition(_), Cancelled::Fine]), "{reasons:?}");
     world.cancel(&campaign).await.expect(200);
     let world = world.restart().await;
     world.advance_hours(1, 10).await;

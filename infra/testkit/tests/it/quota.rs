@@ -1,4 +1,4 @@
-//! The quota of a portfolio: its numbers and campaigns share it, never exceed it, and
+//! The quota of a quota group: its numbers and campaigns share it, never exceed it, and
 //! use it up.
 
 use carillon_testkit::{World, phone};
@@ -7,10 +7,12 @@ use whatsapp_simulator::InboundMessage;
 
 const QUOTA: u64 = 250;
 
-/// Two numbers of one portfolio with a quota of 250 users.
+/// Two numbers of one quota group with a quota of 250 users.
 async fn numbers(world: &World) -> [String; 2] {
-    let number =
-        |id: &str| json!({"phone_number_id": id, "portfolio": "shop", "messaging_limit": QUOTA});
+    let number = |id: &str| {
+        let provider = World::sender(id, "900000000000001");
+        json!({"provider": provider, "quota_group": "shop", "quota_limit": QUOTA})
+    };
     let first = world.connection_with(number("800000000000001")).await;
     [first, world.connection_with(number("800000000000002")).await]
 }
@@ -35,9 +37,9 @@ async fn two_numbers_and_three_campaigns_share_a_quota_of_250() {
     }
     assert_eq!(first_day, [224, 13, 13]);
     let plan = world.get(&format!("/v1/campaigns/{}/plan", campaigns[1])).await.expect(200);
-    assert!(plan.text.contains("portfolio_limit"), "{}", plan.text);
+    assert_eq!(plan.body["waits"]["reason"], "quota_exhausted", "{}", plan.text);
     let report = world.report(&campaigns[1]).await;
-    assert!(report.text.contains("portfolio limit, next places at"), "{}", report.text);
+    assert!(report.text.contains("quota exhausted, more from"), "{}", report.text);
 
     // A reservation expires some minutes after 24 hours.
     world.advance_hours(72, 10).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use carillon::analytics::Tally;
-use carillon::analytics::audit::{Audit, Mark, audit};
+use carillon::analytics::audit::{Audit, Watermark, audit};
 use carillon::campaign::Campaign;
 use carillon::delivery::SendMessage;
 use carillon::table::{Key, Update};
@@ -60,18 +60,19 @@ async fn the_audit_does_not_repair_counters_that_are_late() {
     table.update(counted.add("n_read", 1)).await.expect("stored");
     assert_eq!(audit_at(1).await, Audit::Waits);
     // The next watermark is late.
-    table.update(Update::of(&key).set("mark", "older")).await.expect("stored");
+    table.update(Update::of(&key).set("watermark", "older")).await.expect("stored");
     assert_eq!(audit_at(2).await, Audit::Waits);
     world.host.wait_until_counted().await;
-    let watermark: Option<Mark> =
-        table.get(&Key::Mark { campaign: campaign.id, shard: 0 }).await.expect("the table answers");
-    let watermark = watermark.expect("a watermark").mark;
-    table.update(Update::of(&key).set("mark", &watermark)).await.expect("stored");
+    let key_of_watermark = Key::Watermark { campaign: campaign.id, shard: 0 };
+    let watermark: Option<Watermark> =
+        table.get(&key_of_watermark).await.expect("the table answers");
+    let watermark = watermark.expect("a watermark").id;
+    table.update(Update::of(&key).set("watermark", &watermark)).await.expect("stored");
     // It arrives: the recount finds the difference, and one more watermark proves it.
     assert_eq!(audit_at(3).await, Audit::Waits);
     world.host.wait_until_counted().await;
     let missing = Tally([("n_read".to_owned(), -1)].into());
-    assert_eq!(audit_at(4).await, Audit::Mended { missing });
+    assert_eq!(audit_at(4).await, Audit::Corrected { missing });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -96,7 +97,7 @@ async fn an_unconfirmed_recipient_of_a_completed_campaign_can_be_retried() {
 /// How many dead letters the queue has, and their reasons.
 async fn dead_letters(world: &World) -> (u64, String) {
     let queue = world.get("/v1/queues").await.expect(200).items().remove(0);
-    (queue["failed"].as_u64().unwrap_or(0), queue["failures"].to_string())
+    (queue["dead_letters"].as_u64().expect("a number"), queue["first_dead_letters"].to_string())
 }
 
 async fn redrive(world: &World) -> Response {
@@ -135,7 +136,7 @@ async fn a_redriven_batch_is_sent_and_a_closed_one_is_not_sent_again() {
     let batch = world.batches(&campaign).await.remove(0);
     let body = SendMessage::Batch(batch.name).to_body().expect("a body");
     let sends = world.host.send_queue();
-    assert!(sends.lay_aside("one", &body, "the table was away").await.expect("a dead letter"));
+    assert!(sends.send_to_dlq("one", &body, "the table was away").await.expect("a dead letter"));
     let (count, reasons) = dead_letters(&world).await;
     assert!(count == 1 && reasons.contains("the table was away"), "{count} {reasons}");
     let redriven = redrive(&world).await;
@@ -143,7 +144,7 @@ async fn a_redriven_batch_is_sent_and_a_closed_one_is_not_sent_again() {
     world.wait_until_idle().await;
     let report = world.report(&campaign).await;
     assert_eq!(report.number("sent"), 3, "{}", report.text);
-    assert!(sends.lay_aside("two", &body, "again").await.expect("a dead letter"));
+    assert!(sends.send_to_dlq("two", &body, "again").await.expect("a dead letter"));
     let redriven = redrive(&world).await;
     assert_eq!(redriven.number("done_already"), 1, "{}", redriven.text);
     assert_eq!(world.simulator.summary().accepted, 6);

@@ -77,8 +77,8 @@ struct Grant {
 /// The only resources with a `*`: the resource, the roles, the actions. Every other
 /// resource is named in full, and so is every action.
 const WILDCARDS: [(&str, &[&str], &[&str]); 4] = [
-    // Each connection has a parameter of its own, created with the connection.
-    (SECRETS, &["ApiRole"], &["ssm:GetParameter", "ssm:PutParameter"]),
+    // Each connection has a parameter of its own, created and deleted with it.
+    (SECRETS, &["ApiRole"], &["ssm:DeleteParameter", "ssm:GetParameter", "ssm:PutParameter"]),
     (SECRETS, &["SenderRole", "WebhookRole"], &["ssm:GetParameter"]),
     // Lambda lists the table's streams to find the one to read; their names contain a date.
     ("${Table.Arn}/stream/*", &["AggregatorRole"], &["dynamodb:ListStreams"]),
@@ -210,6 +210,7 @@ fn only_the_api_writes_secrets_and_only_three_functions_read_them() {
         }
     }
     let expected = [
+        ("ApiRole", "ssm:DeleteParameter"),
         ("ApiRole", "ssm:GetParameter"),
         ("ApiRole", "ssm:PutParameter"),
         ("SenderRole", "ssm:GetParameter"),

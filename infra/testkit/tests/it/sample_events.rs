@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use carillon::AwsConfig;
 use carillon::analytics;
+use carillon::channel::{Credentials, ProviderSetup, Providers};
 use carillon::config::Config;
-use carillon::connection::{self, Connection, Kind, Secrets, Vault};
+use carillon::connection::{self, Connection, Vault};
+use carillon::http_client::{Timeouts, http_client};
 use carillon::ids::{ConnectionId, IdSource};
 use carillon::recipient::Status;
 use carillon::table::{Table, ensure_table};
@@ -18,6 +20,7 @@ use carillon_scheduler::Scheduler;
 use carillon_webhook::Webhook;
 use lambda_runtime::{Context, LambdaEvent};
 use serde::de::DeserializeOwned;
+use serde_json::json;
 use tower::ServiceExt;
 
 const SECRETS_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
@@ -29,6 +32,7 @@ struct Functions {
     config: Config,
     clock: Clock,
     ids: IdSource,
+    providers: Providers,
     table: Table,
     _engines: Engines,
 }
@@ -48,41 +52,46 @@ impl Functions {
         // The day of the samples.
         let clock = Clock::movable(Timestamp::constant(1_795_251_600, 0), 1.0);
         let ids = IdSource::seeded(1);
-        let functions = Self { aws, config, clock, ids, table, _engines: engines };
+        let http = http_client(Timeouts::default()).expect("an HTTP client");
+        let providers = Providers::standard(&ProviderSetup { http, graph_url: None });
+        let functions = Self { aws, config, clock, ids, providers, table, _engines: engines };
         functions.create_connection().await;
         functions
     }
 
     async fn create_connection(&self) {
         let id: ConnectionId = "con_01890a5d-ac96-774b-bcce-b302099a8056".parse().expect("an id");
-        let secrets = Secrets {
-            access_token: "token".into(),
-            app_secret: "test_app_secret".into(),
-            verify_token: "meatyhamhock".into(),
-        };
+        let credentials = Credentials::from_iter([
+            ("access_token", "token".into()),
+            ("app_secret", "test_app_secret".into()),
+            ("verify_token", "meatyhamhock".into()),
+        ]);
+        let settings = json!({"phone_number_id": "800000000000001"});
+        let settings = settings.as_object().expect("an object").clone();
+        let provider = self.providers.get("whatsapp_cloud").expect("the provider");
         let vault = Vault::new(&SECRETS_KEY.into()).expect("a vault");
         let connection = Connection {
             id,
             name: "Main".to_owned(),
-            kind: Kind::WhatsappCloud,
-            phone_number_id: "800000000000001".to_owned(),
-            waba_id: None,
-            portfolio: "main".to_owned(),
-            throughput_mps: 80,
-            secrets: vault.seal(id, &secrets, &self.ids).await.expect("sealed"),
+            provider: provider.configure(settings).expect("valid settings"),
+            quota_group: Some("main".to_owned()),
+            throughput_mps: Some(80),
+            credentials: vault.seal(id, &credentials, &self.ids).await.expect("sealed"),
             created_at: Timestamp::UNIX_EPOCH,
         };
         connection::store::create(&self.table, &connection).await.expect("stored");
     }
 
     fn api(&self) -> axum::Router {
-        let api = Api::new(&self.config, &self.aws, self.clock.clone(), self.ids.clone());
+        let (clock, ids) = (self.clock.clone(), self.ids.clone());
+        let api = Api::new(&self.config, &self.aws, clock, ids, self.providers.clone());
         let api = api.expect("the API starts");
         carillon_api::router(Arc::new(api))
     }
 
     fn webhook(&self) -> axum::Router {
-        let webhook = Webhook::new(&self.config, &self.aws, self.clock.clone(), self.ids.clone());
+        let (clock, ids) = (self.clock.clone(), self.ids.clone());
+        let webhook = Webhook::new(&self.config, &self.aws, clock, ids, self.providers.clone());
         carillon_webhook::router(Arc::new(webhook.expect("the webhook starts")))
     }
 }
@@ -139,7 +148,8 @@ async fn the_webhook_answers_its_sample_events() {
 async fn the_scheduler_runs_on_both_of_its_triggers() {
     let functions = Functions::new().await;
     let clock = functions.clock.clone();
-    let scheduler = Scheduler::new(&functions.config, &functions.aws, clock).expect("set up");
+    let Functions { config, aws, providers, .. } = &functions;
+    let scheduler = Scheduler::new(config, aws, clock, providers.clone()).expect("set up");
     for name in ["scheduler-daily.json", "scheduler-minute.json"] {
         scheduler.handle(event(name)).await.expect(name);
     }
@@ -149,7 +159,8 @@ async fn the_scheduler_runs_on_both_of_its_triggers() {
 async fn the_sender_drops_a_message_of_an_unknown_batch() {
     let functions = Functions::new().await;
     let (clock, ids) = (functions.clock.clone(), functions.ids.clone());
-    let sender = carillon_sender::sender(&functions.config, &functions.aws, clock, ids);
+    let Functions { config, aws, providers, .. } = &functions;
+    let sender = carillon_sender::sender(config, aws, clock, ids, providers.clone());
     let response =
         carillon_sender::handle(&sender.expect("set up"), event("sender-batch.json")).await;
     assert!(response.expect("handled").batch_item_failures.is_empty());

@@ -65,7 +65,7 @@ async fn started(recipients: u32) -> (World, String) {
     behaviour.faults.latency_ms = 40;
     let world = World::builder().behaviour(behaviour).faults(FaultRates::default()).rate(10.0);
     let world = world.build().await;
-    let settings = json!({"throughput_mps": 1_000, "messaging_limit": "unlimited"});
+    let settings = json!({"throughput_mps": 1_000, "quota_limit": 1_000_000});
     let connection = world.connection_with(settings).await;
     let campaign = world.campaign(&connection, json!({"daily_send_limit": 1_000_000})).await;
     for first in (0..recipients).step_by(UPLOAD as usize) {

@@ -44,7 +44,9 @@ impl Display {
             SEND_WINDOW.1
         );
         match self {
-            Self::Bars(bars) => bars.group.println(text).map_err(CommandError::Output),
+            Self::Bars(progress_bars) => {
+                progress_bars.group.println(text).map_err(CommandError::Output)
+            }
             Self::Lines(_) => output::line(&text),
             Self::Hidden => Ok(()),
         }
@@ -56,8 +58,8 @@ impl Display {
         timeline: &Timeline,
     ) -> Result<(), CommandError> {
         match self {
-            Self::Bars(bars) => {
-                bars.update(now, timeline);
+            Self::Bars(progress_bars) => {
+                progress_bars.update(now, timeline);
                 Ok(())
             }
             Self::Lines(lines) => lines.update(now, timeline),
@@ -67,8 +69,8 @@ impl Display {
 
     /// Leaves the last state on the terminal.
     pub(super) fn close(&self) {
-        if let Self::Bars(bars) = self {
-            bars.close();
+        if let Self::Bars(progress_bars) = self {
+            progress_bars.close();
         }
     }
 }
