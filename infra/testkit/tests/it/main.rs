@@ -14,5 +14,6 @@ mod repair;
 mod sam_template;
 mod sample_events;
 mod storm;
+mod text_gateway;
 mod vocabulary;
 mod webhooks;

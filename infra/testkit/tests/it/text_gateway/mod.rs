@@ -1,0 +1,124 @@
+//! A second provider through the whole product. It has no callbacks, no service window, no
+//! quota and no templates: everything that the engine must not take for granted.
+
+mod contract;
+mod provider;
+mod receiver;
+mod stand_in;
+
+use carillon_testkit::{World, contacts_csv, phone};
+use serde_json::{Value, json};
+
+use provider::TextGateway;
+use stand_in::StandIn;
+
+const TOKEN: &str = "gateway-token-of-the-shop";
+
+/// A world with the gateway, and a connection to a stand-in for it.
+async fn world_with_gateway() -> (World, StandIn, String) {
+    let world = World::builder().providers(|all| all.with(TextGateway::default())).build().await;
+    let gateway = StandIn::start().await;
+    gateway.set_webhook(&format!("{}/webhooks/text_gateway", world.host.url()));
+    let connection = json!({
+        "name": "Texts",
+        "provider": {"type": "text_gateway", "text_gateway": {
+            "url": gateway.url(), "sender": "SHOP",
+        }},
+        "credentials": {"token": TOKEN},
+    });
+    let created = world.post("/v1/connections", &connection).await.expect(201);
+    assert_eq!(created.body["quota_group"], Value::Null, "{}", created.text);
+    assert_eq!(created.number("throughput_mps"), 50);
+    let id = created.string("id");
+    (world, gateway, id)
+}
+
+fn greeting() -> Value {
+    json!({"message": {"text": {"body": "Hello {first_name}"}}, "daily_send_limit": 1_000})
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_campaign_is_imported_sent_and_reported_without_quota_window_or_callbacks() {
+    let (world, gateway, connection) = world_with_gateway().await;
+    let campaign = world.campaign(&connection, greeting()).await;
+    // More than WhatsApp's initial quota, and two batches.
+    let uploaded = world.upload(&campaign, contacts_csv(0..300)).await.expect(200);
+    assert_eq!(uploaded.number("added"), 300);
+    world.start(&campaign).await.expect(200);
+    while world.report(&campaign).await.number("sent") < 300 {
+        world.run_until_idle().await;
+    }
+
+    let mut texts = gateway.accepted();
+    texts.sort();
+    texts.dedup_by_key(|text| text.to.clone());
+    assert_eq!((texts.len(), gateway.accepted().len()), (300, 300), "each contact once");
+    assert_eq!(
+        (texts[0].to.as_str(), texts[0].text.as_str()),
+        (phone(0).as_str(), "Hello Person 0")
+    );
+
+    // A third of the statuses came before the answer; now the others, and some twice.
+    let early = world.report(&campaign).await.number("received");
+    assert_eq!(early, 100);
+    gateway.report_the_rest(TOKEN).await;
+    gateway.report_the_rest(TOKEN).await;
+    let report = world.report(&campaign).await;
+    assert_eq!(
+        (report.number("sent"), report.number("received")),
+        (300 - 10, 290),
+        "{}",
+        report.text
+    );
+    assert_eq!((report.number("failed"), report.number("pending")), (10, 0));
+    assert_eq!(report.body["failed_by_code"], json!({"101": 10}));
+
+    world.advance_hours(24, 720).await;
+    let report = world.report(&campaign).await;
+    assert_eq!(report.string("status"), "completed", "{}", report.text);
+    assert_eq!(gateway.accepted().len(), 300, "nothing is sent again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_recipient_fails_and_the_others_are_sent() {
+    let (world, gateway, connection) = world_with_gateway().await;
+    gateway.refuse(&phone(3), 101);
+    let campaign = world.campaign(&connection, greeting()).await;
+    world.upload(&campaign, contacts_csv(0..10)).await.expect(200);
+    world.blacklist(&phone(5)).await.expect(200);
+    world.start(&campaign).await.expect(200);
+    world.run_until_idle().await;
+    let report = world.report(&campaign).await;
+    let counts = ["sent", "failed", "skipped", "pending"].map(|name| report.number(name));
+    assert_eq!(counts, [8, 1, 1, 0], "{}", report.text);
+    assert!(gateway.accepted().iter().all(|text| text.to != phone(5)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_gateway_cannot_do_is_refused_and_what_it_can_is_listed() {
+    let (world, _gateway, connection) = world_with_gateway().await;
+    let template = json!({
+        "name": "Spring", "connection_id": connection,
+        "message": {"template": {"name": "spring_offer", "language": "en_US"}},
+    });
+    let refused = world.post("/v1/campaigns", &template).await;
+    assert_eq!(refused.status, 422, "{}", refused.text);
+    assert!(refused.text.contains("message.template"), "{}", refused.text);
+    let channels = world.get("/v1/channels").await.expect(200).items();
+    let names: Vec<_> = channels.iter().map(|one| one["name"].clone()).collect();
+    assert_eq!(names, ["whatsapp_cloud", "text_gateway"]);
+    assert_eq!(channels[1]["capabilities"]["quota"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_token_signs_no_status() {
+    let (world, gateway, connection) = world_with_gateway().await;
+    let campaign = world.campaign(&connection, greeting()).await;
+    world.upload(&campaign, contacts_csv(0..2)).await.expect(200);
+    world.start(&campaign).await.expect(200);
+    world.run_until_idle().await;
+    let before = world.report(&campaign).await.number("received");
+    let statuses = gateway.report_the_rest("another-token").await;
+    assert_eq!(statuses, 401);
+    assert_eq!(world.report(&campaign).await.number("received"), before);
+}
