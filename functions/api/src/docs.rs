@@ -50,10 +50,11 @@ fn add_providers(components: &mut Components, providers: &Providers) {
         components.schemas.extend(schemas.schemas);
         contents.extend(schemas.contents);
         let member = components.schemas.get_mut(&*ProviderMember::name());
-        if let (Some(settings), Some(RefOr::T(Schema::Object(member)))) = (schemas.settings, member)
+        if let (Some(settings), Some(RefOr::T(Schema::AllOf(member)))) = (schemas.settings, member)
         {
-            let settings = Ref::from_schema_name(settings).into();
-            member.properties.insert(provider.name().to_owned(), settings);
+            let settings = Ref::from_schema_name(settings);
+            let settings = ObjectBuilder::new().property(provider.name(), settings);
+            member.items.push(RefOr::T(settings.into()));
         }
     }
     if let Some(RefOr::T(Schema::OneOf(content))) = components.schemas.get_mut("Content") {
@@ -89,6 +90,9 @@ fn complete(path: &str, item: &mut PathItem) {
     ];
     for (method, operation) in operations {
         let Some(operation) = operation else { continue };
+        if let Some(RefOr::T(body)) = &mut operation.request_body {
+            body.required = Some(Required::True);
+        }
         operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>(KEY, [])]);
         for (status, words) in problems(path, &method) {
             let problem = problem_response(words);

@@ -2,7 +2,7 @@ use carillon::address::Address;
 use carillon::channel::event::{Event, EventBody, InboundMessage, PreferenceEvent};
 use carillon::contact;
 use carillon::conversation::{self, Inbound};
-use carillon::delivery::record_status;
+use carillon::delivery::{Recorded, Reporter, record_status};
 use carillon::table::StoreError;
 use carillon::telemetry::{BatchedCounter, Metric};
 
@@ -26,9 +26,15 @@ impl Webhook {
         let Event { sender_id, account_id, body } = event;
         match body {
             EventBody::Status(status) => {
-                let provider = signers.provider.as_ref();
-                record_status(&self.table, &self.ids, provider, &status, now).await?;
-                STATUSES.add(1, now);
+                let reporter = Reporter {
+                    provider: signers.provider.as_ref(),
+                    connections: &signers.ids,
+                    campaigns: &self.campaigns,
+                };
+                match record_status(&self.table, &self.ids, reporter, &status, now).await? {
+                    Recorded::Done => STATUSES.add(1, now),
+                    Recorded::NotAuthentic => self.count_dropped(1),
+                }
             }
             EventBody::Message(message) => {
                 self.apply_message(message, sender_id).await?;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use carillon::channel::event::Event;
-use carillon::channel::{Candidate, Provider};
+use carillon::channel::event::{Event, EventBody};
+use carillon::channel::{Candidate, Provider, ProviderConfig};
 use carillon::connection::{self, Connection, Vault, VaultError};
 use carillon::ids::ConnectionId;
 use carillon::table::{StoreError, Table};
@@ -48,34 +48,30 @@ pub(crate) struct Candidates {
 pub(crate) struct Signers {
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) connections: Vec<Connection>,
+    pub(crate) ids: Vec<ConnectionId>,
 }
 
 impl Signers {
     fn of(provider: &Arc<dyn Provider>, opened: &Opened, ids: &[ConnectionId]) -> Self {
         let signed = |one: &&Connection| ids.contains(&one.id);
         let connections = opened.connections.iter().filter(signed).cloned().collect();
-        Self { provider: provider.clone(), connections }
+        Self { provider: provider.clone(), connections, ids: ids.to_vec() }
     }
 
-    /// Whether an event concerns one of them. An event that names no sender and no account
-    /// concerns them.
+    /// Whether an event concerns one of them. A status without a sender is matched by its
+    /// message (see `record_status`).
     pub(crate) fn sign_for(&self, event: &Event) -> bool {
-        match (&event.sender_id, &event.account_id) {
-            (Some(sender), _) => {
-                self.connections.iter().any(|one| one.provider.sender_id == *sender)
+        match (&event.body, &event.sender_id) {
+            (EventBody::Unknown { .. }, _) | (EventBody::Status(_), None) => true,
+            (EventBody::Account(_), _) | (_, None) => {
+                self.has(|one| one.account_id.is_some() && one.account_id == event.account_id)
             }
-            (None, Some(account)) => self.of_account(account).next().is_some(),
-            (None, None) => true,
+            (_, Some(sender)) => self.has(|one| one.sender_id == *sender),
         }
     }
 
-    /// Those of an account. A connection whose account is not known may belong to any.
-    pub(crate) fn of_account<'a>(
-        &'a self,
-        account: &'a str,
-    ) -> impl Iterator<Item = &'a Connection> {
-        let same = move |id: &String| id == account;
-        self.connections.iter().filter(move |one| one.provider.account_id.as_ref().is_none_or(same))
+    fn has(&self, is_meant: impl Fn(&ProviderConfig) -> bool) -> bool {
+        self.connections.iter().any(|one| is_meant(&one.provider))
     }
 }
 
@@ -112,7 +108,7 @@ impl Candidates {
     }
 
     /// The signers of these events. Where an event concerns none of them the connections are
-    /// read again: one that is newer than the cache may share the secret.
+    /// read again, whatever the age of the cache: a newer one may share the secret.
     pub(crate) async fn renew(
         &self,
         signers: Signers,
@@ -123,7 +119,7 @@ impl Candidates {
         if events.iter().all(|event| signers.sign_for(event)) {
             return Ok(signers);
         }
-        let opened = self.opened(signers.provider.name(), now, MIN_REREAD_INTERVAL).await?;
+        let opened = self.opened(signers.provider.name(), now, SignedDuration::ZERO).await?;
         let ids = who_signed(&opened.candidates).unwrap_or_default();
         Ok(Signers::of(&signers.provider, &opened, &ids))
     }

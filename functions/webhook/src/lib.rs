@@ -19,6 +19,7 @@ use carillon::channel::{Candidate, Handshake, Providers, WebhookRequest};
 use carillon::config::Config;
 use carillon::connection::Vault;
 use carillon::conversation::Retention;
+use carillon::delivery::CampaignConnections;
 use carillon::ids::IdSource;
 use carillon::table::Table;
 use carillon::telemetry::{Metric, measure};
@@ -40,6 +41,7 @@ pub struct Webhook {
     table: Table,
     providers: Providers,
     candidates: Candidates,
+    campaigns: CampaignConnections,
     retention: Retention,
     clock: Clock,
     ids: IdSource,
@@ -61,7 +63,8 @@ impl Webhook {
         let vault = Vault::of(config, aws, &clock)?;
         let retention = config.message_retention()?;
         let candidates = Candidates::new(table.clone(), vault);
-        Ok(Self { table, providers, candidates, retention, clock, ids })
+        let campaigns = CampaignConnections::default();
+        Ok(Self { table, providers, candidates, campaigns, retention, clock, ids })
     }
 }
 
@@ -148,6 +151,11 @@ fn unavailable(error: &(dyn std::error::Error + 'static)) -> Answer {
 }
 
 impl Webhook {
+    fn count_dropped(&self, dropped: usize) {
+        tracing::warn!(dropped, "events of a sender whose secret did not sign the request");
+        measure(&[(Metric::EventsDropped, dropped as u64)], self.clock.now());
+    }
+
     /// Stores the events that concern the signers. One app's secret signs for its own
     /// senders only: events of others are dropped and counted.
     async fn store(&self, events: Vec<Event>, signers: &Signers) -> Result<(), ApplyError> {
@@ -155,8 +163,7 @@ impl Webhook {
         let own: Vec<Event> = events.into_iter().filter(|event| signers.sign_for(event)).collect();
         let dropped = all - own.len();
         if dropped > 0 {
-            tracing::warn!(dropped, "events of a sender whose secret did not sign the request");
-            measure(&[(Metric::EventsDropped, dropped as u64)], self.clock.now());
+            self.count_dropped(dropped);
         }
         stream::iter(own)
             .map(|event| self.apply(event, signers))

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use carillon::campaign::{self, Status};
 use carillon::channel::{
-    Credentials, FieldProblem, Probe, ProbeError, Provider, ProviderConfig, Receiver,
+    Credentials, FieldProblem, Probe, ProbeError, Provider, ProviderConfig, Receiver, SenderAccess,
 };
 use carillon::connection::store::Changes;
 use carillon::connection::{self, Connection, Health, VaultError};
@@ -56,15 +56,17 @@ pub(crate) async fn create(
     let others = connection::store::all(&api.table).await?;
     refuse_twin(&others, &config)?;
     let (credentials, generated_credentials) = generate(&api, provider.as_ref(), &new);
-    let connection = build(&api, &new, config, &credentials, now).await?;
-    let probe = match asked.check {
-        Some(false) => None,
-        None | Some(true) => Some(probe(&api, &connection).await?),
+    let probe = if asked.check.unwrap_or(true) {
+        let sender = SenderAccess { config: config.clone(), credentials: credentials.clone() };
+        Some(provider.probe(&sender).await.map_err(|error| not_probed(&error))?)
+    } else {
+        None
     };
-    init_quota(&api, provider.as_ref(), &connection, &others, new.quota_limit).await?;
-    if !connection::store::create(&api.table, &connection).await? {
-        let detail = "Another connection with this sender was created at this moment.";
-        return Err(Problem::conflict(detail));
+    let connection = build(&api, &new, config, &credentials, now).await?;
+    if let Err(problem) = store(&api, &connection, &others, new.quota_limit).await {
+        let forgotten = api.vault.forget(connection.id).await;
+        forgotten.map_err(|error| Problem::internal(&error))?;
+        return Err(problem);
     }
     if probe.is_some() {
         record_probe(&api.table, &connection, probe.as_ref(), now).await?;
@@ -250,6 +252,21 @@ async fn build(
     })
 }
 
+async fn store(
+    api: &Api,
+    connection: &Connection,
+    others: &[Connection],
+    limit: Option<u64>,
+) -> Answer<()> {
+    let provider = provider(api, &connection.provider.provider)?;
+    init_quota(api, provider.as_ref(), connection, others, limit).await?;
+    if !connection::store::create(&api.table, connection).await? {
+        let detail = "Another connection with this sender was created at this moment.";
+        return Err(Problem::conflict(detail));
+    }
+    Ok(())
+}
+
 /// Sets the limit of the quota group, or assumes the provider's initial one for a new group.
 async fn init_quota(
     api: &Api,
@@ -333,16 +350,18 @@ async fn view(api: &Api, connection: Connection) -> Answer<ConnectionView> {
 
 async fn probe(api: &Api, connection: &Connection) -> Answer<Probe> {
     let route = api.routes.open(connection.clone(), Health::default()).await?;
-    route.probe().await.map_err(|error| {
-        let reason = match &error {
-            ProbeError::Refused(refusal) => format!("is refused by the provider: {refusal}"),
-            ProbeError::Unreachable(_) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "not probed");
-                format!("cannot be checked: {error}; check=false creates the connection without")
-            }
-        };
-        Problem::field("provider", reason)
-    })
+    route.probe().await.map_err(|error| not_probed(&error))
+}
+
+fn not_probed(error: &ProbeError) -> Problem {
+    let reason = match error {
+        ProbeError::Refused(refusal) => format!("is refused by the provider: {refusal}"),
+        ProbeError::Unreachable(_) => {
+            tracing::warn!(error = error as &dyn std::error::Error, "not probed");
+            format!("cannot be checked: {error}; check=false creates the connection without")
+        }
+    };
+    Problem::field("provider", reason)
 }
 
 async fn seal(

@@ -16,4 +16,5 @@ mod sample_events;
 mod storm;
 mod text_gateway;
 mod vocabulary;
+mod webhook_signers;
 mod webhooks;

@@ -32,7 +32,7 @@ pub use redrive::{Redriven, redrive};
 pub use routes::{CheckedRoute, Route, RouteError, Routes, record_probe};
 pub use sender::{RunEnd, Sender};
 pub use settle::{Charged, RefusalSource, Refused, Settled, settle};
-pub use status::record_status;
+pub use status::{CampaignConnections, Recorded, Reporter, record_status};
 
 /// The minimum time between two messages of campaigns to one person, whatever the
 /// provider allows.

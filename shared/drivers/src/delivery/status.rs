@@ -1,8 +1,11 @@
 //! Status events of webhooks, and of providers whose statuses were early.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use carillon_channel::event::{MessageStatus, StatusEvent};
 use carillon_channel::{Correlation, Provider};
-use carillon_foundations::ids::IdSource;
+use carillon_foundations::ids::{CampaignId, ConnectionId, IdSource};
 use carillon_nouns::recipient::{self, Callback, DeliveryStatus, Event};
 use carillon_nouns::{campaign, connection};
 use carillon_table::{StoreError, Table};
@@ -11,15 +14,43 @@ use jiff::Timestamp;
 use super::correlation;
 use super::settle::{RefusalSource, Refused, settle};
 
+/// How many campaigns [`CampaignConnections`] keeps.
+const MAX_CAMPAIGNS: usize = 1_000;
+
+/// Who reports a status.
+#[derive(Debug, Clone, Copy)]
+pub struct Reporter<'a> {
+    /// The provider.
+    pub provider: &'a dyn Provider,
+    /// The connections that the report is authentic for.
+    pub connections: &'a [ConnectionId],
+    /// The connections of the campaigns.
+    pub campaigns: &'a CampaignConnections,
+}
+
+/// The connection of each campaign, cached: it does not change once a campaign has started.
+#[derive(Debug, Default)]
+pub struct CampaignConnections(Mutex<HashMap<CampaignId, ConnectionId>>);
+
+/// What became of a reported status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// It is stored, or no campaign sent the message.
+    Done,
+    /// The message was sent over another connection than those of the reporter.
+    NotAuthentic,
+}
+
 /// Records the status of a message that a provider reported. Idempotent: a repeated status
 /// changes nothing.
 pub async fn record_status(
     table: &Table,
     ids: &IdSource,
-    provider: &dyn Provider,
+    reporter: Reporter<'_>,
     event: &StatusEvent,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<Recorded, StoreError> {
+    let provider = reporter.provider;
     let attempt = match provider.capabilities().correlation {
         Correlation::Callback => event.callback.as_deref().and_then(|text| text.parse().ok()),
         Correlation::MessageId => {
@@ -28,9 +59,34 @@ pub async fn record_status(
     };
     let Some(attempt) = attempt else {
         tracing::debug!("a status of a message that no campaign sent");
-        return Ok(());
+        return Ok(Recorded::Done);
     };
-    record_for(table, ids, &attempt, event, now).await
+    let connection = reporter.campaigns.get(table, attempt.recipient.campaign).await?;
+    if !connection.is_some_and(|connection| reporter.connections.contains(&connection)) {
+        return Ok(Recorded::NotAuthentic);
+    }
+    record_for(table, ids, &attempt, event, now).await?;
+    Ok(Recorded::Done)
+}
+
+impl CampaignConnections {
+    async fn get(&self, table: &Table, id: CampaignId) -> Result<Option<ConnectionId>, StoreError> {
+        if let Some(known) = self.lock().get(&id) {
+            return Ok(Some(*known));
+        }
+        let Some(campaign) = campaign::store::get(table, id).await? else { return Ok(None) };
+        let connection = campaign.settings.connection_id;
+        let mut known = self.lock();
+        if known.len() >= MAX_CAMPAIGNS {
+            known.clear();
+        }
+        known.insert(id, connection);
+        Ok(Some(connection))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<CampaignId, ConnectionId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Records a status of a known attempt.

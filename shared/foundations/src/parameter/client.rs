@@ -173,7 +173,9 @@ impl ParameterStore {
         let body = answer.bytes().await.map_err(unavailable)?;
         if status.is_success() {
             let unreadable = |_| ParameterError::Unavailable("its answer can't be read".to_owned());
-            return serde_json::from_slice(&body).map_err(unreadable);
+            // An action without a result, such as `DeleteParameter`, has an empty body.
+            let body = if body.is_empty() { &b"null"[..] } else { &body[..] };
+            return serde_json::from_slice(body).map_err(unreadable);
         }
         let code = code_of(&body);
         Err(match code.as_str() {
