@@ -1,5 +1,5 @@
-//! Failed attempts to get in, by where they come from: after some, an address has
-//! to wait before another key of its is looked up.
+//! Throttling of failed authentication by client address: after some failures an address
+//! has to wait before another of its keys is looked up.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -34,7 +34,7 @@ impl AuthThrottle {
         (failed.times >= MAX_FAILURES && now < until).then(|| until.duration_since(now))
     }
 
-    /// Remembers a failed attempt.
+    /// Records a failed attempt.
     pub(crate) fn note(&self, from: IpAddr, now: Timestamp) {
         let mut known = self.lock();
         if known.len() >= ADDRESSES {
@@ -52,8 +52,8 @@ impl AuthThrottle {
     }
 }
 
-/// Where a request comes from: as API Gateway tells it, or the connection. Never
-/// as a header tells it, which anyone can write.
+/// The client address of a request, from API Gateway or from the TCP connection; never from
+/// a header, which anyone can set.
 pub(crate) fn source(request: &Request) -> Option<IpAddr> {
     let extensions = request.extensions();
     if let Some(RequestContext::ApiGatewayV2(context)) = extensions.get::<RequestContext>() {

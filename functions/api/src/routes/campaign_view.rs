@@ -8,18 +8,18 @@ use carillon::time::{Timestamp, ZoneName};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-/// How many people a day when nothing is said.
+/// The default daily send limit.
 const DAILY_SEND_LIMIT: u32 = 250;
-/// The priority when nothing is said.
+/// The default priority.
 const PRIORITY: u8 = 5;
 
-/// A campaign to be made.
+/// A campaign to be created.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewCampaign {
     /// Its name, 1 to 200 characters.
     name: String,
-    /// What it is for.
+    /// A description.
     description: Option<String>,
     /// The connection that sends it.
     #[schema(value_type = String)]
@@ -27,11 +27,11 @@ pub(crate) struct NewCampaign {
     /// What is sent. Its texts may have placeholders such as `{first_name}`,
     /// filled from the recipients' columns.
     message: Content,
-    /// How many people a day at most, 1 to 1,000,000.
+    /// The maximum number of messages a day, 1 to 1,000,000.
     #[serde(default = "daily_send_limit")]
     #[schema(required = false, default = 250)]
     daily_send_limit: u32,
-    /// How fast.
+    /// The lane in which it sends.
     #[serde(default)]
     #[schema(required = false)]
     speed: Speed,
@@ -39,28 +39,28 @@ pub(crate) struct NewCampaign {
     #[serde(default = "priority")]
     #[schema(required = false, default = 5)]
     priority: u8,
-    /// How many more attempts someone gets after one that surely failed, 0 to 10.
+    /// The maximum number of retries of a message that failed, 0 to 10.
     #[serde(default = "max_retries")]
     #[schema(required = false)]
     max_retries: u8,
-    /// Not before this moment.
+    /// When it starts.
     #[schema(value_type = Option<String>, format = DateTime)]
     scheduled_start: Option<Timestamp>,
-    /// Not after this moment; who was not written to by then is cancelled.
+    /// When it ends; recipients that are still pending are cancelled.
     #[schema(value_type = Option<String>, format = DateTime)]
     scheduled_end: Option<Timestamp>,
-    /// The hours in which it may send.
+    /// The hours of the day in which it sends.
     send_window: Option<SendWindow>,
-    /// The IANA time zone in which its days are counted; UTC when left out.
+    /// The IANA time zone in which its days are counted; UTC by default.
     #[serde(default)]
     #[schema(required = false, value_type = String, example = "America/Bogota")]
     timezone: ZoneName,
     /// The country in which national phone numbers are read.
     #[schema(value_type = Option<String>, example = "CO")]
     default_country: Option<Country>,
-    /// A word to find it by.
+    /// A label, to find it by.
     tag: Option<String>,
-    /// Which stage of a follow-up it is.
+    /// Its stage in a follow-up sequence.
     follow_up_stage: Option<u8>,
 }
 
@@ -132,54 +132,53 @@ impl<T> Setting<T> {
     }
 }
 
-/// What is to change of a campaign. What is left out stays; `null` takes a
-/// setting away.
+/// Changes of a campaign. An absent member stays as it is; `null` removes a setting.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CampaignChanges {
     /// Its name.
     name: Option<String>,
-    /// What it is for.
+    /// A description.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     description: Setting<String>,
-    /// The connection that sends it. Only of a draft.
+    /// The connection that sends it. Can be changed in a draft only.
     #[schema(value_type = Option<String>)]
     connection_id: Option<ConnectionId>,
-    /// What is sent. Only of a draft.
+    /// What is sent. Can be changed in a draft only.
     message: Option<Content>,
-    /// How many people a day at most.
+    /// The maximum number of messages a day.
     daily_send_limit: Option<u32>,
-    /// How fast.
+    /// The lane in which it sends.
     speed: Option<Speed>,
     /// 1 (first) to 10 (last).
     priority: Option<u8>,
-    /// How many more attempts someone gets, 0 to 10.
+    /// The maximum number of retries, 0 to 10.
     max_retries: Option<u8>,
-    /// Not before this moment. Not while it is active.
+    /// When it starts. Cannot be changed while it is active.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
     scheduled_start: Setting<Timestamp>,
-    /// Not after this moment.
+    /// When it ends.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
     scheduled_end: Setting<Timestamp>,
-    /// The hours in which it may send.
+    /// The hours of the day in which it sends.
     #[serde(default)]
     #[schema(value_type = Option<SendWindow>)]
     send_window: Setting<SendWindow>,
-    /// The time zone in which its days are counted. Only of a draft.
+    /// The time zone in which its days are counted. Can be changed in a draft only.
     #[schema(value_type = Option<String>)]
     timezone: Option<ZoneName>,
-    /// The country in which national phone numbers are read. Only of a draft.
+    /// The country in which national phone numbers are read. Can be changed in a draft only.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     default_country: Setting<Country>,
-    /// A word to find it by.
+    /// A label, to find it by.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     tag: Setting<String>,
-    /// Which stage of a follow-up it is. Not while it is active.
+    /// Its stage in a follow-up sequence. Cannot be changed while it is active.
     #[serde(default)]
     #[schema(value_type = Option<u8>)]
     follow_up_stage: Setting<u8>,
@@ -210,7 +209,7 @@ impl CampaignChanges {
     }
 }
 
-/// A setting that can't change any more, if one did.
+/// The first changed setting that is fixed in this status.
 pub(crate) fn fixed(status: Status, old: &Settings, new: &Settings) -> Option<&'static str> {
     let draft_only = [
         ("message", old.message != new.message),
@@ -240,14 +239,14 @@ pub(crate) struct CampaignView {
     /// Its id.
     #[schema(value_type = String)]
     id: CampaignId,
-    /// Where it stands.
+    /// Its status.
     status: Status,
     /// Why it was halted.
     #[serde(skip_serializing_if = "Option::is_none")]
     halted_for: Option<String>,
     /// Its name.
     name: String,
-    /// What it is for.
+    /// A description.
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
     /// The connection that sends it.
@@ -255,23 +254,23 @@ pub(crate) struct CampaignView {
     connection_id: ConnectionId,
     /// What is sent.
     message: Content,
-    /// How many people a day at most.
+    /// The maximum number of messages a day.
     daily_send_limit: u32,
-    /// How fast.
+    /// The lane in which it sends.
     speed: Speed,
     /// 1 (first) to 10 (last).
     priority: u8,
-    /// How many more attempts someone gets after one that surely failed.
+    /// The maximum number of retries of a message that failed.
     max_retries: u8,
-    /// Not before this moment.
+    /// When it starts.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     scheduled_start: Option<Timestamp>,
-    /// Not after this moment.
+    /// When it ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     scheduled_end: Option<Timestamp>,
-    /// The hours in which it may send.
+    /// The hours of the day in which it sends.
     #[serde(skip_serializing_if = "Option::is_none")]
     send_window: Option<SendWindow>,
     /// The time zone in which its days are counted.
@@ -281,13 +280,13 @@ pub(crate) struct CampaignView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     default_country: Option<Country>,
-    /// A word to find it by.
+    /// A label, to find it by.
     #[serde(skip_serializing_if = "Option::is_none")]
     tag: Option<String>,
-    /// Which stage of a follow-up it is.
+    /// Its stage in a follow-up sequence.
     #[serde(skip_serializing_if = "Option::is_none")]
     follow_up_stage: Option<u8>,
-    /// When it was made.
+    /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     /// When sending could first begin.

@@ -15,14 +15,14 @@ use crate::problem::{Answer, Kind, Problem};
 /// A contact.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ContactView {
-    /// How it is known: a phone in E.164, or a business-scoped user id.
+    /// Its address: a phone number in E.164, or a business-scoped user id.
     #[schema(value_type = String, example = "+573001234567")]
     key: Address,
     #[serde(flatten)]
     profile: Profile,
 }
 
-/// A contact by its key: E.164 with or without the plus, or a BSUID.
+/// A contact by its address: E.164 with or without the plus, or a BSUID.
 pub(crate) fn parse_address(text: &str) -> Answer<Address> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let text = if digits { format!("+{text}") } else { text.trim().to_owned() };
@@ -50,9 +50,9 @@ pub(crate) async fn get(
 /// What was erased of a person.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ErasureView {
-    /// How many messages they had written.
+    /// Messages from the person that were deleted.
     messages: u64,
-    /// In how many campaigns a random text stands in their place now.
+    /// Campaigns in which a pseudonym replaced the person.
     campaigns: u64,
     #[serde(flatten)]
     contact: ContactView,
@@ -60,12 +60,11 @@ pub(crate) struct ErasureView {
 
 /// Erase a person
 ///
-/// What they wrote and the line of every campaign that names them are deleted; in
-/// the campaign's list a random text stands in their place, so that its numbers stay
-/// true. The number itself stays on the blacklist, with the dates of the bar, of the
-/// erasure and of the last message, so that an old list doesn't bring them back. While
-/// a message to them is on its way the answer is 409: the rest is erased, ask again a
-/// minute later.
+/// Deletes the messages from the person and the columns of their recipients. In each campaign
+/// a pseudonym replaces the person, so that its counts stay exact. The address stays on the
+/// blacklist, with the dates of the suppression, of the erasure and of the last message, so
+/// that the import of an old list does not add the person again. While a message to the person
+/// is being sent the answer is 409: the rest is erased; repeat the request a minute later.
 #[utoipa::path(delete, path = "/v1/contacts/{key}", operation_id = "eraseContact", tag = "Contacts",
     params(("key" = String, Path, description = "A phone in E.164, or a business-scoped user id.")),
     responses((status = 200, description = "What was erased, and what is left.", body = ErasureView)))]
@@ -92,8 +91,8 @@ pub(crate) async fn erase(
 
 /// Put a contact on the blacklist
 ///
-/// From the moment this is answered, nobody sends to them. A contact that is not
-/// known yet is made.
+/// After the answer no message is sent to the contact. A contact that does not exist is
+/// created.
 #[utoipa::path(put, path = "/v1/contacts/{key}/blacklist", operation_id = "blacklistContact", tag = "Contacts",
     params(("key" = String, Path, description = "A phone in E.164, or a business-scoped user id.")),
     responses((status = 200, description = "The contact.", body = ContactView)))]
@@ -109,7 +108,7 @@ pub(crate) async fn blacklist(
 
 /// Take a contact off the blacklist
 ///
-/// Campaigns that have skipped them don't come back to them.
+/// Campaigns that have skipped the contact do not send to it.
 #[utoipa::path(delete, path = "/v1/contacts/{key}/blacklist", operation_id = "unblacklistContact", tag = "Contacts",
     params(("key" = String, Path, description = "A phone in E.164, or a business-scoped user id.")),
     responses((status = 200, description = "The contact.", body = ContactView)))]

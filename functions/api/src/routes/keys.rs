@@ -14,17 +14,17 @@ use crate::Api;
 use crate::body::{Body, Id};
 use crate::problem::{Answer, Problem};
 
-/// A key to be made.
+/// An API key to be created.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewKey {
-    /// What people call it, 1 to 200 characters.
+    /// Its name, 1 to 200 characters.
     name: String,
-    /// What it allows; a higher scope includes the lower ones.
+    /// Its scope; a higher scope includes the lower ones.
     scopes: BTreeSet<Scope>,
 }
 
-/// A key that was just made.
+/// An API key that was just created.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct MadeKey {
     #[serde(flatten)]
@@ -39,11 +39,11 @@ pub(crate) struct KeyView {
     /// Its id.
     #[schema(value_type = String)]
     id: KeyId,
-    /// What people call it.
+    /// Its name.
     name: String,
-    /// What it allows.
+    /// Its scope.
     scopes: Vec<Scope>,
-    /// When it was made.
+    /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
 }
@@ -61,7 +61,7 @@ impl From<ApiKey> for KeyView {
     }
 }
 
-/// Make an API key
+/// Create an API key
 ///
 /// The answer shows the key, this once. It is therefore not kept for a
 /// repetition with the same `Idempotency-Key`, which is answered with 409.

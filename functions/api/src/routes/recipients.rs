@@ -35,7 +35,7 @@ const RETRY_ANNOUNCED_FOR: SignedDuration = SignedDuration::from_mins(2);
 #[into_params(parameter_in = Query)]
 pub(crate) struct UploadAsked {
     /// The country in which national phone numbers are read, such as `CO`; the
-    /// campaign's own when left out.
+    /// campaign's own by default.
     #[param(value_type = Option<String>)]
     default_country: Option<Country>,
 }
@@ -46,7 +46,7 @@ pub(crate) struct UploadAsked {
 pub(crate) struct PageAsked {
     /// Only those of this status.
     status: Option<Status>,
-    /// How many, 1 to 500; 50 when left out.
+    /// The size of a page, 1 to 500; 50 by default.
     limit: Option<u32>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
@@ -69,9 +69,9 @@ pub(crate) struct RecipientView {
     /// A phone in E.164, or a business-scoped user id.
     #[schema(value_type = String, example = "+573001234567")]
     contact: Address,
-    /// Where it stands.
+    /// Its status.
     status: Status,
-    /// The attempt it is at, from 1.
+    /// The number of its attempt, from 1.
     attempt: u32,
     /// The columns it was imported with.
     columns: BTreeMap<String, String>,
@@ -81,11 +81,11 @@ pub(crate) struct RecipientView {
     /// The provider's id of the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     message_id: Option<String>,
-    /// When it was handed over.
+    /// When it was sent to the provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     sent_at: Option<Timestamp>,
-    /// When it reached the phone.
+    /// When it was delivered.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     delivered_at: Option<Timestamp>,
@@ -93,7 +93,7 @@ pub(crate) struct RecipientView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     read_at: Option<Timestamp>,
-    /// When the contact answered.
+    /// When the contact replied.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     replied_at: Option<Timestamp>,
@@ -143,21 +143,21 @@ impl From<Recipient> for RecipientView {
     }
 }
 
-/// What a person does about a recipient.
+/// A change of a recipient.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RecipientChange {
-    /// What to do.
+    /// The change.
     action: Action,
 }
 
-/// What can be done about a recipient.
+/// The changes of a recipient.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Action {
-    /// Mark the lead as done.
+    /// Close the lead.
     Close,
-    /// Send again to one that is unconfirmed: the first message may have arrived.
+    /// Retry an unconfirmed recipient. The first message may have arrived.
     Retry,
 }
 
@@ -167,8 +167,8 @@ pub(crate) enum Action {
 /// column with the phone is found by its name (`phone`, `mobile`, `celular`, …),
 /// and so is `bsuid`; the others become the recipients' columns, their names in
 /// small letters with `_` for spaces. JSON is an array of objects, or one object
-/// a line. Lines that can't be taken in are reported, and the others go in. To
-/// upload again changes nothing and reports duplicates.
+/// a line. Invalid lines are reported, and the others are added. The
+/// same upload again adds nothing and reports duplicates.
 #[utoipa::path(post, path = "/v1/campaigns/{id}/recipients", operation_id = "addRecipients", tag = "Recipients",
     params(("id" = String, Path, description = "The campaign's id."), UploadAsked),
     request_body(content((String = "text/csv"), (Vec<BTreeMap<String, String>> = "application/json"), (String = "application/x-ndjson"))),

@@ -17,27 +17,27 @@ use crate::Api;
 use crate::body::Id;
 use crate::problem::Answer;
 
-/// A campaign's funnel, and where it stands.
+/// A campaign's funnel and status.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CampaignReport {
-    /// Where the campaign stands.
+    /// The campaign's status.
     status: Status,
     /// Why it was halted.
     #[serde(skip_serializing_if = "Option::is_none")]
     halted_for: Option<String>,
-    /// What happens next, or what to do.
+    /// What happens next, or what the user has to do.
     next_step: &'static str,
-    /// Why nobody is sent to at this moment, where that is plain.
+    /// Why no message is sent at the moment, where one reason holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     waits: Option<Waiting>,
     #[serde(flatten)]
     funnel: Report,
 }
 
-/// What happened day by day.
+/// The counts by day.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Days {
-    /// The days on which something happened, in the campaign's time zone.
+    /// The days with counts, in the campaign's time zone.
     items: Vec<DayCounts>,
 }
 
@@ -56,20 +56,20 @@ pub(crate) struct BatchView {
     date: Date,
     /// Its number that day, from 1.
     number: u32,
-    /// Whether there is work left.
+    /// Whether it is open or done.
     status: BatchStatus,
     /// Its lane: `fast`, `normal` or `slow`.
     #[schema(value_type = String)]
     lane: Lane,
-    /// How many may be sent.
+    /// The maximum number of messages.
     size: u32,
-    /// How many places were used, once it is done.
+    /// How many of its reservations were used, once it is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     used: Option<u32>,
-    /// When it was made.
+    /// When it was created.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    /// When it was put on the queue last.
+    /// When it was enqueued last.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     enqueued_at: Option<Timestamp>,
@@ -101,7 +101,7 @@ impl From<Batch> for BatchView {
 
 /// Show the funnel
 ///
-/// The counts run a moment behind. `recipients` is the sum of `pending`,
+/// The counts lag by a few seconds. `recipients` is the sum of `pending`,
 /// `sending`, `unconfirmed`, `sent`, `failed`, `skipped` and `cancelled`; from
 /// `sent` on the steps count cumulatively.
 #[utoipa::path(get, path = "/v1/campaigns/{id}/report", operation_id = "reportCampaign", tag = "Reports",
@@ -138,7 +138,7 @@ fn next_step(status: Status, funnel: &Report) -> &'static str {
     }
 }
 
-/// Show what happened day by day
+/// Show the counts by day
 #[utoipa::path(get, path = "/v1/campaigns/{id}/analytics", operation_id = "analyseCampaign", tag = "Reports",
     params(("id" = String, Path, description = "The campaign's id.")),
     responses((status = 200, description = "The days.", body = Days)))]

@@ -1,15 +1,15 @@
 //! The audit: whether the counters of a shard are what a recount of its
-//! recipients gives, and the mending when they are not.
+//! recipients gives, and their correction when they are not.
 //!
 //! Counters run behind their recipients, and how far is not known: the stream may
-//! be late. So a watermark is put beside the recipients. It travels through the stream
+//! be late. So a watermark is stored beside the recipients. It passes through the stream
 //! after everything written before it; once the aggregator has seen it, all of
-//! that is counted. If no recipient of the shard changed between two marks, the
+//! that is counted. If no recipient of the shard changed between two watermarks, the
 //! recount made between them can be compared with the counters.
 //!
-//! First a watermark is put. When it was seen, and nothing was counted since it was put,
-//! the recipients are recounted; if the counters agree, all is well. If not, another
-//! watermark is put that carries the difference. When that was seen, and still nothing was
+//! First a watermark is stored. When it was seen, and nothing was counted since,
+//! the recipients are recounted; if the counters agree, the audit ends. If not, another
+//! watermark is stored with the difference. When that was seen, and still nothing was
 //! counted, the difference is real and is added.
 
 use std::collections::BTreeMap;
@@ -24,20 +24,20 @@ use carillon_nouns::campaign::Campaign;
 use carillon_nouns::recipient::{self, Recipient};
 use carillon_table::{Key, StoreError, Table, Update, Write, read_item};
 
-/// The least time between two steps of an audit: who changes a shard more often
-/// than that is not done with it.
+/// The minimum time between two steps of an audit. A shard that changes more often is
+/// still being sent to.
 const STEP: SignedDuration = SignedDuration::from_secs(55);
-/// After how long without being seen a watermark is put anew.
+/// After how long a watermark that was not seen is stored again.
 const WATERMARK_TIMEOUT: SignedDuration = SignedDuration::from_mins(15);
 
 /// A watermark beside the recipients of a shard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watermark {
-    /// Tells it from others of the shard.
+    /// Its id, unique within the shard.
     pub id: String,
-    /// When it was put.
+    /// When it was stored.
     pub put_at: Timestamp,
-    /// The last record that was counted when it was put.
+    /// The last record that was counted when it was stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<String>,
     /// What a recount found missing from the counters; none before the recount.
@@ -45,21 +45,21 @@ pub struct Watermark {
     pub missing: Option<BTreeMap<String, i64>>,
 }
 
-/// How far an audit of a shard has come.
+/// The progress of the audit of a shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Audit {
-    /// It waits for a watermark to come through the stream.
+    /// It waits until a watermark has passed through the stream.
     Waits,
-    /// The counters are what the recount gives, or it is not yet time.
+    /// The counters equal the recount, or no audit is due.
     Correct,
-    /// They were not, and are now.
+    /// They differed and were corrected.
     Corrected {
         /// What was missing, by counter.
         missing: Tally,
     },
 }
 
-/// Takes the audit of one shard a step further; to be called again a minute later.
+/// Runs the next step of the audit of a shard. Call it again a minute later.
 pub async fn audit(
     table: &Table,
     campaign: &Campaign,
@@ -165,7 +165,7 @@ async fn conclude(
     }
 }
 
-/// Notes that a watermark came through the stream.
+/// Records that a watermark passed through the stream.
 pub async fn seen(table: &Table, shard: &Key, watermark: &str) -> Result<(), StoreError> {
     table.update(Update::of(shard).set("watermark", watermark)).await.map(drop)
 }

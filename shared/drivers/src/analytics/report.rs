@@ -14,49 +14,49 @@ use carillon_nouns::recipient::Status;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Funnel)]
 pub struct Report {
-    /// Everyone imported.
+    /// All imported recipients.
     pub recipients: u64,
-    /// Waiting for their turn, or for another attempt.
+    /// Not sent yet, or to be retried.
     pub pending: u64,
-    /// Claimed this moment.
+    /// Claimed: the request to the provider is in progress.
     pub sending: u64,
-    /// The provider took it.
+    /// Accepted by the provider.
     pub sent: u64,
-    /// It reached the phone.
+    /// Delivered to the device.
     pub received: u64,
-    /// It was read.
+    /// Read.
     pub read: u64,
-    /// The contact answered.
+    /// Replied to.
     pub replied: u64,
-    /// A person marked the lead as done.
+    /// Closed by a user.
     pub closed: u64,
-    /// Refused by the provider or the network.
+    /// Refused by the provider.
     pub failed: u64,
-    /// Left out, for a reason.
+    /// Skipped: never sent to.
     pub skipped: u64,
-    /// Perhaps sent: the answer was lost, and no webhook has come yet.
+    /// Outcome unknown: the response was lost, and no status was reported yet.
     pub unconfirmed: u64,
-    /// The campaign was cancelled or ended before their turn.
+    /// Cancelled with the campaign, or pending at its end.
     pub cancelled: u64,
-    /// Why some were skipped: how many by reason.
+    /// Skipped recipients by reason.
     pub skipped_by_reason: BTreeMap<String, u64>,
-    /// How many failed by the provider's code (`none` without one).
+    /// Failed recipients by the provider's error code (`none` without one).
     pub failed_by_code: BTreeMap<String, u64>,
 }
 
-/// What happened on one day, in the campaign's time zone.
+/// The counts of one day, in the campaign's time zone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct DayCounts {
     /// The day.
     #[schema(value_type = String, format = Date)]
     pub date: Date,
-    /// Messages the provider took.
+    /// Messages that the provider accepted.
     pub sent: u64,
-    /// Messages that reached a phone.
+    /// Messages that were delivered.
     pub received: u64,
     /// Messages that were read.
     pub read: u64,
-    /// Messages that were answered.
+    /// Messages that were replied to.
     pub replied: u64,
     /// Messages that failed.
     pub failed: u64,

@@ -60,19 +60,19 @@ pub enum Format {
     JsonLines,
 }
 
-/// What an upload brought. Each line counts once.
+/// The result of an upload. Each line counts once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = UploadReport)]
 pub struct Report {
-    /// Recipients that were added and wait for their turn.
+    /// Recipients that were added as pending.
     pub added: u64,
     /// Lines whose contact was in the campaign already.
     pub duplicates: u64,
     /// Recipients that were added as skipped: blacklisted or opted out.
     pub suppressed: u64,
-    /// The first 1,000 lines that were not taken in.
+    /// The first 1,000 invalid lines.
     pub invalid: Vec<InvalidLine>,
-    /// How many lines were not taken in.
+    /// The number of invalid lines.
     pub invalid_total: u64,
 }
 
@@ -82,7 +82,7 @@ pub enum Unreadable {
     /// There is nothing in it.
     #[error("the upload is empty: expected a header line or a JSON array, and recipients after it")]
     Empty,
-    /// No column says to whom.
+    /// No column has an address.
     #[error(
         "the first line names no column with phone numbers: it has {}; expected one of {}, {BSUID_COLUMN}",
         listed(.found), CONTACT_COLUMNS.join(", ")
@@ -258,7 +258,7 @@ impl Upload<'_> {
         }
         let key = self.campaign.recipients().key(&contact);
         let country = contact.country();
-        // An old list brings nothing back of who was erased.
+        // Columns of an erased person are not stored again.
         let kept = profile.erased_at.is_none() || suppression.is_none();
         let columns = if kept { row.columns.clone() } else { BTreeMap::new() };
         let recipient = Recipient::pending(contact, columns, now);
@@ -270,7 +270,7 @@ impl Upload<'_> {
         Ok(Settled::of(is_new, suppression, row, country))
     }
 
-    /// Whether the campaign has the person already, under another key.
+    /// Whether the campaign has the person already, under another address.
     async fn has_one_of(&self, keys: &BTreeSet<Address>) -> Result<bool, StoreError> {
         for address in keys {
             let key = self.campaign.recipients().key(address);

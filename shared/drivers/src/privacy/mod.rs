@@ -1,8 +1,8 @@
-//! Erasing a person: what they wrote, what was sent to them, and their place in
-//! every campaign.
+//! Erasure of a person: the messages from them, the messages to them, and their recipient
+//! items in all campaigns, which become pseudonyms.
 //!
-//! Their number stays, suppression and with a few dates beside it, so that an old list
-//! doesn't bring them back; so do the counts, which name nobody.
+//! Their addresses stay, blacklisted and with a few dates, so that the import of an old list
+//! does not add them again. The counters stay: they name nobody.
 
 use std::collections::BTreeSet;
 
@@ -19,17 +19,17 @@ use carillon_table::{StoreError, Table};
 /// What was erased of a person.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Erasure {
-    /// Messages they had written.
+    /// Messages from the person that were deleted.
     pub messages: u64,
-    /// Campaigns in which a random text stands in their place now.
+    /// Campaigns in which a pseudonym replaced the person.
     pub campaigns: u64,
-    /// Campaigns in which a message to them is on its way at this moment: they are
-    /// left as they are, to be erased a minute later.
+    /// Campaigns in which a message to the person is being sent. They are not changed: erase
+    /// the person again a minute later.
     pub under_way: u64,
 }
 
-/// Erases a person under all their keys. From the first write on nobody sends to
-/// them; to do it again finishes what was broken off.
+/// Erases a person with all their addresses. From the first write on no message is sent to
+/// them. Idempotent: a second call completes an interrupted one.
 pub async fn erase(
     table: &Table,
     contact: &Address,
@@ -54,7 +54,7 @@ pub async fn erase(
     Ok(erasure)
 }
 
-/// Takes a person out of the campaigns that were not seen yet; `false` if there are none.
+/// Erases a person from the campaigns that were not processed yet; `false` where there is none.
 async fn erase_from_new(
     table: &Table,
     keys: &BTreeSet<Address>,
@@ -82,7 +82,7 @@ async fn erase_from_new(
     Ok(any)
 }
 
-/// All keys of a person.
+/// All addresses of a person.
 async fn keys_of(table: &Table, contact: &Address) -> Result<BTreeSet<Address>, StoreError> {
     let mut keys = BTreeSet::from([contact.clone()]);
     let mut unread = vec![contact.clone()];
@@ -93,7 +93,7 @@ async fn keys_of(table: &Table, contact: &Address) -> Result<BTreeSet<Address>, 
     Ok(keys)
 }
 
-/// Takes a person out of some campaigns.
+/// Erases a person from some campaigns.
 async fn erase_from(
     table: &Table,
     contact: &Address,

@@ -1,14 +1,14 @@
-//! Moving elsewhere: all that a table holds as JSON lines, and those lines into
-//! another table, on one machine or on AWS.
+//! Export of a whole table as JSON lines, and their import into another table, on one
+//! machine or on AWS.
 //!
 //! A line is an item in `DynamoDB`'s own JSON, `{"Item":{…}}`, as in AWS's exports.
-//! Counters are left behind: the stream of the new table counts everyone anew. The
-//! last line says how many there were, so that a file that was cut off is noticed.
+//! Counters are not exported: the stream of the new table counts all recipients again. The
+//! last line has the number of items, so that a truncated file is detected.
 //!
-//! Item come in three passes. First everything but the recipients, with nothing on
-//! a working list: the scheduler sees no campaign yet, and would find one with half
-//! its recipients finished. Then the recipients. Then the lists. Nothing is
-//! written over, so that an import that was interrupted can be repeated.
+//! The import has three passes. First all items but the recipients, without their working
+//! lists: the scheduler must not see a campaign with half of its recipients, which it would
+//! complete. Then the recipients. Then the working lists. No item is overwritten, so that an
+//! interrupted import can be repeated.
 
 pub mod store;
 

@@ -1,4 +1,4 @@
-//! Item on their way out of one table and into another.
+//! Reads items for an export and writes them in an import.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -8,7 +8,7 @@ use carillon_nouns::connection::{self, Connection, Sealed, Vault, VaultError};
 use carillon_nouns::{contact, quota};
 use carillon_table::{Item, Key, StoreError, Table, read_item};
 
-/// Why an item could not be moved.
+/// Why an item could not be exported or imported.
 #[derive(Debug, thiserror::Error)]
 pub enum TransferError {
     /// The table.
@@ -82,7 +82,7 @@ pub async fn write(
         Some((Key::Contact(contact), item)) => {
             contact::store::merge(table, &read_item(item)?, &contact).await?;
         }
-        // Whoever has made a connection here has made its portfolio's ledger.
+        // A connection that was created here has created the quota of its group.
         Some((Key::Quota(group), item)) => {
             quota::store::merge(table, &group, &read_item(item)?).await?;
         }
