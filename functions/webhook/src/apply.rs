@@ -28,7 +28,8 @@ impl Webhook {
             EventBody::Status(status) => {
                 let reporter = Reporter {
                     provider: signers.provider.as_ref(),
-                    connections: &signers.ids,
+                    connections: &signers.connections,
+                    sender_id: sender_id.as_deref(),
                     campaigns: &self.campaigns,
                 };
                 match record_status(&self.table, &self.ids, reporter, &status, now).await? {

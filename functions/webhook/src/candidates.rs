@@ -48,14 +48,13 @@ pub(crate) struct Candidates {
 pub(crate) struct Signers {
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) connections: Vec<Connection>,
-    pub(crate) ids: Vec<ConnectionId>,
 }
 
 impl Signers {
     fn of(provider: &Arc<dyn Provider>, opened: &Opened, ids: &[ConnectionId]) -> Self {
         let signed = |one: &&Connection| ids.contains(&one.id);
         let connections = opened.connections.iter().filter(signed).cloned().collect();
-        Self { provider: provider.clone(), connections, ids: ids.to_vec() }
+        Self { provider: provider.clone(), connections }
     }
 
     /// Whether an event concerns one of them. A status without a sender is matched by its

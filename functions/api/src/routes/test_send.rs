@@ -8,7 +8,7 @@ use carillon::campaign::Campaign;
 use carillon::channel::{Outbound, Outcome};
 use carillon::contact::{self, store::Reservation};
 use carillon::delivery::{
-    Charged, Claim, ContactClaim, RefusalSource, Refused, Route, claim_for_test, claim_interval,
+    Charged, Claim, ContactClaim, RefusalSource, Refused, Route, claim_interval, claim_test_send,
     settle,
 };
 use carillon::ids::CampaignId;
@@ -117,7 +117,7 @@ async fn claim(api: &Api, route: &Route, to: &Address, now: Timestamp) -> Answer
         charge,
         reservation: Reservation { quota_group: rule.quota_group, bucket },
     };
-    match claim_for_test(&api.table, to, &request).await? {
+    match claim_test_send(&api.table, to, &request).await? {
         Claim::Won => {}
         Claim::Suppressed(reason) => {
             let reason = format!("may not be sent to: {}", reason.as_str());

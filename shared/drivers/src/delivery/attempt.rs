@@ -205,6 +205,7 @@ impl Run<'_> {
             Correlation::MessageId => {
                 let message = MessageRef {
                     provider: self.route.provider.name(),
+                    sender_id: &self.route.connection.provider.sender_id,
                     message_id: &accepted.message_id,
                 };
                 self.with_retries(|| store_pointer(table, message, attempt, clock.now())).await?

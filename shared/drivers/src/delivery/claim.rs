@@ -64,7 +64,7 @@ pub(super) async fn claim(
 }
 
 /// Claims a contact for a test send, which has no recipient.
-pub async fn claim_for_test(
+pub async fn claim_test_send(
     table: &Table,
     contact: &Address,
     request: &ContactClaim<'_>,

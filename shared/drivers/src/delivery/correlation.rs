@@ -16,10 +16,12 @@ use serde::{Deserialize, Serialize};
 /// How long pointers and early statuses are kept: longer than a message may be delivered.
 const RETENTION: SignedDuration = SignedDuration::from_hours(40 * 24);
 
-/// A message of a provider.
+/// A message of a sender at a provider. Pointers and early statuses are stored by sender, so
+/// that a connection cannot report on the messages of another one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MessageRef<'a> {
     pub(super) provider: &'a str,
+    pub(super) sender_id: &'a str,
     pub(super) message_id: &'a str,
 }
 
@@ -38,17 +40,20 @@ struct EarlyStatus {
 }
 
 impl MessageRef<'_> {
+    /// The sender's id and the message's; the length keeps them apart.
+    fn scoped_id(self) -> String {
+        let Self { sender_id, message_id, .. } = self;
+        format!("{}#{sender_id}#{message_id}", sender_id.len())
+    }
+
     fn pointer_key(self) -> Key {
-        Key::MessagePointer {
-            provider: self.provider.to_owned(),
-            message: self.message_id.to_owned(),
-        }
+        Key::MessagePointer { provider: self.provider.to_owned(), message: self.scoped_id() }
     }
 
     fn status_key(self, status: MessageStatus) -> Key {
         Key::EarlyStatus {
             provider: self.provider.to_owned(),
-            message: self.message_id.to_owned(),
+            message: self.scoped_id(),
             status: status.as_str().to_owned(),
         }
     }
@@ -83,11 +88,10 @@ pub(super) async fn store_pointer(
 /// the sender reads the early status.
 pub(super) async fn attempt_of(
     table: &Table,
-    provider: &str,
+    message: MessageRef<'_>,
     event: &StatusEvent,
     now: Timestamp,
 ) -> Result<Option<Callback>, StoreError> {
-    let message = MessageRef { provider, message_id: &event.message_id };
     if let Some(callback) = pointed_to(table, message).await? {
         return Ok(Some(callback));
     }

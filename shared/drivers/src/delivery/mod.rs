@@ -23,7 +23,7 @@ mod store;
 use carillon_channel::Capabilities;
 use jiff::SignedDuration;
 
-pub use claim::{Claim, ContactClaim, claim_for_test};
+pub use claim::{Claim, ContactClaim, claim_test_send};
 pub use enqueue::enqueue;
 pub use error::DeliveryError;
 pub use pacer::{Pacer, Pacers};

@@ -6,12 +6,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use carillon_channel::event::{MessageStatus, StatusEvent};
 use carillon_channel::{Correlation, Provider};
 use carillon_foundations::ids::{CampaignId, ConnectionId, IdSource};
+use carillon_nouns::campaign;
+use carillon_nouns::connection::{self, Connection};
 use carillon_nouns::recipient::{self, Callback, DeliveryStatus, Event};
-use carillon_nouns::{campaign, connection};
 use carillon_table::{StoreError, Table};
 use jiff::Timestamp;
 
-use super::correlation;
+use super::correlation::{self, MessageRef};
 use super::settle::{RefusalSource, Refused, settle};
 
 /// How many campaigns [`CampaignConnections`] keeps.
@@ -23,7 +24,10 @@ pub struct Reporter<'a> {
     /// The provider.
     pub provider: &'a dyn Provider,
     /// The connections that the report is authentic for.
-    pub connections: &'a [ConnectionId],
+    pub connections: &'a [Connection],
+    /// The provider's id of the sender, if the report names one: then it is the sender of one
+    /// of the connections.
+    pub sender_id: Option<&'a str>,
     /// The connections of the campaigns.
     pub campaigns: &'a CampaignConnections,
 }
@@ -54,7 +58,10 @@ pub async fn record_status(
     let attempt = match provider.capabilities().correlation {
         Correlation::Callback => event.callback.as_deref().and_then(|text| text.parse().ok()),
         Correlation::MessageId => {
-            correlation::attempt_of(table, provider.name(), event, now).await?
+            let Some(sender_id) = reporter.sender_id else { return Ok(Recorded::NotAuthentic) };
+            let message =
+                MessageRef { provider: provider.name(), sender_id, message_id: &event.message_id };
+            correlation::attempt_of(table, message, event, now).await?
         }
     };
     let Some(attempt) = attempt else {
@@ -62,7 +69,7 @@ pub async fn record_status(
         return Ok(Recorded::Done);
     };
     let connection = reporter.campaigns.get(table, attempt.recipient.campaign).await?;
-    if !connection.is_some_and(|connection| reporter.connections.contains(&connection)) {
+    if !reporter.connections.iter().any(|one| Some(one.id) == connection) {
         return Ok(Recorded::NotAuthentic);
     }
     record_for(table, ids, &attempt, event, now).await?;

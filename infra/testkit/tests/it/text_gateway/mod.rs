@@ -10,7 +10,7 @@ use carillon_testkit::{World, contacts_csv, phone};
 use serde_json::{Value, json};
 
 use provider::TextGateway;
-use stand_in::StandIn;
+use stand_in::{AT, StandIn, call_webhook};
 
 const TOKEN: &str = "gateway-token-of-the-shop";
 
@@ -121,4 +121,30 @@ async fn another_token_signs_no_status() {
     let statuses = gateway.report_the_rest("another-token").await;
     assert_eq!(statuses, 401);
     assert_eq!(world.report(&campaign).await.number("received"), before);
+}
+
+/// A status has no callback to check, so the sender's own name is part of what it is matched by.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_connection_reports_on_no_message_of_this_one() {
+    let (world, gateway, connection) = world_with_gateway().await;
+    let other = json!({
+        "name": "Other",
+        "provider": {"type": "text_gateway", "text_gateway": {
+            "url": gateway.url(), "sender": "OTHER",
+        }},
+        "credentials": {"token": "token-of-another-shop"},
+    });
+    world.post("/v1/connections", &other).await.expect(201);
+    let webhook = format!("{}/webhooks/text_gateway", world.host.url());
+    let status = json!({"sender": "OTHER", "id": "text-1", "at": AT, "status": "delivered"});
+    let forged = json!({"statuses": [status]});
+    // Before the message is sent, and after it.
+    assert_eq!(call_webhook(&webhook, "token-of-another-shop", &forged).await, 200);
+    let campaign = world.campaign(&connection, greeting()).await;
+    world.upload(&campaign, contacts_csv(0..2)).await.expect(200);
+    world.start(&campaign).await.expect(200);
+    world.run_until_idle().await;
+    assert_eq!(call_webhook(&webhook, "token-of-another-shop", &forged).await, 200);
+    let report = world.report(&campaign).await;
+    assert_eq!((report.number("sent"), report.number("received")), (2, 1), "{}", report.text);
 }

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::receiver::{SIGNATURE, sign};
 
 /// When the statuses happened: a minute after the start of a world.
-const AT: i64 = 1_795_255_260;
+pub(super) const AT: i64 = 1_795_255_260;
 /// Every how many messages the stand-in reports early.
 const EARLY: usize = 3;
 /// How many of the others fail.
@@ -170,7 +170,8 @@ impl contract::StandIn for StandIn {
     }
 }
 
-async fn call_webhook(url: &str, token: &str, body: &Value) -> u16 {
+/// Calls a webhook with a body that is signed with the token; returns the HTTP status.
+pub(super) async fn call_webhook(url: &str, token: &str, body: &Value) -> u16 {
     let body = body.to_string();
     let signature = sign(token, body.as_bytes());
     let request = reqwest::Client::new().post(url).header(SIGNATURE, signature).body(body);
