@@ -7,7 +7,6 @@
 
 pub mod capabilities;
 pub mod content;
-#[cfg(feature = "contract")]
 pub mod contract;
 pub mod cost;
 mod credentials;
