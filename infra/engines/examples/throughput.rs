@@ -126,6 +126,7 @@ fn connect(engines: &Engines) -> Client {
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new("local", "local", None, None, "example"))
         .endpoint_url(engines.dynamodb_url())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
         .build();
     Client::from_conf(config)
 }

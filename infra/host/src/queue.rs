@@ -30,6 +30,7 @@ impl SendsQueue {
             .region(Region::new("us-east-1"))
             .credentials_provider(Credentials::new("local", "local", None, None, "local"))
             .endpoint_url(sqs_url)
+            .http_client(carillon::aws::sdk_http_client())
             .build();
         let client = Client::from_conf(config);
         let dead_letter_url = create(&client, &format!("{prefix}-sends-dlq.fifo"), None).await?;

@@ -16,6 +16,8 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn new(config: Config, url: String) -> std::io::Result<Self> {
+        // reqwest panics without a TLS provider. An error means that there is one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .timeout(Duration::from_millis(config.webhook_timeout_ms))
             .user_agent("facebookexternalua")

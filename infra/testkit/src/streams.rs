@@ -28,6 +28,7 @@ impl DynamoDbStream {
             .region(Region::from_static("us-east-1"))
             .credentials_provider(Credentials::new("local", "local", None, None, "local"))
             .endpoint_url(url)
+            .http_client(carillon::aws::sdk_http_client())
             .build();
         let client = Client::from_conf(config);
         Self { client, table: table.to_owned(), iterators: Mutex::default() }

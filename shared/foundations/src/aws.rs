@@ -7,9 +7,13 @@ use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{
-    AsyncSleep, Credentials, HttpClient, SharedAsyncSleep, SharedCredentialsProvider, Sleep,
+    AsyncSleep, Credentials, HttpClient, SharedAsyncSleep, SharedCredentialsProvider,
+    SharedHttpClient, Sleep,
 };
-
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::{Builder, Connector};
 use uuid::Uuid;
 
 use crate::time::Clock;
@@ -29,7 +33,8 @@ impl AwsConfig {
     /// The environment's: the standard variables (`AWS_REGION`,
     /// `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SQS`, …) work.
     pub async fn from_env() -> Self {
-        let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
+        let config = aws_config::defaults(BehaviorVersion::latest());
+        let config = config.http_client(sdk_http_client()).load().await;
         Self { dynamodb: config.clone(), sqs: config.clone(), other: config }
     }
 
@@ -38,6 +43,7 @@ impl AwsConfig {
         let base = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::from_static(LOCAL_REGION))
             .credentials_provider(local_credentials())
+            .http_client(sdk_http_client())
             .load()
             .await;
         let at = |url: &str| base.to_builder().endpoint_url(url).build();
@@ -71,6 +77,19 @@ impl AwsConfig {
         let sqs = base.to_builder().http_client(sqs).build();
         Self { dynamodb, sqs, other: base }
     }
+}
+
+/// An HTTP client for AWS SDK clients. Like the SDK's default client, it trusts the
+/// platform's root certificates and uses the environment's proxies; TLS is `ring`'s
+/// instead of `aws-lc`'s.
+pub fn sdk_http_client() -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(|settings, components| {
+        let provider = Provider::Rustls(CryptoMode::Ring);
+        let mut connector = Connector::builder().tls_provider(provider);
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        connector.proxy_config(ProxyConfig::from_env()).build()
+    })
 }
 
 /// The region of engines that have none: some keep apart what is in different ones.

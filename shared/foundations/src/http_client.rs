@@ -34,6 +34,7 @@ pub struct HttpClientError(#[source] reqwest::Error);
 /// Makes the HTTP client: HTTP/2 where the server offers it, no redirects, no
 /// proxies from the environment, and no request sent twice on its own.
 pub fn http_client(timeouts: Timeouts) -> Result<HttpClient, HttpClientError> {
+    install_tls_provider();
     reqwest::Client::builder()
         .connect_timeout(timeouts.connect)
         .timeout(timeouts.request)
@@ -47,6 +48,13 @@ pub fn http_client(timeouts: Timeouts) -> Result<HttpClient, HttpClientError> {
         .build()
         .map(HttpClient)
         .map_err(HttpClientError)
+}
+
+/// Makes `ring` the TLS provider of this process. Call it before building a
+/// [`reqwest::Client`], which panics without a provider. Idempotent: the first
+/// provider stays.
+pub fn install_tls_provider() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 impl HttpClient {

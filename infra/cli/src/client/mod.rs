@@ -6,6 +6,7 @@ mod problem;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use carillon::http_client::install_tls_provider;
 use carillon::ids::IdSource;
 use carillon::time::Clock;
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
@@ -46,6 +47,7 @@ impl Client {
         let parsed = Url::parse(base_url).ok().filter(|url| url.scheme().starts_with("http"));
         let host = parsed.as_ref().and_then(Url::host_str);
         let host = host.ok_or_else(|| ClientError::InvalidUrl(base_url.to_owned()))?;
+        install_tls_provider();
         let mut builder =
             reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT);
         if is_loopback(host) {

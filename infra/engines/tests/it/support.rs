@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
     ScalarAttributeType, StreamSpecification, StreamViewType,
 };
+use aws_smithy_http_client::Builder;
 use carillon_engines::Engines;
 
 pub(crate) const TABLE: &str = "carillon";
@@ -19,6 +20,7 @@ pub(crate) fn dynamodb(engines: &Engines) -> aws_sdk_dynamodb::Client {
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new("local", "local", None, None, "test"))
         .endpoint_url(engines.dynamodb_url())
+        .http_client(Builder::new().build_http())
         .build();
     aws_sdk_dynamodb::Client::from_conf(config)
 }
@@ -29,6 +31,7 @@ pub(crate) fn sqs(engines: &Engines) -> aws_sdk_sqs::Client {
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new("local", "local", None, None, "test"))
         .endpoint_url(engines.sqs_url())
+        .http_client(Builder::new().build_http())
         .build();
     aws_sdk_sqs::Client::from_conf(config)
 }

@@ -10,6 +10,7 @@ use carillon::channel::{
     Acceptance, Accepted, Capabilities, Content, Correlation, FieldProblem, Outbound, Outcome,
     Probe, ProbeError, Provider, ProviderConfig, Receiver, Refusal, SenderAccess, Verdict,
 };
+use carillon::http_client::install_tls_provider;
 use futures::future::{BoxFuture, FutureExt as _};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use secrecy::ExposeSecret as _;
@@ -49,6 +50,7 @@ impl Default for TextGateway {
 
 impl TextGateway {
     pub(super) fn with(client: reqwest::ClientBuilder) -> Self {
+        install_tls_provider();
         Self { http: client.build().expect("an HTTP client") }
     }
 
