@@ -31,8 +31,6 @@ struct ShardRecords {
     watermark: Option<String>,
 }
 
-type Shards = BTreeMap<(CampaignId, u16), ShardRecords>;
-
 impl Aggregator {
     /// An aggregator over `table`.
     pub fn new(table: Table) -> Self {
@@ -69,39 +67,34 @@ impl Aggregator {
     }
 }
 
-fn shards(records: Vec<EventRecord>) -> Shards {
-    let mut shards = Shards::new();
-    for record in records {
-        take(record, &mut shards);
-    }
-    shards
-}
-
-/// Adds the change of a recipient, or a watermark; other items are not counted.
-fn take(record: EventRecord, shards: &mut Shards) {
+/// The changes of recipients and the watermarks by shard; other items are not counted.
+fn shards(records: Vec<EventRecord>) -> BTreeMap<(CampaignId, u16), ShardRecords> {
     #[derive(serde::Deserialize)]
     struct Keys {
         pk: String,
         sk: String,
     }
-    let stored = record.change;
-    let Ok(Keys { pk, sk }) = serde_dynamo::from_item(stored.keys) else { return };
-    match Key::parse(&pk, &sk) {
-        Some(Key::Recipient { campaign, shard, .. }) => {
-            let change = Change {
-                sequence: stored.sequence_number.unwrap_or_default(),
-                old: image(stored.old_image),
-                new: image(stored.new_image),
-            };
-            shards.entry((campaign, shard)).or_default().changes.push(change);
+    let mut shards = BTreeMap::<_, ShardRecords>::new();
+    for stored in records.into_iter().map(|record| record.change) {
+        let Ok(Keys { pk, sk }) = serde_dynamo::from_item(stored.keys) else { continue };
+        match Key::parse(&pk, &sk) {
+            Some(Key::Recipient { campaign, shard, .. }) => {
+                let change = Change {
+                    sequence: stored.sequence_number.unwrap_or_default(),
+                    old: image(stored.old_image),
+                    new: image(stored.new_image),
+                };
+                shards.entry((campaign, shard)).or_default().changes.push(change);
+            }
+            Some(Key::Watermark { campaign, shard }) => {
+                let watermark = image::<Watermark>(stored.new_image).map(|watermark| watermark.id);
+                let records = shards.entry((campaign, shard)).or_default();
+                records.watermark = watermark.or(records.watermark.take());
+            }
+            Some(_) | None => {}
         }
-        Some(Key::Watermark { campaign, shard }) => {
-            let watermark = image::<Watermark>(stored.new_image).map(|watermark| watermark.id);
-            let records = shards.entry((campaign, shard)).or_default();
-            records.watermark = watermark.or(records.watermark.take());
-        }
-        Some(_) | None => {}
     }
+    shards
 }
 
 fn image<T: DeserializeOwned>(item: serde_dynamo::Item) -> Option<T> {

@@ -4,17 +4,13 @@ use carillon::AwsConfig;
 use carillon::config::Config;
 use carillon::table::Table;
 use carillon_aggregator::Aggregator;
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::{Error, service_fn};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let config = Config::from_env();
     carillon::telemetry::init_json(&config);
     let aws = AwsConfig::from_env().await;
-    let aggregator = Aggregator::new(Table::new(&aws, &config.table()?));
-    let aggregator = &aggregator;
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<_>| async move {
-        aggregator.handle(event).await
-    }))
-    .await
+    let aggregator = &Aggregator::new(Table::new(&aws, &config.table()?));
+    lambda_runtime::run(service_fn(move |event| aggregator.handle(event))).await
 }

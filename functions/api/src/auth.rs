@@ -1,4 +1,4 @@
-//! Who asks, and whether they may.
+//! Authentication and authorisation of requests by API key.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,7 +10,6 @@ use axum::response::Response;
 use carillon::api_key::{self, ApiKey, Scope};
 use carillon::config::Config;
 use carillon::ids::KeyId;
-use carillon::table::{StoreError, Table};
 use carillon::time::Timestamp;
 use http::{HeaderMap, Method, header};
 use jiff::SignedDuration;
@@ -18,20 +17,19 @@ use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use crate::Api;
 use crate::auth_throttle;
-use crate::problem::{Kind, Problem};
+use crate::problem::{Answer, Kind, Problem};
+use crate::{Api, App};
 
-/// How long a key that was found is believed. A deleted key works that much
-/// longer in the other processes.
+/// How long a key is cached. Other processes accept a deleted key until their entry expires.
 const CACHE_TTL: SignedDuration = SignedDuration::from_secs(60);
 
-/// The key that a request came with.
+/// The API key of a request, as an extension of the request.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller(pub(crate) Arc<ApiKey>);
 
-/// The key that the environment sets, with every scope. It is in no table: whoever
-/// sets another one has ended it.
+/// The API key of the configuration. It has every scope. The table does not store it, so a new
+/// value in the configuration revokes the old key.
 #[derive(Debug)]
 pub(crate) struct AdminKey {
     hash: String,
@@ -39,20 +37,16 @@ pub(crate) struct AdminKey {
 }
 
 impl AdminKey {
-    /// The admin key of the configuration, if it has one.
     pub(crate) fn of(config: &Config) -> Option<Self> {
         let given = config.admin_key().map(|key| api_key::hash(key.expose_secret()));
-        config.admin_key_hash().or(given).map(Self::new)
-    }
-
-    fn new(hash: String) -> Self {
+        let hash = config.admin_key_hash().or(given)?;
         let key = ApiKey {
             id: KeyId::from_uuid(Uuid::nil()),
             name: "the admin key".to_owned(),
             scopes: vec![Scope::Read, Scope::Write, Scope::Admin],
             created_at: Timestamp::UNIX_EPOCH,
         };
-        Self { hash, key: Arc::new(key) }
+        Some(Self { hash, key: Arc::new(key) })
     }
 
     fn has(&self, hash: &str) -> bool {
@@ -60,31 +54,18 @@ impl AdminKey {
     }
 }
 
-/// The keys that were found lately, by hash. Unknown ones are asked for each
-/// time, so that a new key works at once and nobody can fill the memory.
+/// The cached keys, by hash. Unknown keys are not cached: a new key works at once, and requests
+/// with unknown keys do not fill the memory.
 #[derive(Debug, Default)]
 pub(crate) struct Keys(Mutex<HashMap<String, (Timestamp, Arc<ApiKey>)>>);
 
 impl Keys {
-    async fn find(
-        &self,
-        table: &Table,
-        hash: &str,
-        now: Timestamp,
-    ) -> Result<Option<Arc<ApiKey>>, StoreError> {
-        let found = api_key::store::find(table, hash).await?.map(Arc::new);
-        if let Some(found) = &found {
-            self.lock().insert(hash.to_owned(), (now, found.clone()));
-        }
-        Ok(found)
-    }
-
     fn known(&self, hash: &str, now: Timestamp) -> Option<Arc<ApiKey>> {
         let known = self.lock();
         known.get(hash).filter(|(then, _)| now < *then + CACHE_TTL).map(|(_, key)| key.clone())
     }
 
-    /// Forgets a key that was deleted.
+    /// Removes a key from the cache.
     pub(crate) fn forget(&self, id: KeyId) {
         self.lock().retain(|_, (_, key)| key.id != id);
     }
@@ -94,12 +75,8 @@ impl Keys {
     }
 }
 
-/// Lets a request through whose key allows it.
-pub(crate) async fn check(
-    State(api): State<Arc<Api>>,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
+/// Middleware: authenticates a request, and checks that its key has the scope.
+pub(crate) async fn check(State(api): App, mut request: Request, next: Next) -> Answer<Response> {
     let now = api.clock.now();
     let hash = api_key::hash(bearer(request.headers()).ok_or_else(no_key)?);
     let known = match &api.admin_key {
@@ -118,25 +95,27 @@ pub(crate) async fn check(
     Ok(next.run(request).await)
 }
 
-/// Finds a key that isn't known in this process, if its sender may still ask.
+/// Reads a key that is not cached from the table, unless the client address is throttled.
 async fn look_up(
     api: &Api,
     hash: &str,
     from: Option<IpAddr>,
     now: Timestamp,
-) -> Result<Arc<ApiKey>, Problem> {
+) -> Answer<Arc<ApiKey>> {
     if let Some(wait) = from.and_then(|from| api.auth_throttle.wait(from, now)) {
         return Err(too_many(wait));
     }
-    let found = api.keys.find(&api.table, hash, now).await?;
-    found.ok_or_else(|| {
+    let Some(key) = api_key::store::find(&api.table, hash).await?.map(Arc::new) else {
         from.inspect(|from| api.auth_throttle.note(*from, now));
-        unknown_key()
-    })
+        let detail = "The API key is not known. It may have been deleted.";
+        return Err(Problem::new(Kind::Unauthorized, detail));
+    };
+    api.keys.lock().insert(hash.to_owned(), (now, key.clone()));
+    Ok(key)
 }
 
-/// What a request needs: to look is `read`, to change `write`, and what concerns
-/// keys or changes connections `admin`.
+/// The scope that a request needs: `admin` for keys and for changes of connections, otherwise
+/// `read` for GET and HEAD, and `write` for the other methods.
 fn needed(method: &Method, path: &str) -> Scope {
     let looks = matches!(*method, Method::GET | Method::HEAD);
     let keys = path.starts_with("/v1/keys");
@@ -156,10 +135,6 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 fn no_key() -> Problem {
     let detail = "Send an API key with the request: Authorization: Bearer <key>.";
     Problem::new(Kind::Unauthorized, detail)
-}
-
-fn unknown_key() -> Problem {
-    Problem::new(Kind::Unauthorized, "The API key is not known. It may have been deleted.")
 }
 
 fn too_many(wait: SignedDuration) -> Problem {

@@ -1,5 +1,5 @@
-//! Throttling of failed authentication by client address: after some failures an address
-//! has to wait before another of its keys is looked up.
+//! Throttling of failed authentication by client address: after [`MAX_FAILURES`] failed
+//! attempts the API looks up no key of the address until [`WINDOW`] ends.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -10,13 +10,13 @@ use carillon::time::Timestamp;
 use jiff::SignedDuration;
 use lambda_http::request::RequestContext;
 
-/// How many failed attempts an address has in [`WINDOW`].
+/// The maximum number of failed attempts of an address in [`WINDOW`].
 const MAX_FAILURES: u32 = 20;
 const WINDOW: SignedDuration = SignedDuration::from_mins(1);
-/// How many addresses are remembered at most; then all are forgotten.
+/// The maximum number of addresses in memory. At the maximum all of them are removed.
 const ADDRESSES: usize = 10_000;
 
-/// The failed attempts of the last minute. Each process counts its own.
+/// The failed attempts by client address. Each process counts its own.
 #[derive(Debug, Default)]
 pub(crate) struct AuthThrottle(Mutex<HashMap<IpAddr, Failed>>);
 
@@ -27,7 +27,7 @@ struct Failed {
 }
 
 impl AuthThrottle {
-    /// How long the address has to wait before it may try again, if it has to.
+    /// How long the address must wait before its next attempt; none if it need not wait.
     pub(crate) fn wait(&self, from: IpAddr, now: Timestamp) -> Option<SignedDuration> {
         let failed = *self.lock().get(&from)?;
         let until = failed.since + WINDOW;
@@ -53,7 +53,7 @@ impl AuthThrottle {
 }
 
 /// The client address of a request, from API Gateway or from the TCP connection; never from
-/// a header, which anyone can set.
+/// a header, which the client can forge.
 pub(crate) fn source(request: &Request) -> Option<IpAddr> {
     let extensions = request.extensions();
     if let Some(RequestContext::ApiGatewayV2(context)) = extensions.get::<RequestContext>() {

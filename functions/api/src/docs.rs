@@ -1,6 +1,5 @@
-//! What every operation has in common, added to the description of the API in
-//! one place: the key it needs, the problems it may answer with, and
-//! `Idempotency-Key` on every POST.
+//! The parts of the OpenAPI document that all operations share: the security requirement, the
+//! problem responses, and the parameter `Idempotency-Key` of every POST.
 
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
@@ -19,7 +18,7 @@ use crate::routes::ProviderMember;
 const PROBLEM: &str = "application/problem+json";
 const KEY: &str = "api_key";
 
-/// Completes the description that the routes gave.
+/// Adds the shared parts and the schemas of the providers to the document of the routes.
 pub(crate) fn describe(mut api: OpenApi, providers: &Providers) -> OpenApi {
     api.info = info();
     let components = api.components.get_or_insert_default();
@@ -104,10 +103,8 @@ fn complete(path: &str, item: &mut PathItem) {
     }
 }
 
-type Words = (&'static str, &'static str);
-
-/// The problems that a method may answer with.
-fn problems(path: &str, method: &HttpMethod) -> Vec<Words> {
+/// The status and the description of each problem response of an operation.
+fn problems(path: &str, method: &HttpMethod) -> Vec<(&'static str, &'static str)> {
     let mut problems = vec![
         ("401", "There is no key, or it is not known."),
         ("403", "The key doesn't have the scope."),

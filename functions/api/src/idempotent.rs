@@ -7,15 +7,14 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use carillon::idempotency::{ANSWER_TTL, StoredAnswer, Verdict, digest, store};
 use carillon::time::Timestamp;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
-use crate::Api;
 use crate::auth::Caller;
 use crate::body::{BODY_LIMIT, too_large};
 use crate::problem::{Answer, Kind, Problem};
+use crate::{Api, App};
 
 pub(crate) const KEY: &str = "idempotency-key";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -24,11 +23,7 @@ const MAX_KEY: usize = 255;
 const MAX_ANSWER: usize = 350 * 1024;
 
 /// Answers a repeated POST as the first one was answered.
-pub(crate) async fn replay(
-    State(api): State<Arc<Api>>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
+pub(crate) async fn replay(State(api): App, request: Request, next: Next) -> Answer<Response> {
     let applies = request.method() == Method::POST && !is_upload(&request);
     let key = request.headers().get(KEY).filter(|_| applies);
     let Some(key) = key.cloned() else { return Ok(next.run(request).await) };
@@ -56,21 +51,16 @@ async fn identify(key: &HeaderValue, request: Request) -> Answer<(Asked, Request
     let caller = request.extensions().get::<Caller>().map(|caller| caller.0.id.to_string());
     let key = digest(&[caller.unwrap_or_default().as_bytes(), key.as_bytes()]);
     let target = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
-    let (body, request) = read_body(request).await?;
-    Ok((Asked { key, fingerprint: digest(&[b"POST", target.as_bytes(), &body]) }, request))
+    let (head, body) = request.into_parts();
+    let body = to_bytes(body, BODY_LIMIT).await.map_err(|_| too_large())?;
+    let fingerprint = digest(&[b"POST", target.as_bytes(), &body]);
+    Ok((Asked { key, fingerprint }, Request::from_parts(head, Body::from(body))))
 }
 
 /// An upload is streamed, so its body can't be compared with another's; and it
 /// needs no key, because to upload the same again changes nothing.
 fn is_upload(request: &Request) -> bool {
     request.uri().path().ends_with("/recipients")
-}
-
-/// The body of a request, which keeps it.
-async fn read_body(request: Request) -> Answer<(Bytes, Request)> {
-    let (head, body) = request.into_parts();
-    let bytes = to_bytes(body, BODY_LIMIT).await.map_err(|_| too_large())?;
-    Ok((bytes.clone(), Request::from_parts(head, Body::from(bytes))))
 }
 
 /// Carries a request out to its end, even when the client goes away meanwhile.
@@ -80,13 +70,13 @@ async fn carry_out(
     request: Request,
     next: Next,
     now: Timestamp,
-) -> Result<Response, Problem> {
+) -> Answer<Response> {
     let has_secret = matches!(request.uri().path(), "/v1/keys" | "/v1/connections");
     let work = tokio::spawn(async move {
         let response = next.run(request).await;
         remember(&api, &asked, response, has_secret, now).await
     });
-    work.await.map_err(|error| Problem::internal(&error))?
+    work.await.map_err(Problem::internal)?
 }
 
 async fn remember(
@@ -95,17 +85,18 @@ async fn remember(
     response: Response,
     has_secret: bool,
     now: Timestamp,
-) -> Result<Response, Problem> {
+) -> Answer<Response> {
     let (head, body) = response.into_parts();
-    let body = to_bytes(body, usize::MAX).await.map_err(|error| Problem::internal(&error))?;
+    let body = to_bytes(body, usize::MAX).await.map_err(Problem::internal)?;
     let noted = if head.status.is_server_error() {
         store::forget(&api.table, asked).await
     } else {
+        let content_type = head.headers.get(header::CONTENT_TYPE);
         let keep = body.len() <= MAX_ANSWER && !(has_secret && head.status.is_success());
         let answer = StoredAnswer {
             fingerprint: asked.fingerprint.clone(),
             status: Some(head.status.as_u16()),
-            content_type: content_type(&head.headers),
+            content_type: content_type.and_then(|kind| kind.to_str().ok()).map(str::to_owned),
             body: keep.then(|| String::from_utf8_lossy(&body).into_owned()),
             began_at: now,
             expires_at: (now + ANSWER_TTL).as_second(),
@@ -119,11 +110,7 @@ async fn remember(
     Ok(Response::from_parts(head, Body::from(body)))
 }
 
-fn content_type(headers: &HeaderMap) -> Option<String> {
-    headers.get(header::CONTENT_TYPE)?.to_str().ok().map(str::to_owned)
-}
-
-fn replayed(answer: StoredAnswer, path: &str) -> Result<Response, Problem> {
+fn replayed(answer: StoredAnswer, path: &str) -> Answer<Response> {
     let Some(body) = answer.body else {
         return Err(Problem::conflict(format!(
             "This request was carried out before. Its answer is not kept, because it held a secret or was too long; see GET {path} for what it made."

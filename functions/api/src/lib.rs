@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use carillon::AwsConfig;
@@ -29,7 +29,6 @@ use carillon::time::Clock;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 
-use crate::auth::Keys;
 use crate::problem::{Kind, Problem};
 
 /// The timeouts for requests to providers: shorter than API Gateway's own.
@@ -43,13 +42,16 @@ pub struct Api {
     vault: Arc<Vault>,
     routes: Routes,
     queue: SendQueue,
-    keys: Keys,
+    keys: auth::Keys,
     admin_key: Option<auth::AdminKey>,
     auth_throttle: auth_throttle::AuthThrottle,
     webhooks_url: Option<String>,
     clock: Clock,
     ids: IdSource,
 }
+
+/// How a handler takes the API.
+pub(crate) type App = State<Arc<Api>>;
 
 /// Why the API can't be set up.
 pub type SetUpError = Box<dyn std::error::Error + Send + Sync>;
@@ -65,21 +67,16 @@ impl Api {
     ) -> Result<Self, SetUpError> {
         let table = Table::new(aws, &config.table()?);
         let vault = Arc::new(Vault::of(config, aws, &clock)?);
-        let routes = Routes::new(table.clone(), vault.clone(), providers);
         let dlq_url = config.sends_dlq_url();
-        let queue = SendQueue::new(aws, &config.sends_queue_url()?, dlq_url.as_deref());
-        let admin_key = auth::AdminKey::of(config);
-        let webhooks_url = config.webhooks_url();
-        let (keys, auth_throttle) = (Keys::default(), auth_throttle::AuthThrottle::default());
         Ok(Self {
+            routes: Routes::new(table.clone(), vault.clone(), providers),
+            queue: SendQueue::new(aws, &config.sends_queue_url()?, dlq_url.as_deref()),
             table,
             vault,
-            routes,
-            queue,
-            keys,
-            admin_key,
-            auth_throttle,
-            webhooks_url,
+            keys: auth::Keys::default(),
+            admin_key: auth::AdminKey::of(config),
+            auth_throttle: auth_throttle::AuthThrottle::default(),
+            webhooks_url: config.webhooks_url(),
             clock,
             ids,
         })

@@ -195,8 +195,9 @@ impl Problem {
     }
 
     /// Something failed that is not the client's doing.
-    pub(crate) fn internal(error: &(dyn StdError + 'static)) -> Self {
-        tracing::error!(error, "a request failed");
+    pub(crate) fn internal(error: impl Into<Box<dyn StdError>>) -> Self {
+        let error: Box<dyn StdError> = error.into();
+        tracing::error!(error = &*error, "a request failed");
         Self::failed()
     }
 
@@ -246,13 +247,13 @@ impl IntoResponse for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        match &error {
+        match error {
             StoreError::Unavailable { .. } => {
                 tracing::error!(error = &error as &dyn StdError, "the table is not available");
                 Self::new(Kind::Unavailable, "The table can't be reached. Try again in a moment.")
             }
             StoreError::Condition(_) | StoreError::Cancelled(_) | StoreError::Malformed(_) => {
-                Self::internal(&error)
+                Self::internal(error)
             }
         }
     }
@@ -278,7 +279,7 @@ impl From<RouteError> for Problem {
                 let detail = "The credentials cannot be reached. Try again in a moment.";
                 Self::new(Kind::Unavailable, detail)
             }
-            RouteError::Vault(error) => Self::internal(&error),
+            RouteError::Vault(error) => Self::internal(error),
             RouteError::Store(error) => error.into(),
         }
     }

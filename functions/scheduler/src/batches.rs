@@ -19,13 +19,6 @@ pub(crate) struct BatchMaker<'a> {
     pub(crate) now: Timestamp,
 }
 
-/// The range of a batch, and how many of its recipients are due.
-struct Range {
-    after: Option<Cursor>,
-    until: Cursor,
-    size: u32,
-}
-
 /// A segment of the walk, from the cursor on.
 #[derive(Default)]
 struct Segment {
@@ -63,26 +56,16 @@ impl BatchMaker<'_> {
         while left > 0 {
             let after = campaign.walk.cursor.clone();
             let segment = self.segment(&campaign, left.min(BATCH_SIZE)).await?;
-            let (due, over) = (segment.due, segment.end != SegmentEnd::Full);
-            let until = segment.last.clone();
+            let (due, is_full) = (segment.due, segment.end == SegmentEnd::Full);
+            let until = segment.last.clone().filter(|_| due > 0);
             advance(&mut campaign.walk, segment);
-            left -= due;
-            match until {
-                Some(until) if due > 0 => {
-                    let range = Range { after, until, size: due };
-                    let Some(batch) = self.store(&mut campaign, range).await? else {
-                        return Ok(batches);
-                    };
-                    batches.push(batch);
-                }
-                Some(_) | None => {
-                    self.save(&mut campaign).await?;
-                    return Ok(batches);
-                }
-            }
-            if over {
+            let Some(until) = until else {
+                self.save(&mut campaign).await?;
                 break;
-            }
+            };
+            let Some(batch) = self.store(&mut campaign, after, until, due).await? else { break };
+            batches.push(batch);
+            left = if is_full { left - due } else { 0 };
         }
         Ok(batches)
     }
@@ -125,28 +108,22 @@ impl BatchMaker<'_> {
         Ok(segment)
     }
 
-    /// Stores a batch over a range; `None` where another run has planned meanwhile.
+    /// Stores a batch over a range, of which `size` recipients are due; `None` where another
+    /// run has planned meanwhile.
     async fn store(
         &self,
         campaign: &mut Campaign,
-        range: Range,
+        after: Option<Cursor>,
+        until: Cursor,
+        size: u32,
     ) -> Result<Option<Batch>, StoreError> {
         let Day { date, planned, batches } = campaign.day_at(self.now);
         let number = batches + 1;
-        campaign.day = Some(Day { date, planned: planned + range.size, batches: number });
+        campaign.day = Some(Day { date, planned: planned + size, batches: number });
         let seen = campaign.version;
         campaign.version += 1;
-        let name = BatchRef { campaign: campaign.id, date, number };
-        let batch = self.batch(campaign, name, range);
-        let stored =
-            plan::store::create_batch(self.table, &batch, campaign, seen, self.now).await?;
-        Ok(stored.then_some(batch))
-    }
-
-    fn batch(&self, campaign: &Campaign, name: BatchRef, range: Range) -> Batch {
-        let Range { after, until, size } = range;
-        Batch {
-            name,
+        let batch = Batch {
+            name: BatchRef { campaign: campaign.id, date, number },
             connection: self.connection.id,
             lane: campaign.settings.speed.lane(),
             after,
@@ -163,7 +140,10 @@ impl BatchMaker<'_> {
             used: None,
             done_at: None,
             close_reason: None,
-        }
+        };
+        let stored =
+            plan::store::create_batch(self.table, &batch, campaign, seen, self.now).await?;
+        Ok(stored.then_some(batch))
     }
 
     /// Stores the progress of the walk. `false` where the campaign has changed meanwhile: the
@@ -199,8 +179,7 @@ impl Segment {
             } else if recipient.status == Status::Pending {
                 self.next_due_at = self.next_due_at.into_iter().chain(recipient.not_before).min();
             }
-            let contact = recipient.contact.as_str().to_owned();
-            self.last = Some(Cursor { shard, contact });
+            self.last = Some(Cursor { shard, contact: recipient.contact.as_str().to_owned() });
         }
         false
     }

@@ -1,28 +1,34 @@
-use carillon::batch;
+use carillon::batch::{self, Batch};
 use carillon::campaign::store::ChangeError;
 use carillon::campaign::{self, Action, Campaign, Status};
-use carillon::delivery::enqueue;
+use carillon::delivery::{DeliveryError, enqueue};
 use carillon::plan::Plan;
-use carillon::table::StoreError;
+use carillon::table::{StoreError, condition_held};
 use carillon::time::Timestamp;
 
+use crate::Scheduler;
 use crate::batches::BatchMaker;
 use crate::plan_input::PlanInput;
-use crate::{Released, ScheduleError, Scheduler};
 
 impl Scheduler {
     /// Activates scheduled campaigns whose start has come.
-    pub(crate) async fn activate_due(&self, now: Timestamp) -> Result<(), ScheduleError> {
+    pub(crate) async fn activate_due(&self, now: Timestamp) -> Result<(), StoreError> {
         for campaign in campaign::store::all(&self.table, Status::Scheduled).await? {
-            if campaign.settings.scheduled_start.is_none_or(|start| start <= now) {
-                self.change(&campaign, Action::Activate, now).await?;
+            if campaign.settings.scheduled_start.is_some_and(|start| start > now) {
+                continue;
+            }
+            let (table, id) = (&self.table, campaign.id);
+            match campaign::store::change_status(table, id, Action::Activate, None, now).await {
+                Ok(changed) => tracing::info!(campaign = %id, status = %changed.status, "campaign"),
+                Err(ChangeError::Illegal(_) | ChangeError::Unknown) => {}
+                Err(ChangeError::Store(error)) => return Err(error),
             }
         }
         Ok(())
     }
 
     /// Enqueues open batches again whose message may be lost or whose sender is gone.
-    pub(crate) async fn requeue_batches(&self, now: Timestamp) -> Result<(), ScheduleError> {
+    pub(crate) async fn requeue_batches(&self, now: Timestamp) -> Result<(), DeliveryError> {
         for batch in batch::store::open(&self.table).await? {
             if batch.needs_requeue(now) {
                 enqueue(&self.table, &self.queue, &batch, now).await?;
@@ -31,14 +37,14 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Makes and enqueues the batches of a plan.
+    /// Makes and enqueues the batches of a plan, and returns them.
     pub(crate) async fn execute(
         &self,
         plan: &Plan,
         input: &PlanInput,
         now: Timestamp,
-    ) -> Result<Released, ScheduleError> {
-        let mut released = Released::default();
+    ) -> Result<Vec<Batch>, DeliveryError> {
+        let mut released = Vec::new();
         for allotment in &plan.allotments {
             let Some(campaign) = input.campaigns.get(&allotment.campaign) else { continue };
             let Some(connection) = input.connections.get(&campaign.settings.connection_id) else {
@@ -46,9 +52,8 @@ impl Scheduler {
             };
             let maker = BatchMaker { table: &self.table, connection, now };
             for batch in maker.make(campaign.clone(), allotment.messages).await? {
-                released.messages += batch.size;
-                released.batches += 1;
                 enqueue(&self.table, &self.queue, &batch, now).await?;
+                released.push(batch);
             }
         }
         Ok(released)
@@ -59,18 +64,18 @@ impl Scheduler {
         &self,
         input: &PlanInput,
         now: Timestamp,
-    ) -> Result<(), ScheduleError> {
+    ) -> Result<(), StoreError> {
         for (id, campaign) in &input.campaigns {
             if campaign.settings.scheduled_end.is_some_and(|end| end <= now) {
                 self.end(campaign, now).await?;
             } else if !input.open.contains_key(id) {
-                self.finish_if_exhausted(campaign.clone(), input, now).await?;
+                self.finish_if_exhausted(campaign, input, now).await?;
             }
         }
         Ok(())
     }
 
-    async fn end(&self, campaign: &Campaign, now: Timestamp) -> Result<(), ScheduleError> {
+    async fn end(&self, campaign: &Campaign, now: Timestamp) -> Result<(), StoreError> {
         // This run may have changed it since it was read.
         let Some(campaign) = campaign::store::get(&self.table, campaign.id).await? else {
             return Ok(());
@@ -78,11 +83,8 @@ impl Scheduler {
         if campaign.status.after(Action::Complete).is_err() {
             return Ok(());
         }
-        match campaign::store::end(&self.table, &campaign, now).await {
-            // Changed meanwhile: the next run completes it.
-            Ok(()) | Err(StoreError::Cancelled(_)) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        // Where it has changed meanwhile, the next run completes it.
+        condition_held(campaign::store::end(&self.table, &campaign, now).await).map(drop)
     }
 
     /// Completes a campaign without open batches if it has no pending recipient. Where a run
@@ -90,18 +92,16 @@ impl Scheduler {
     /// looks ahead.
     async fn finish_if_exhausted(
         &self,
-        campaign: Campaign,
+        campaign: &Campaign,
         input: &PlanInput,
         now: Timestamp,
-    ) -> Result<(), ScheduleError> {
+    ) -> Result<(), StoreError> {
         let Some(connection) = input.connections.get(&campaign.settings.connection_id) else {
             return Ok(());
         };
-        let found = campaign::store::get(&self.table, campaign.id).await?;
-        let campaign = match found {
+        let campaign = match campaign::store::get(&self.table, campaign.id).await? {
             Some(found) if found.version == campaign.version => {
-                let maker = BatchMaker { table: &self.table, connection, now };
-                maker.look_ahead(found).await?
+                BatchMaker { table: &self.table, connection, now }.look_ahead(found).await?
             }
             other => other,
         };
@@ -112,21 +112,5 @@ impl Scheduler {
             tracing::info!(campaign = %campaign.id, "campaign completed");
         }
         Ok(())
-    }
-
-    async fn change(
-        &self,
-        campaign: &Campaign,
-        action: Action,
-        now: Timestamp,
-    ) -> Result<(), ScheduleError> {
-        match campaign::store::change_status(&self.table, campaign.id, action, None, now).await {
-            Ok(changed) => {
-                tracing::info!(campaign = %changed.id, status = %changed.status, "campaign");
-                Ok(())
-            }
-            Err(ChangeError::Illegal(_) | ChangeError::Unknown) => Ok(()),
-            Err(ChangeError::Store(error)) => Err(error.into()),
-        }
     }
 }

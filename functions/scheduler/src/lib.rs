@@ -8,18 +8,16 @@ mod plan_input;
 mod sweep;
 
 use carillon::AwsConfig;
-use carillon::batch;
+use carillon::batch::{self, Batch};
 use carillon::channel::Providers;
 use carillon::config::Config;
 use carillon::delivery::{DeliveryError, SendQueue};
 use carillon::plan::{self, MinimumShare, Plan};
 use carillon::quota::QuotaStatus;
-use carillon::table::{StoreError, Table};
+use carillon::table::Table;
 use carillon::telemetry::{Metric, measure};
 use carillon::time::{Clock, Timestamp};
 use lambda_runtime::{Error, LambdaEvent};
-
-use plan_input::PlanInput;
 
 /// Does what is due.
 #[derive(Debug)]
@@ -34,17 +32,6 @@ pub struct Scheduler {
     pub minimum_share: MinimumShare,
     /// The providers, for the throughput of their connections.
     pub providers: Providers,
-}
-
-/// Why a run failed. What it had done stays done, and the next run goes on.
-#[derive(Debug, thiserror::Error)]
-pub enum ScheduleError {
-    /// The table failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The queue failed.
-    #[error(transparent)]
-    Delivery(#[from] DeliveryError),
 }
 
 impl Scheduler {
@@ -70,13 +57,13 @@ impl Scheduler {
         Ok(())
     }
 
-    /// One run: what is due at `now`.
-    pub async fn run(&self, now: Timestamp) -> Result<Plan, ScheduleError> {
+    /// One run: what is due at `now`. What a run did before it failed stays done, and the next
+    /// run goes on.
+    pub async fn run(&self, now: Timestamp) -> Result<Plan, DeliveryError> {
         self.activate_due(now).await?;
         self.requeue_batches(now).await?;
         let input = self.plan_input(now).await?;
-        let PlanInput { candidates, lanes, quotas, .. } = &input;
-        let plan = plan::plan(candidates, lanes, quotas, self.minimum_share);
+        let plan = plan::plan(&input.candidates, &input.lanes, &input.quotas, self.minimum_share);
         let released = self.execute(&plan, &input, now).await?;
         self.finish_ended(&input, now).await?;
         self.sweep().await?;
@@ -84,13 +71,13 @@ impl Scheduler {
         report(&plan, &released);
         let highest = input.quotas.values().filter_map(QuotaStatus::percent_reserved).max();
         let quota_use = (Metric::QuotaUse, highest.unwrap_or(0));
-        measure(&[(Metric::BatchesPlanned, released.batches), quota_use], now);
+        measure(&[(Metric::BatchesPlanned, released.len() as u64), quota_use], now);
         Ok(plan)
     }
 
     /// To be called at the start of a process on one machine, before a queue is read: the
     /// queues are empty, and the runs with leases are gone.
-    pub async fn recover(&self) -> Result<(), ScheduleError> {
+    pub async fn recover(&self) -> Result<(), DeliveryError> {
         for batch in batch::store::open(&self.table).await? {
             batch::store::break_lease(&self.table, &batch.name, None).await?;
         }
@@ -98,18 +85,12 @@ impl Scheduler {
     }
 }
 
-/// What a run enqueued.
-#[derive(Debug, Default)]
-struct Released {
-    messages: u32,
-    batches: u64,
-}
-
-fn report(plan: &Plan, released: &Released) {
+fn report(plan: &Plan, released: &[Batch]) {
     for line in &plan.report {
         tracing::debug!(campaign = %line.campaign, outcome = ?line.outcome, "planned");
     }
-    if released.messages > 0 {
-        tracing::info!(messages = released.messages, batches = released.batches, "released");
+    if !released.is_empty() {
+        let messages: u32 = released.iter().map(|batch| batch.size).sum();
+        tracing::info!(messages, batches = released.len(), "released");
     }
 }

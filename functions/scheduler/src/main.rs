@@ -6,7 +6,7 @@ use carillon::config::Config;
 use carillon::http_client::{Timeouts, http_client};
 use carillon::time::Clock;
 use carillon_scheduler::Scheduler;
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::{Error, service_fn};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
@@ -16,9 +16,5 @@ async fn main() -> Result<(), Error> {
     let http = http_client(Timeouts::default())?;
     let providers = Providers::standard(&ProviderSetup { http, graph_url: config.graph_url() });
     let scheduler = Scheduler::new(&config, &aws, Clock::system(), providers)?;
-    let scheduler = &scheduler;
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<_>| async move {
-        scheduler.handle(event).await
-    }))
-    .await
+    lambda_runtime::run(service_fn(|event| scheduler.handle(event))).await
 }

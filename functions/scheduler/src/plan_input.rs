@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use carillon::analytics::{self, Report};
 use carillon::batch::{self, Batch};
 use carillon::campaign::{self, Campaign, Status};
-use carillon::connection::{self, Connection, Health, Lane};
+use carillon::connection::{self, Connection, Lane};
 use carillon::ids::{CampaignId, ConnectionId};
 use carillon::plan::{Candidate, LaneKey, LaneLoad};
 use carillon::quota::{self, QuotaStatus};
@@ -31,7 +31,10 @@ impl Scheduler {
         let batches = batch::store::open(&self.table).await?;
         let connections = connection::store::all(&self.table).await?;
         let connections: BTreeMap<_, _> = connections.into_iter().map(|c| (c.id, c)).collect();
-        let open = count_open(&batches);
+        let mut open: BTreeMap<CampaignId, u32> = BTreeMap::new();
+        for batch in &batches {
+            *open.entry(batch.name.campaign).or_default() += 1;
+        }
         let mut unaudited = BTreeMap::new();
         let mut candidates = Vec::with_capacity(active.len());
         for campaign in &active {
@@ -89,7 +92,9 @@ impl Scheduler {
                 continue;
             }
             let health = connection::store::health(&self.table, id).await?;
-            let throughput = self.throughput(connection, &health);
+            let provider = self.providers.get(&connection.provider.provider);
+            let default = provider.map_or(1, |one| one.capabilities().throughput.default_mps);
+            let throughput = connection.throughput(&health, default);
             for lane in Lane::CAMPAIGNS {
                 lanes.insert((id, lane), LaneLoad { rate: lane.rate(throughput), open: 0 });
             }
@@ -101,18 +106,4 @@ impl Scheduler {
         }
         Ok(lanes)
     }
-
-    fn throughput(&self, connection: &Connection, health: &Health) -> u32 {
-        let provider = self.providers.get(&connection.provider.provider);
-        let default = provider.map_or(1, |one| one.capabilities().throughput.default_mps);
-        connection.throughput(health, default)
-    }
-}
-
-fn count_open(batches: &[Batch]) -> BTreeMap<CampaignId, u32> {
-    let mut open = BTreeMap::new();
-    for batch in batches {
-        *open.entry(batch.name.campaign).or_default() += 1;
-    }
-    open
 }

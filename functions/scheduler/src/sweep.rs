@@ -4,7 +4,7 @@ use carillon::recipient::{CursorRange, Recipient, Status};
 use carillon::table::StoreError;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
-use crate::{ScheduleError, Scheduler};
+use crate::Scheduler;
 
 /// How many recipients are read at a time.
 const PAGE: u32 = 500;
@@ -15,7 +15,7 @@ const AT_ONCE: usize = 16;
 
 impl Scheduler {
     /// Cancels the pending recipients of cancelled and ended campaigns.
-    pub(crate) async fn sweep(&self) -> Result<(), ScheduleError> {
+    pub(crate) async fn sweep(&self) -> Result<(), StoreError> {
         for sweep in campaign::store::open_sweeps(&self.table).await? {
             self.sweep_on(sweep).await?;
         }

@@ -94,27 +94,18 @@ async fn move_to_dlq(sender: &Sender, record: &SqsMessage, failure: &Failure) ->
     }
     let id = record.message_id.as_deref().unwrap_or("unknown");
     let body = record.body.as_deref().unwrap_or_default();
-    match sender.queue.send_to_dlq(id, body, &reason).await {
-        Ok(moved) => moved,
-        Err(error) => {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "not moved to the dead-letter queue"
-            );
-            false
-        }
-    }
+    sender.queue.send_to_dlq(id, body, &reason).await.unwrap_or_else(|error| {
+        let error = &error as &dyn std::error::Error;
+        tracing::error!(error, "not moved to the dead-letter queue");
+        false
+    })
 }
 
 /// An error with its causes, in one line.
 fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text.chars().take(500).collect()
+    let errors = std::iter::successors(Some(error), |&error| error.source());
+    let texts: Vec<_> = errors.map(ToString::to_string).collect();
+    texts.join(": ").chars().take(500).collect()
 }
 
 /// How often a message was received, this time included.
@@ -129,9 +120,7 @@ async fn retry_later(sender: &Sender, record: &SqsMessage) {
     let seconds = 2i32.pow(receives(record).min(8));
     let receipt = record.receipt_handle.as_deref().unwrap_or_default();
     if let Err(error) = sender.queue.retry_after(receipt, seconds).await {
-        tracing::warn!(
-            error = &error as &dyn std::error::Error,
-            "redelivered after the visibility timeout"
-        );
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(error, "redelivered after the visibility timeout");
     }
 }

@@ -6,7 +6,7 @@ use carillon::config::Config;
 use carillon::http_client::{Timeouts, http_client};
 use carillon::ids::IdSource;
 use carillon::time::Clock;
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::{Error, service_fn};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
@@ -17,9 +17,5 @@ async fn main() -> Result<(), Error> {
     let providers = Providers::standard(&ProviderSetup { http, graph_url: config.graph_url() });
     let sender =
         carillon_sender::sender(&config, &aws, Clock::system(), IdSource::random(), providers)?;
-    let sender = &sender;
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<_>| async move {
-        carillon_sender::handle(sender, event).await
-    }))
-    .await
+    lambda_runtime::run(service_fn(|event| carillon_sender::handle(&sender, event))).await
 }

@@ -68,7 +68,7 @@ impl Webhook {
                     let scope = Scope::Template(context.account.clone(), template);
                     let reason =
                         format!("the provider reports that the template is {state}{reason}");
-                    self.halt(&scope, &reason).await?;
+                    halt(&self.table, &scope, &reason, self.clock.now()).await?;
                 }
                 note
             }
@@ -81,7 +81,8 @@ impl Webhook {
             AccountChange::Restricted { event, until } => {
                 let until = until.map_or_else(String::new, |until| format!(" until {until}"));
                 let note = format!("the provider has restricted the account: {event}{until}");
-                self.halt(&Scope::Account(context.account.clone()), &note).await?;
+                let scope = Scope::Account(context.account.clone());
+                halt(&self.table, &scope, &note, self.clock.now()).await?;
                 note
             }
             AccountChange::Warning { violation } => {
@@ -92,10 +93,6 @@ impl Webhook {
             AccountChange::Other { text } => text,
         };
         self.record_note(context, note).await
-    }
-
-    async fn halt(&self, scope: &Scope, reason: &str) -> Result<(), StoreError> {
-        halt(&self.table, scope, reason, self.clock.now()).await
     }
 
     async fn record_limit(

@@ -12,16 +12,9 @@ use crate::candidates::Signers;
 static STATUSES: BatchedCounter = BatchedCounter::new(Metric::StatusesStored);
 static REPLIES: BatchedCounter = BatchedCounter::new(Metric::RepliesStored);
 
-/// Why an event could not be stored.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ApplyError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 impl Webhook {
     /// Stores one event. Idempotent: a repeated event changes nothing.
-    pub(crate) async fn apply(&self, event: Event, signers: &Signers) -> Result<(), ApplyError> {
+    pub(crate) async fn apply(&self, event: Event, signers: &Signers) -> Result<(), StoreError> {
         let now = self.clock.now();
         let Event { sender_id, account_id, body } = event;
         match body {
@@ -42,9 +35,7 @@ impl Webhook {
                 REPLIES.add(1, now);
             }
             EventBody::Preference(preference) => self.apply_preference(preference).await?,
-            EventBody::Account(event) => {
-                self.apply_account(event, account_id, signers).await?;
-            }
+            EventBody::Account(event) => self.apply_account(event, account_id, signers).await?,
             EventBody::Unknown { field } => {
                 tracing::info!(field, "an event that this version does not use");
             }

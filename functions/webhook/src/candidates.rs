@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use carillon::channel::event::{Event, EventBody};
-use carillon::channel::{Candidate, Provider, ProviderConfig};
+use carillon::channel::{Candidate, Provider};
 use carillon::connection::{self, Connection, Vault, VaultError};
 use carillon::ids::ConnectionId;
 use carillon::table::{StoreError, Table};
@@ -60,17 +60,14 @@ impl Signers {
     /// Whether an event concerns one of them. A status without a sender is matched by its
     /// message (see `record_status`).
     pub(crate) fn sign_for(&self, event: &Event) -> bool {
+        let mut senders = self.connections.iter().map(|connection| &connection.provider);
         match (&event.body, &event.sender_id) {
             (EventBody::Unknown { .. }, _) | (EventBody::Status(_), None) => true,
             (EventBody::Account(_), _) | (_, None) => {
-                self.has(|one| one.account_id.is_some() && one.account_id == event.account_id)
+                senders.any(|one| one.account_id.is_some() && one.account_id == event.account_id)
             }
-            (_, Some(sender)) => self.has(|one| one.sender_id == *sender),
+            (_, Some(sender)) => senders.any(|one| one.sender_id == *sender),
         }
-    }
-
-    fn has(&self, is_meant: impl Fn(&ProviderConfig) -> bool) -> bool {
-        self.connections.iter().any(|one| is_meant(&one.provider))
     }
 }
 

@@ -21,12 +21,11 @@ use carillon::connection::Vault;
 use carillon::conversation::Retention;
 use carillon::delivery::CampaignConnections;
 use carillon::ids::IdSource;
-use carillon::table::Table;
+use carillon::table::{StoreError, Table};
 use carillon::telemetry::{Metric, measure};
 use carillon::time::Clock;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
-use crate::apply::ApplyError;
 use crate::candidates::{Candidates, Signers};
 
 /// The largest body that is accepted, in bytes. Source: Meta, "Webhooks": payloads of up to
@@ -66,6 +65,27 @@ impl Webhook {
         let campaigns = CampaignConnections::default();
         Ok(Self { table, providers, candidates, campaigns, retention, clock, ids })
     }
+
+    fn count_dropped(&self, dropped: usize) {
+        tracing::warn!(dropped, "events of a sender whose secret did not sign the request");
+        measure(&[(Metric::EventsDropped, dropped as u64)], self.clock.now());
+    }
+
+    /// Stores the events that concern the signers. One app's secret signs for its own
+    /// senders only: events of others are dropped and counted.
+    async fn store(&self, mut events: Vec<Event>, signers: &Signers) -> Result<(), StoreError> {
+        let all = events.len();
+        events.retain(|event| signers.sign_for(event));
+        let dropped = all - events.len();
+        if dropped > 0 {
+            self.count_dropped(dropped);
+        }
+        stream::iter(events)
+            .map(|event| self.apply(event, signers))
+            .buffer_unordered(IN_FLIGHT)
+            .try_for_each(|()| async { Ok(()) })
+            .await
+    }
 }
 
 /// The webhook's routes.
@@ -76,7 +96,12 @@ pub fn router(webhook: Arc<Webhook>) -> Router {
         .with_state(webhook)
 }
 
-type Answer = (StatusCode, String);
+/// The status and the text of an answer other than 200.
+type Refusal = (StatusCode, &'static str);
+
+const UNKNOWN_PROVIDER: Refusal = (StatusCode::NOT_FOUND, "there is no such webhook\n");
+const UNKNOWN_TOKEN: Refusal = (StatusCode::FORBIDDEN, "the verify token is not known\n");
+const NOT_SIGNED: Refusal = (StatusCode::UNAUTHORIZED, "the signature does not match\n");
 
 /// The provider verifies the address.
 async fn handshake(
@@ -84,26 +109,17 @@ async fn handshake(
     Path(path): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Answer {
-    let Some((provider, receiver)) = webhook.providers.receiver(&path) else {
-        return unknown_provider();
-    };
+) -> Result<String, Refusal> {
+    let (provider, receiver) = webhook.providers.receiver(&path).ok_or(UNKNOWN_PROVIDER)?;
     let query = query.unwrap_or_default();
     let request = WebhookRequest { headers: &headers, query: &query, body: &[] };
-    let answer = webhook
-        .candidates
-        .ask(provider.name(), webhook.clock.now(), |candidates| {
-            match receiver.handshake(&request, candidates) {
-                Handshake::Confirmed(body) => Some(body),
-                Handshake::Refused => None,
-            }
-        })
-        .await;
-    match answer {
-        Ok(Some(body)) => (StatusCode::OK, body),
-        Ok(None) => (StatusCode::FORBIDDEN, "the verify token is not known\n".to_owned()),
-        Err(error) => unavailable(&error),
-    }
+    let confirmed = |candidates: &[Candidate]| match receiver.handshake(&request, candidates) {
+        Handshake::Confirmed(body) => Some(body),
+        Handshake::Refused => None,
+    };
+    let now = webhook.clock.now();
+    let answer = webhook.candidates.ask(provider.name(), now, confirmed).await;
+    answer.map_err(|error| unavailable(&error))?.ok_or(UNKNOWN_TOKEN)
 }
 
 async fn receive(
@@ -112,10 +128,8 @@ async fn receive(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Bytes,
-) -> Answer {
-    let Some((provider, receiver)) = webhook.providers.receiver(&path) else {
-        return unknown_provider();
-    };
+) -> Result<String, Refusal> {
+    let (provider, receiver) = webhook.providers.receiver(&path).ok_or(UNKNOWN_PROVIDER)?;
     let query = query.unwrap_or_default();
     let request = WebhookRequest { headers: &headers, query: &query, body: &body };
     let who_signed = |candidates: &[Candidate]| {
@@ -123,52 +137,16 @@ async fn receive(
         (!signers.is_empty()).then_some(signers)
     };
     let now = webhook.clock.now();
-    let signers = match webhook.candidates.signers(provider, now, who_signed).await {
-        Ok(Some(signers)) => signers,
-        Ok(None) => {
-            return (StatusCode::UNAUTHORIZED, "the signature does not match\n".to_owned());
-        }
-        Err(error) => return unavailable(&error),
-    };
+    let signers = webhook.candidates.signers(provider, now, who_signed).await;
+    let signers = signers.map_err(|error| unavailable(&error))?.ok_or(NOT_SIGNED)?;
     let events = receiver.parse(&body);
-    let signers = match webhook.candidates.renew(signers, &events, now, who_signed).await {
-        Ok(signers) => signers,
-        Err(error) => return unavailable(&error),
-    };
-    match webhook.store(events, &signers).await {
-        Ok(()) => (StatusCode::OK, String::new()),
-        Err(error) => unavailable(&error),
-    }
+    let signers = webhook.candidates.renew(signers, &events, now, who_signed).await;
+    let signers = signers.map_err(|error| unavailable(&error))?;
+    webhook.store(events, &signers).await.map_err(|error| unavailable(&error))?;
+    Ok(String::new())
 }
 
-fn unknown_provider() -> Answer {
-    (StatusCode::NOT_FOUND, "there is no such webhook\n".to_owned())
-}
-
-fn unavailable(error: &(dyn std::error::Error + 'static)) -> Answer {
+fn unavailable(error: &(dyn std::error::Error + 'static)) -> Refusal {
     tracing::error!(error, "the webhook could not store a request");
-    (StatusCode::INTERNAL_SERVER_ERROR, "try again\n".to_owned())
-}
-
-impl Webhook {
-    fn count_dropped(&self, dropped: usize) {
-        tracing::warn!(dropped, "events of a sender whose secret did not sign the request");
-        measure(&[(Metric::EventsDropped, dropped as u64)], self.clock.now());
-    }
-
-    /// Stores the events that concern the signers. One app's secret signs for its own
-    /// senders only: events of others are dropped and counted.
-    async fn store(&self, events: Vec<Event>, signers: &Signers) -> Result<(), ApplyError> {
-        let all = events.len();
-        let own: Vec<Event> = events.into_iter().filter(|event| signers.sign_for(event)).collect();
-        let dropped = all - own.len();
-        if dropped > 0 {
-            self.count_dropped(dropped);
-        }
-        stream::iter(own)
-            .map(|event| self.apply(event, signers))
-            .buffer_unordered(IN_FLIGHT)
-            .try_for_each(|()| async { Ok(()) })
-            .await
-    }
+    (StatusCode::INTERNAL_SERVER_ERROR, "try again\n")
 }

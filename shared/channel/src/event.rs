@@ -373,25 +373,6 @@ impl InboundContent {
             | Self::Unsupported { .. } => false,
         }
     }
-
-    /// Its text: a body, a caption, or the text of a button.
-    pub fn text(&self) -> Option<&str> {
-        match self {
-            Self::Text { body } => Some(body),
-            Self::Button { text, .. } => Some(text),
-            Self::Interactive { title, .. } => title.as_deref(),
-            Self::Media { caption, .. } => caption.as_deref(),
-            Self::Reaction { emoji, .. } => emoji.as_deref(),
-            Self::Location { .. }
-            | Self::Contacts
-            | Self::Order
-            | Self::Edit { .. }
-            | Self::Revoke { .. }
-            | Self::System(_)
-            | Self::Unsupported { .. }
-            | Self::Other { .. } => None,
-        }
-    }
 }
 
 impl fmt::Debug for InboundMessage {

@@ -1,4 +1,4 @@
-//! Addresses: what a person is reached by. A scheme (phone, BSUID) and a value.
+//! The addresses of contacts: a scheme (phone, BSUID) and a value.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::country::Country;
 use crate::phone::{Phone, PhoneError};
 
-/// What a person is reached by: a phone number, or WhatsApp's business-scoped user
+/// An address of a contact: a phone number, or WhatsApp's business-scoped user
 /// id (BSUID) where Meta withholds the phone number. Its `Debug` form is masked.
 /// Source: Meta, "Business-scoped user IDs" (July 2026).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -33,8 +33,8 @@ pub enum Scheme {
     Bsuid,
 }
 
-/// A random value that replaces the address of an erased person. Each campaign of
-/// that person has another one.
+/// A random value that replaces the address of an erased person, a different one in each
+/// campaign.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pseudonym(String);
 
@@ -46,7 +46,7 @@ pub struct Bsuid(String);
 /// Why a text is not an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// It starts with a plus and is not a phone number.
+    /// It starts with a plus but is not a phone number.
     #[error(transparent)]
     Phone(#[from] PhoneError),
     /// It has no known form.

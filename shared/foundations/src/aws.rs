@@ -1,5 +1,5 @@
-//! Where AWS is: the environment's region, credentials and endpoints, or two
-//! engines on this machine.
+//! The configuration of the AWS SDK: from the environment, or for two engines on this
+//! machine.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::time::Clock;
 
-/// What the AWS clients are made of.
+/// The configuration of the AWS clients.
 #[derive(Debug, Clone)]
 pub struct AwsConfig {
     /// For DynamoDB clients.
@@ -30,15 +30,15 @@ pub struct AwsConfig {
 }
 
 impl AwsConfig {
-    /// The environment's: the standard variables (`AWS_REGION`,
-    /// `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SQS`, …) work.
+    /// The configuration in the environment, by the SDK's standard variables (`AWS_REGION`,
+    /// `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SQS`, …).
     pub async fn from_env() -> Self {
         let config = aws_config::defaults(BehaviorVersion::latest());
         let config = config.http_client(sdk_http_client()).load().await;
         Self { dynamodb: config.clone(), sqs: config.clone(), other: config }
     }
 
-    /// Engines at two addresses, which ask for no credentials.
+    /// Engines at two addresses, which need no credentials.
     pub async fn at(dynamodb_url: &str, sqs_url: &str) -> Self {
         let base = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::from_static(LOCAL_REGION))
@@ -50,16 +50,16 @@ impl AwsConfig {
         Self { dynamodb: at(dynamodb_url), sqs: at(sqs_url), other: base }
     }
 
-    /// Engines in this process, each spoken to through an HTTP client of its own,
-    /// with so many attempts for a request. The SDK's waits go by `clock`, and
-    /// their lengths are always the same: for a simulation that repeats itself.
+    /// Engines in this process, each behind its own HTTP client, with at most `attempts`
+    /// attempts per request. The SDK sleeps by `clock`, and its backoff has no jitter: for
+    /// a reproducible simulation.
     pub fn through(
         dynamodb: impl HttpClient + 'static,
         sqs: impl HttpClient + 'static,
         clock: &Clock,
         attempts: u32,
     ) -> Self {
-        // All clients of a region share what may still be spent on repetitions.
+        // All clients of a region share a retry quota.
         let region = Region::new(format!("simulation-{}", Uuid::new_v4()));
         let retries = RetryConfig::standard()
             .with_use_static_exponential_base(true)
@@ -92,15 +92,15 @@ pub fn sdk_http_client() -> SharedHttpClient {
     })
 }
 
-/// The region of engines that have none: some keep apart what is in different ones.
+/// The region of local engines: some separate the data of different regions.
 const LOCAL_REGION: &str = "us-east-1";
 
-/// The credentials for engines that ask for none.
+/// The credentials for engines that need none.
 fn local_credentials() -> Credentials {
     Credentials::new("local", "local", None, None, "local")
 }
 
-/// The SDK's way to wait, by our clock.
+/// The SDK's sleeps, by a [`Clock`].
 #[derive(Debug)]
 struct ClockSleep(Clock);
 

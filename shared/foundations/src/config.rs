@@ -1,5 +1,5 @@
-//! Configuration: read from the environment once, at start. A variable that is
-//! missing or wrong ends the start, by name.
+//! Configuration, read from the environment once, at start. The start fails where a
+//! variable is missing or invalid; the error names it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-/// The variables this system reads, and what each is for. The standard AWS ones
-/// (`AWS_REGION`, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SQS`, …) are the
-/// SDK's and work as documented there.
+/// The variables that Carillon reads, and what each is for. The SDK reads the standard AWS
+/// variables (`AWS_REGION`, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SQS`, …).
 pub const VARIABLES: [(&str, &str); 14] = [
     (TABLE, "the DynamoDB table's name"),
     (SENDS_QUEUE_URL, "the URL of the queue of batches, sends.fifo"),
@@ -54,16 +53,12 @@ const MESSAGE_RETENTION_DAYS: &str = "CARILLON_MESSAGE_RETENTION_DAYS";
 const STACK: &str = "CARILLON_STACK";
 const LOG: &str = "CARILLON_LOG";
 
-/// What the functions are told from outside. Each asks for what it needs.
+/// The configuration of a process. Each function reads the variables that it needs.
 #[derive(Clone)]
-pub struct Config(Source);
-
-/// Where the variables are.
-#[derive(Clone)]
-enum Source {
-    /// The environment, after some that are given.
-    Environment(Arc<BTreeMap<String, String>>),
-    Values(Arc<BTreeMap<String, String>>),
+pub struct Config {
+    values: Arc<BTreeMap<String, String>>,
+    /// Reads a variable that is not in `values`.
+    fallback: fn(&str) -> Option<String>,
 }
 
 /// A variable that is missing.
@@ -85,30 +80,23 @@ pub struct Unreadable {
 impl Config {
     /// The configuration in the environment.
     pub fn from_env() -> Self {
-        Self(Source::Environment(Arc::default()))
+        Self { values: Arc::default(), fallback: env }
     }
 
-    /// The same with this variable.
+    /// The configuration with one more variable, which takes precedence.
     #[must_use]
-    pub fn with(self, name: &str, value: &str) -> Self {
-        let added = |values: Arc<BTreeMap<String, String>>| {
-            let mut values = Arc::unwrap_or_clone(values);
-            values.insert(name.to_owned(), value.to_owned());
-            Arc::new(values)
-        };
-        Self(match self.0 {
-            Source::Environment(values) => Source::Environment(added(values)),
-            Source::Values(values) => Source::Values(added(values)),
-        })
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        Arc::make_mut(&mut self.values).insert(name.to_owned(), value.to_owned());
+        self
     }
 
-    /// A configuration of these variables alone: for the program that runs
-    /// everything in one process, and for tests.
+    /// A configuration of these variables alone: for the host, which runs all functions in
+    /// one process, and for tests.
     pub fn from_values(
         values: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
     ) -> Self {
         let pairs = values.into_iter().map(|(name, value)| (name.into(), value.into()));
-        Self(Source::Values(Arc::new(pairs.collect())))
+        Self { values: Arc::new(pairs.collect()), fallback: |_| None }
     }
 
     /// The table's name.
@@ -121,23 +109,23 @@ impl Config {
         self.required(SENDS_QUEUE_URL)
     }
 
-    /// The URL of the queue of batches that could not be handled, if there is one.
+    /// The URL of the dead-letter queue of batches, if there is one.
     pub fn sends_dlq_url(&self) -> Option<String> {
         self.optional(SENDS_DLQ_URL)
     }
 
-    /// Where the Parameter Store keeps connections' secrets, if it does.
+    /// The Parameter Store prefix of connections' credentials, if they are there.
     pub fn secrets_prefix(&self) -> Option<String> {
         self.optional(SECRETS_PREFIX)
     }
 
-    /// Where the Parameter Store lies, if not where the region says: the standard
-    /// variables of the SDK.
+    /// The endpoint of the Parameter Store, if another one than the region's is set, in the
+    /// standard variables of the SDK.
     pub fn parameters_url(&self) -> Option<String> {
         self.optional("AWS_ENDPOINT_URL_SSM").or_else(|| self.optional("AWS_ENDPOINT_URL"))
     }
 
-    /// The key that seals connections' secrets.
+    /// The key that encrypts connections' credentials.
     pub fn secrets_key(&self) -> Result<SecretString, Missing> {
         self.required(SECRETS_KEY).map(Into::into)
     }
@@ -152,13 +140,12 @@ impl Config {
         self.optional(ADMIN_KEY_HASH).map(|hash| hash.to_ascii_lowercase())
     }
 
-    /// The address under which we are reached, if it is known.
+    /// The public address of the API, if it is set.
     pub fn public_url(&self) -> Option<String> {
         self.optional(PUBLIC_URL)
     }
 
-    /// The address under which webhooks are reached, if it is known: the provider's
-    /// path follows it.
+    /// The public address of the webhooks, if it is known, without the provider's path.
     pub fn webhooks_url(&self) -> Option<String> {
         let under = |base: String| format!("{}/webhooks", base.trim_end_matches('/'));
         let given = self.optional(WEBHOOKS_URL).map(|url| url.trim_end_matches('/').to_owned());
@@ -186,21 +173,18 @@ impl Config {
         self.parsed(MESSAGE_RETENTION_DAYS)
     }
 
-    /// The name that metrics are written under, if any are.
+    /// The stack's name, the dimension of all metrics; without it no metric is written.
     pub fn stack(&self) -> Option<String> {
         self.optional(STACK)
     }
 
-    /// What is logged.
+    /// What is logged, `info` by default.
     pub fn log(&self) -> String {
         self.optional(LOG).unwrap_or_else(|| "info".to_owned())
     }
 
     fn optional(&self, name: &str) -> Option<String> {
-        let value = match &self.0 {
-            Source::Environment(values) => values.get(name).cloned().or_else(|| env(name)),
-            Source::Values(values) => values.get(name).cloned(),
-        };
+        let value = self.values.get(name).cloned().or_else(|| (self.fallback)(name));
         value.filter(|value| !value.is_empty())
     }
 

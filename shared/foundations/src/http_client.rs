@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How long the client waits.
+/// The timeouts of the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// For a connection, TLS included.
@@ -17,22 +17,22 @@ impl Default for Timeouts {
     }
 }
 
-/// How long an unused connection is kept. Short, because a provider may close it
-/// while the process is frozen (AWS Lambda between two invocations), and a
-/// request written into a dead connection has an unclear outcome.
+/// How long an idle connection is kept. Short, because a provider may close it while the
+/// process is frozen (AWS Lambda between two invocations), and the outcome of a request that
+/// is written to a closed connection is unknown.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// An HTTP client and its connections. Clones share them.
 #[derive(Debug, Clone)]
 pub struct HttpClient(reqwest::Client);
 
-/// The machine's TLS set-up is broken.
+/// The HTTP client cannot be built: the TLS configuration of the machine is invalid.
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client can't be set up")]
 pub struct HttpClientError(#[source] reqwest::Error);
 
-/// Makes the HTTP client: HTTP/2 where the server offers it, no redirects, no
-/// proxies from the environment, and no request sent twice on its own.
+/// Builds the HTTP client: HTTP/2 where the server supports it, no redirects, no proxies
+/// from the environment, no automatic retries.
 pub fn http_client(timeouts: Timeouts) -> Result<HttpClient, HttpClientError> {
     install_tls_provider();
     reqwest::Client::builder()

@@ -23,10 +23,10 @@ macro_rules! ids {
         pub struct $name(Uuid);
 
         impl $name {
-            /// What the text form starts with, before the underscore.
+            /// The prefix of the text form, before the underscore.
             pub const PREFIX: &'static str = $prefix;
 
-            /// An id made of a UUID that somebody else chose.
+            /// The id with that UUID.
             pub const fn from_uuid(uuid: Uuid) -> Self {
                 Self(uuid)
             }
@@ -84,18 +84,18 @@ ids! {
     RunId = "run";
 }
 
-/// Makes ids. Production draws from the operating system's randomness; tests
-/// seed it, so that two runs make the same ids.
+/// A source of ids and random bytes: seeded by the operating system in production, with a
+/// fixed seed in tests, so that two runs generate the same ids.
 #[derive(Clone, Debug)]
 pub struct IdSource(std::sync::Arc<std::sync::Mutex<rand::rngs::StdRng>>);
 
 impl IdSource {
-    /// A source no one can predict.
+    /// An unpredictable source.
     pub fn random() -> Self {
         Self::of(rand::make_rng())
     }
 
-    /// A source that repeats itself for the same seed.
+    /// A source whose values depend on the seed alone.
     pub fn seeded(seed: u64) -> Self {
         Self::of(rand::SeedableRng::seed_from_u64(seed))
     }

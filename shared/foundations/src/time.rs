@@ -1,5 +1,5 @@
-//! The clock. Business code takes `now` as an argument; only the edges (a
-//! handler's first line, a wait between two messages) ask a [`Clock`].
+//! The clock. Business code takes `now` as an argument; only handlers, and waits between two
+//! messages, read a [`Clock`].
 
 mod stepped;
 
@@ -12,9 +12,8 @@ use utoipa::ToSchema;
 
 use self::stepped::Stepped;
 
-/// Tells the time and waits. The system's clock in production; one that runs
-/// fast and can be moved forward in tests and in the demonstration; one that
-/// stands still between the steps of a simulation.
+/// Tells the time and sleeps: by the system's clock in production, by a movable clock in
+/// tests and in the demonstration, by a stepped clock in a simulation.
 #[derive(Clone, Debug)]
 pub struct Clock(Kind);
 
@@ -46,13 +45,13 @@ impl Movable {
 }
 
 impl Clock {
-    /// The machine's own clock.
+    /// The system's clock.
     pub const fn system() -> Self {
         Self(Kind::System)
     }
 
-    /// A clock that starts at `start` and runs `rate` times as fast as the
-    /// machine's (above 0), until it is moved with [`Clock::advance`].
+    /// A clock that starts at `start` and runs `rate` (above 0) times as fast as the
+    /// system's, and that [`Clock::advance`] moves forward.
     #[expect(clippy::disallowed_methods, reason = "a movable clock rests on the machine's")]
     pub fn movable(start: Timestamp, rate: f64) -> Self {
         let movable =
@@ -60,9 +59,8 @@ impl Clock {
         Self(Kind::Movable(Arc::new(Mutex::new(movable))))
     }
 
-    /// A clock that stands still at `start` until it is moved with
-    /// [`Clock::advance`]; who waits for it is woken then, in order. With it a
-    /// whole program runs the same way each time.
+    /// A clock that stands still at `start` until it is moved with [`Clock::advance`], which
+    /// wakes the sleepers in order: for a reproducible simulation.
     pub fn stepped(start: Timestamp) -> Self {
         Self(Kind::Stepped(Stepped::new(start)))
     }
@@ -77,8 +75,7 @@ impl Clock {
         }
     }
 
-    /// Moves a movable or a stepped clock forward; the machine's own clock stays
-    /// as it is.
+    /// Moves a movable or a stepped clock forward; does not affect the system's clock.
     pub fn advance(&self, by: Duration) {
         match &self.0 {
             Kind::System => {}
@@ -91,8 +88,8 @@ impl Clock {
         }
     }
 
-    /// When somebody who waits for a stepped clock is to be woken next; none
-    /// while nobody waits, and for the other clocks.
+    /// When the next sleeper of a stepped clock wakes up; none without a sleeper, and for
+    /// the other clocks.
     pub fn next_wake(&self) -> Option<Timestamp> {
         match &self.0 {
             Kind::System | Kind::Movable(_) => None,
@@ -100,7 +97,7 @@ impl Clock {
         }
     }
 
-    /// Waits until this clock has moved on by `duration`, or a little longer.
+    /// Sleeps for at least `duration` by this clock.
     pub async fn sleep(&self, duration: Duration) {
         match &self.0 {
             Kind::System | Kind::Movable(_) => tokio::time::sleep(self.real(duration)).await,
@@ -108,7 +105,7 @@ impl Clock {
         }
     }
 
-    /// How long a stretch of this clock's time takes on the machine's clock.
+    /// The real time that `duration` takes by this clock.
     pub fn real(&self, duration: Duration) -> Duration {
         match &self.0 {
             Kind::System | Kind::Stepped(_) => duration,

@@ -5,7 +5,7 @@ use carillon_foundations::ids::{CampaignId, ConnectionId, ImportId};
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
-/// The key of an item: what `pk` and `sk` say, taken apart.
+/// The key of an item, parsed from `pk` and `sk`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Key {
     /// A campaign's settings and progress.
@@ -32,7 +32,7 @@ pub enum Key {
     Recipient {
         /// The campaign.
         campaign: CampaignId,
-        /// The part of the campaign it lies in, see [`shard_of`].
+        /// The shard, see [`shard_of`].
         shard: u16,
         /// The contact.
         contact: Address,
@@ -53,7 +53,7 @@ pub enum Key {
     },
     /// A contact's profile and consent.
     Contact(Address),
-    /// A message a contact wrote.
+    /// A message from a contact.
     Message {
         /// The contact.
         contact: Address,
@@ -64,7 +64,7 @@ pub enum Key {
     },
     /// A connection.
     Connection(ConnectionId),
-    /// What the provider says of a connection.
+    /// The health of a connection.
     Health(ConnectionId),
     /// The connection of a sender: a sender has at most one.
     Sender {
@@ -100,7 +100,7 @@ pub enum Key {
     ApiKey(String),
     /// The reservations of a quota group in the rolling 24 hours.
     Quota(String),
-    /// A remembered answer to a POST, by a hash of its `Idempotency-Key`.
+    /// A stored answer to a POST request, by a hash of its `Idempotency-Key`.
     Idempotency(String),
 }
 
@@ -178,7 +178,7 @@ impl Key {
 
     /// The prefix of every recipient's sort key and of no other item's.
     pub const RECIPIENTS: &'static str = "TO#";
-    /// The sort key of the counters beside a shard's recipients.
+    /// The sort key of the counters of a shard.
     pub const COUNTERS: &'static str = "COUNTERS";
     /// The prefix of every batch's sort key.
     pub const BATCHES: &'static str = "BATCH#";
@@ -189,7 +189,7 @@ impl Key {
     /// The prefix of the sort key of every message of a conversation.
     pub const MESSAGES: &'static str = "MSG#";
 
-    /// Takes a stored key apart; `None` for a key this grammar doesn't make.
+    /// Parses a stored key; `None` for a key that does not follow the grammar.
     pub fn parse(pk: &str, sk: &str) -> Option<Self> {
         match pk.split_once('#') {
             Some(("CAMPAIGN", rest)) => Self::parse_campaign(rest, sk),
@@ -290,8 +290,7 @@ impl fmt::Display for ListedAs {
     }
 }
 
-/// The shard of a contact in a campaign of `shards` shards: the same for ever,
-/// on every machine.
+/// The shard of a contact in a campaign of `shards` shards: a hash of the address.
 pub fn shard_of(contact: &Address, shards: u16) -> u16 {
     let digest = Sha256::digest(contact.as_str().as_bytes());
     let number = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);

@@ -1,5 +1,5 @@
-/// The shape of the table: what the local program creates and what
-/// `template.yaml` must say too (a test compares them).
+/// The schema of the table that [`ensure_table`](crate::ensure_table) creates. A test checks
+/// that `template.yaml` has the same.
 #[derive(Debug)]
 pub struct Shape;
 
@@ -12,7 +12,7 @@ impl Shape {
     pub const TTL: &'static str = "expires_at";
     /// Recipient items by contact (`sk`) and `sent_at`; keys only, sparse.
     pub const BY_CONTACT: &'static str = "by_contact";
-    /// Range key of `by_contact`: when the last attempt was handed over.
+    /// Range key of `by_contact`: when the last attempt was claimed.
     pub const SENT_AT: &'static str = "sent_at";
     /// The work lists (see `ListedAs`); all attributes, sparse.
     pub const BY_STATUS: &'static str = "by_status";

@@ -8,11 +8,6 @@ use carillon::time::{Timestamp, ZoneName};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-/// The default daily send limit.
-const DAILY_SEND_LIMIT: u32 = 250;
-/// The default priority.
-const PRIORITY: u8 = 5;
-
 /// A campaign to be created.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -65,7 +60,7 @@ pub(crate) struct NewCampaign {
 }
 
 const fn daily_send_limit() -> u32 {
-    DAILY_SEND_LIMIT
+    250
 }
 
 const fn max_retries() -> u8 {
@@ -73,7 +68,7 @@ const fn max_retries() -> u8 {
 }
 
 const fn priority() -> u8 {
-    PRIORITY
+    5
 }
 
 impl From<NewCampaign> for Settings {
@@ -221,16 +216,9 @@ pub(crate) fn fixed(status: Status, old: &Settings, new: &Settings) -> Option<&'
         ("scheduled_start", old.scheduled_start != new.scheduled_start),
         ("follow_up_stage", old.follow_up_stage != new.follow_up_stage),
     ];
-    let guarded: &[(&'static str, bool)] = match status {
-        Status::Draft => &[],
-        Status::Active => &[draft_only.as_slice(), &not_while_active].concat(),
-        Status::Scheduled
-        | Status::Paused
-        | Status::Halted
-        | Status::Completed
-        | Status::Cancelled => &draft_only,
-    };
-    guarded.iter().find(|(_, changed)| *changed).map(|(field, _)| *field)
+    let draft_only = draft_only.into_iter().filter(|_| status != Status::Draft);
+    let not_while_active = not_while_active.into_iter().filter(|_| status == Status::Active);
+    draft_only.chain(not_while_active).find(|(_, changed)| *changed).map(|(field, _)| field)
 }
 
 /// A campaign.

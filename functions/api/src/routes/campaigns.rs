@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use carillon::campaign::{self, Campaign, Settings, Status};
@@ -13,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::campaign_view::{CampaignChanges, CampaignView, NewCampaign, fixed};
-use crate::Api;
 use crate::body::{Asked, Body, Id, cursor, page_size};
 use crate::problem::{Answer, Problem};
+use crate::{Api, App};
 
 /// Over how many parts a campaign's recipients are spread.
 const SHARDS: u16 = 8;
@@ -55,7 +53,7 @@ struct PageStart {
 #[utoipa::path(post, path = "/v1/campaigns", operation_id = "createCampaign", tag = "Campaigns", request_body = NewCampaign,
     responses((status = 201, description = "The campaign.", body = CampaignView)))]
 pub(crate) async fn create(
-    State(api): State<Arc<Api>>,
+    State(api): App,
     Body(new): Body<NewCampaign>,
 ) -> Answer<(StatusCode, Json<CampaignView>)> {
     let now = api.clock.now();
@@ -85,13 +83,10 @@ pub(super) async fn check(
     if !problems.is_empty() {
         return Err(Problem::fields(problems));
     }
-    match provider {
-        Some(provider) => Ok(provider.template_of(&settings.message)),
-        None => Err(Problem::field(
-            "connection_id",
-            "names no connection; GET /v1/connections lists them",
-        )),
-    }
+    let template = provider.map(|provider| provider.template_of(&settings.message));
+    template.ok_or_else(|| {
+        Problem::field("connection_id", "names no connection; GET /v1/connections lists them")
+    })
 }
 
 fn in_message(problem: FieldProblem) -> FieldProblem {
@@ -107,7 +102,7 @@ pub(super) fn under_message(problems: Vec<FieldProblem>) -> Problem {
 #[utoipa::path(get, path = "/v1/campaigns", operation_id = "listCampaigns", tag = "Campaigns", params(PageAsked),
     responses((status = 200, description = "A page of campaigns.", body = CampaignPage)))]
 pub(crate) async fn list(
-    State(api): State<Arc<Api>>,
+    State(api): App,
     Asked(asked): Asked<PageAsked>,
 ) -> Answer<Json<CampaignPage>> {
     let limit = page_size(asked.limit)? as usize;
@@ -154,10 +149,7 @@ async fn read_page(
 #[utoipa::path(get, path = "/v1/campaigns/{id}", operation_id = "getCampaign", tag = "Campaigns",
     params(("id" = String, Path, description = "The campaign's id.")),
     responses((status = 200, description = "The campaign.", body = CampaignView)))]
-pub(crate) async fn get(
-    State(api): State<Arc<Api>>,
-    Id(id): Id<CampaignId>,
-) -> Answer<Json<CampaignView>> {
+pub(crate) async fn get(State(api): App, Id(id): Id<CampaignId>) -> Answer<Json<CampaignView>> {
     Ok(Json(super::campaign(&api, id).await?.into()))
 }
 
@@ -171,7 +163,7 @@ pub(crate) async fn get(
     params(("id" = String, Path, description = "The campaign's id.")), request_body = CampaignChanges,
     responses((status = 200, description = "The campaign.", body = CampaignView)))]
 pub(crate) async fn change(
-    State(api): State<Arc<Api>>,
+    State(api): App,
     Id(id): Id<CampaignId>,
     Body(changes): Body<CampaignChanges>,
 ) -> Answer<Json<CampaignView>> {
@@ -200,16 +192,24 @@ async fn check_change(
         let detail = format!("The campaign is {status}: its {field} can't be changed any more.");
         return Err(Problem::conflict(detail));
     }
-    check(api, &still_to_come(campaign, settings), now).await
+    check(api, &without_passed_times(&campaign.settings, settings, now), now).await
 }
 
-/// The settings without a start that lies behind the campaign: it was right when
-/// it was set.
-fn still_to_come(campaign: &Campaign, settings: &Settings) -> Settings {
-    let unchanged = campaign.settings.scheduled_start == settings.scheduled_start;
-    let begun = unchanged && campaign.status != Status::Draft;
-    let scheduled_start = settings.scheduled_start.filter(|_| !begun);
-    Settings { scheduled_start, ..settings.clone() }
+/// The new settings without the times that have passed and that the change does not set. An
+/// end stays where the change sets a start that is not before it.
+fn without_passed_times(old: &Settings, new: &Settings, now: Timestamp) -> Settings {
+    let mut settings = new.clone();
+    let has_passed = |time: Option<Timestamp>| time.is_some_and(|time| time <= now);
+    if new.scheduled_start == old.scheduled_start && has_passed(new.scheduled_start) {
+        settings.scheduled_start = None;
+    }
+    if new.scheduled_end == old.scheduled_end
+        && has_passed(new.scheduled_end)
+        && settings.scheduled_start < new.scheduled_end
+    {
+        settings.scheduled_end = None;
+    }
+    settings
 }
 
 /// Delete a campaign
@@ -218,10 +218,7 @@ fn still_to_come(campaign: &Campaign, settings: &Settings) -> Settings {
 #[utoipa::path(delete, path = "/v1/campaigns/{id}", operation_id = "deleteCampaign", tag = "Campaigns",
     params(("id" = String, Path, description = "The campaign's id.")),
     responses((status = 204, description = "It is gone.")))]
-pub(crate) async fn delete(
-    State(api): State<Arc<Api>>,
-    Id(id): Id<CampaignId>,
-) -> Answer<StatusCode> {
+pub(crate) async fn delete(State(api): App, Id(id): Id<CampaignId>) -> Answer<StatusCode> {
     let now = api.clock.now();
     let campaign = super::campaign(&api, id).await?;
     let status = campaign.status;
@@ -231,11 +228,10 @@ pub(crate) async fn delete(
         return Err(Problem::conflict(detail));
     }
     let uploading = campaign.uploading_until.is_some_and(|until| until > now);
-    let table = &api.table;
     // An upload that broke off early has left no note of itself.
-    let (found, _) =
-        recipient::store::walk(table, campaign.recipients(), CursorRange::default(), 1).await?;
-    let used = !found.is_empty() || !campaign::store::imports(table, id).await?.is_empty();
+    let (range, recipients) = (CursorRange::default(), campaign.recipients());
+    let (found, _) = recipient::store::walk(&api.table, recipients, range, 1).await?;
+    let used = !found.is_empty() || !campaign::store::imports(&api.table, id).await?.is_empty();
     if uploading || used {
         return Err(Problem::conflict(
             "The campaign has recipients, or is being given some: cancel it instead.",

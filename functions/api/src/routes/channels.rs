@@ -2,11 +2,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use carillon::channel::Capabilities;
+use carillon::channel::{Capabilities, Provider};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Api;
+use crate::App;
 
 /// All channels.
 #[derive(Debug, Serialize, ToSchema)]
@@ -29,8 +29,8 @@ pub(crate) struct ChannelView {
 /// The providers that a connection may have, and what each can do.
 #[utoipa::path(get, path = "/v1/channels", operation_id = "listChannels", tag = "Connections",
     responses((status = 200, description = "The channels.", body = ChannelList)))]
-pub(crate) async fn list(State(api): State<Arc<Api>>) -> Json<ChannelList> {
-    let view = |provider: &Arc<dyn carillon::channel::Provider>| ChannelView {
+pub(crate) async fn list(State(api): App) -> Json<ChannelList> {
+    let view = |provider: &Arc<dyn Provider>| ChannelView {
         name: provider.name(),
         capabilities: provider.capabilities().clone(),
     };

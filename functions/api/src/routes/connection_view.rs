@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use carillon::channel::{
-    Capabilities, Credentials, FieldProblem, Probe, ProviderConfig, Quality, QuotaLimit,
-};
-use carillon::connection::{Connection, Health, Note};
+use carillon::channel::{Capabilities, FieldProblem, Probe, ProviderConfig, Quality, QuotaLimit};
+use carillon::connection::Note;
 use carillon::country::Country;
 use carillon::ids::ConnectionId;
 use carillon::time::Timestamp;
@@ -182,25 +180,6 @@ impl From<&ProviderConfig> for ProviderMember {
     }
 }
 
-impl ConnectionView {
-    pub(super) fn of(connection: Connection, health: Health, throughput_mps: u32) -> Self {
-        Self {
-            provider: (&connection.provider).into(),
-            id: connection.id,
-            name: connection.name,
-            quota_group: connection.quota_group,
-            quota_limit: None,
-            throughput_mps,
-            quality: health.quality,
-            blocked_countries: health.blocked_countries,
-            checked_at: health.checked_at,
-            note: health.note,
-            created_at: connection.created_at,
-            webhook_url: None,
-        }
-    }
-}
-
 pub(super) fn problem(field: &str, reason: &str) -> FieldProblem {
     FieldProblem { field: field.to_owned(), reason: reason.to_owned() }
 }
@@ -226,11 +205,6 @@ impl NewConnection {
         }
         problems
     }
-
-    /// The credentials of the request.
-    pub(super) fn credentials(&self) -> Credentials {
-        credentials(&self.credentials)
-    }
 }
 
 impl ConnectionChanges {
@@ -245,15 +219,6 @@ impl ConnectionChanges {
         problems.extend(check_credentials(&self.credentials, capabilities));
         problems
     }
-
-    /// The credentials of the request.
-    pub(super) fn credentials(&self) -> Credentials {
-        credentials(&self.credentials)
-    }
-}
-
-fn credentials(given: &BTreeMap<String, SecretString>) -> Credentials {
-    given.iter().map(|(name, secret)| (name.clone(), secret.clone())).collect()
 }
 
 fn check(is_valid: bool, field: &str, reason: &str) -> Option<FieldProblem> {

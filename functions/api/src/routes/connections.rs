@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
@@ -7,7 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use carillon::campaign::{self, Status};
 use carillon::channel::{
-    Credentials, FieldProblem, Probe, ProbeError, Provider, ProviderConfig, Receiver, SenderAccess,
+    Credentials, FieldProblem, ProbeError, Provider, ProviderConfig, Receiver, SenderAccess,
 };
 use carillon::connection::store::Changes;
 use carillon::connection::{self, Connection, Health, VaultError};
@@ -25,9 +24,9 @@ use super::connection_view::{
     ConnectionChanges, ConnectionList, ConnectionView, CreatedConnection, NewConnection, ProbeView,
     problem, refuse_all,
 };
-use crate::Api;
 use crate::body::{Asked, Body, Id};
 use crate::problem::{Answer, Problem};
+use crate::{Api, App};
 
 /// Whether the provider is probed.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -46,26 +45,25 @@ pub(crate) struct CheckAsked {
     params(CheckAsked), request_body = NewConnection,
     responses((status = 201, description = "The connection.", body = CreatedConnection)))]
 pub(crate) async fn create(
-    State(api): State<Arc<Api>>,
+    State(api): App,
     Asked(asked): Asked<CheckAsked>,
     Body(new): Body<NewConnection>,
 ) -> Answer<(StatusCode, Json<CreatedConnection>)> {
     let now = api.clock.now();
     let provider = provider(&api, &new.provider.r#type)?;
-    let config = configure(provider.as_ref(), &new)?;
+    let config = configure(provider, &new)?;
     let others = connection::store::all(&api.table).await?;
     refuse_twin(&others, &config)?;
-    let (credentials, generated_credentials) = generate(&api, provider.as_ref(), &new);
+    let (credentials, generated_credentials) = generate(&api, provider, &new);
+    let sender = SenderAccess { config, credentials };
     let probe = if asked.check.unwrap_or(true) {
-        let sender = SenderAccess { config: config.clone(), credentials: credentials.clone() };
         Some(provider.probe(&sender).await.map_err(|error| not_probed(&error))?)
     } else {
         None
     };
-    let connection = build(&api, &new, config, &credentials, now).await?;
-    if let Err(problem) = store(&api, &connection, &others, new.quota_limit).await {
-        let forgotten = api.vault.forget(connection.id).await;
-        forgotten.map_err(|error| Problem::internal(&error))?;
+    let connection = build(&api, provider, &new, sender, now).await?;
+    if let Err(problem) = store(&api, provider, &connection, &others, new.quota_limit).await {
+        api.vault.forget(connection.id).await.map_err(Problem::internal)?;
         return Err(problem);
     }
     if probe.is_some() {
@@ -79,7 +77,7 @@ pub(crate) async fn create(
 /// List the connections
 #[utoipa::path(get, path = "/v1/connections", operation_id = "listConnections", tag = "Connections",
     responses((status = 200, description = "All connections.", body = ConnectionList)))]
-pub(crate) async fn list(State(api): State<Arc<Api>>) -> Answer<Json<ConnectionList>> {
+pub(crate) async fn list(State(api): App) -> Answer<Json<ConnectionList>> {
     let mut items = Vec::new();
     for connection in connection::store::all(&api.table).await? {
         items.push(view(&api, connection).await?);
@@ -91,12 +89,8 @@ pub(crate) async fn list(State(api): State<Arc<Api>>) -> Answer<Json<ConnectionL
 #[utoipa::path(get, path = "/v1/connections/{id}", operation_id = "getConnection", tag = "Connections",
     params(("id" = String, Path, description = "The connection's id.")),
     responses((status = 200, description = "The connection.", body = ConnectionView)))]
-pub(crate) async fn get(
-    State(api): State<Arc<Api>>,
-    Id(id): Id<ConnectionId>,
-) -> Answer<Json<ConnectionView>> {
-    let connection = find(&api, id).await?;
-    Ok(Json(view(&api, connection).await?))
+pub(crate) async fn get(State(api): App, Id(id): Id<ConnectionId>) -> Answer<Json<ConnectionView>> {
+    Ok(Json(view(&api, find(&api, id).await?).await?))
 }
 
 /// Change a connection
@@ -106,7 +100,7 @@ pub(crate) async fn get(
     params(("id" = String, Path, description = "The connection's id.")), request_body = ConnectionChanges,
     responses((status = 200, description = "The connection.", body = ConnectionView)))]
 pub(crate) async fn change(
-    State(api): State<Arc<Api>>,
+    State(api): App,
     Id(id): Id<ConnectionId>,
     Body(changes): Body<ConnectionChanges>,
 ) -> Answer<Json<ConnectionView>> {
@@ -116,11 +110,11 @@ pub(crate) async fn change(
     if let (Setting::Given(limit), Some(group)) = (&changes.quota_limit, &connection.quota_group) {
         quota::store::set_limit(&api.table, group, *limit).await?;
     }
-    let credentials = changes.credentials();
+    let credentials: Credentials = changes.credentials.into_iter().collect();
     let credentials = if credentials.is_empty() {
         None
     } else {
-        let merged = merge(&api, provider.as_ref(), &connection, credentials).await?;
+        let merged = merge(&api, provider, &connection, credentials).await?;
         Some(seal(&api, id, &merged).await?)
     };
     let name = changes.name.map(|name| name.trim().to_owned());
@@ -143,24 +137,19 @@ pub(crate) async fn change(
 #[utoipa::path(delete, path = "/v1/connections/{id}", operation_id = "deleteConnection", tag = "Connections",
     params(("id" = String, Path, description = "The connection's id.")),
     responses((status = 204, description = "It is deleted.")))]
-pub(crate) async fn delete(
-    State(api): State<Arc<Api>>,
-    Id(id): Id<ConnectionId>,
-) -> Answer<StatusCode> {
+pub(crate) async fn delete(State(api): App, Id(id): Id<ConnectionId>) -> Answer<StatusCode> {
     let connection = find(&api, id).await?;
     for status in [Status::Active, Status::Scheduled, Status::Paused, Status::Halted] {
         let campaigns = campaign::store::all(&api.table, status).await?;
         if let Some(campaign) = campaigns.iter().find(|one| one.settings.connection_id == id) {
-            let detail = format!(
-                "The campaign {} of this connection is {status}: cancel it first.",
-                campaign.id
-            );
+            let id = campaign.id;
+            let detail =
+                format!("The campaign {id} of this connection is {status}: cancel it first.");
             return Err(Problem::conflict(detail));
         }
     }
     // The credentials first: a deletion that failed halfway can be repeated.
-    let forgotten = api.vault.forget(id).await;
-    forgotten.map_err(|error| Problem::internal(&error))?;
+    api.vault.forget(id).await.map_err(Problem::internal)?;
     connection::store::delete(&api.table, &connection).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -172,26 +161,23 @@ pub(crate) async fn delete(
 #[utoipa::path(post, path = "/v1/connections/{id}/check", operation_id = "checkConnection", tag = "Connections",
     params(("id" = String, Path, description = "The connection's id.")),
     responses((status = 200, description = "What the provider reports.", body = ProbeView)))]
-pub(crate) async fn check(
-    State(api): State<Arc<Api>>,
-    Id(id): Id<ConnectionId>,
-) -> Answer<Json<ProbeView>> {
-    let connection = find(&api, id).await?;
-    let probe = probe(&api, &connection).await?;
-    record_probe(&api.table, &connection, Some(&probe), api.clock.now()).await?;
+pub(crate) async fn check(State(api): App, Id(id): Id<ConnectionId>) -> Answer<Json<ProbeView>> {
+    let route = api.routes.open(find(&api, id).await?, Health::default()).await?;
+    let probe = route.probe().await.map_err(|error| not_probed(&error))?;
+    record_probe(&api.table, &route.connection, Some(&probe), api.clock.now()).await?;
     Ok(Json(probe.into()))
 }
 
-fn provider(api: &Api, name: &str) -> Answer<Arc<dyn Provider>> {
+fn provider<'a>(api: &'a Api, name: &str) -> Answer<&'a dyn Provider> {
     let providers = api.routes.providers();
-    providers.get(name).cloned().ok_or_else(|| {
+    providers.get(name).map(|provider| &**provider).ok_or_else(|| {
         let known: Vec<_> = providers.all().map(|provider| provider.name()).collect();
         Problem::field("provider.type", format!("must be one of {}", known.join(", ")))
     })
 }
 
 fn configure(provider: &dyn Provider, new: &NewConnection) -> Answer<ProviderConfig> {
-    let mut problems = new.problems(provider.capabilities());
+    let problems = new.problems(provider.capabilities());
     let config = new
         .provider
         .settings()
@@ -199,11 +185,7 @@ fn configure(provider: &dyn Provider, new: &NewConnection) -> Answer<ProviderCon
         .and_then(|settings| provider.configure(settings).map_err(under_provider));
     match config {
         Ok(config) => refuse_all(problems).map(|()| config),
-        Err(more) => {
-            problems.extend(more.into_iter().map(Some));
-            refuse_all(problems)?;
-            Err(Problem::failed())
-        }
+        Err(more) => Err(Problem::fields(problems.into_iter().flatten().chain(more))),
     }
 }
 
@@ -218,7 +200,7 @@ fn generate(
     provider: &dyn Provider,
     new: &NewConnection,
 ) -> (Credentials, BTreeMap<String, String>) {
-    let mut credentials = new.credentials();
+    let mut credentials: Credentials = new.credentials.clone().into_iter().collect();
     let mut generated = BTreeMap::new();
     for field in provider.capabilities().credentials.iter().filter(|field| field.generated) {
         if credentials.get(field.name).is_none() {
@@ -232,61 +214,48 @@ fn generate(
 
 async fn build(
     api: &Api,
+    provider: &dyn Provider,
     new: &NewConnection,
-    config: ProviderConfig,
-    credentials: &Credentials,
+    SenderAccess { config, credentials }: SenderAccess,
     now: Timestamp,
 ) -> Answer<Connection> {
     let id = ConnectionId::from_uuid(api.ids.uuid(now));
-    let has_quota = provider(api, &config.provider)?.capabilities().quota.is_some();
-    let group = new.quota_group.clone().or_else(|| config.account_id.clone());
-    let group = group.unwrap_or_else(|| config.sender_id.clone());
+    let group = new.quota_group.as_ref().or(config.account_id.as_ref());
+    let group = group.unwrap_or(&config.sender_id).clone();
     Ok(Connection {
         id,
         name: new.name.trim().to_owned(),
         provider: config,
-        quota_group: has_quota.then_some(group),
+        quota_group: provider.capabilities().quota.map(|_| group),
         throughput_mps: new.throughput_mps,
-        credentials: seal(api, id, credentials).await?,
+        credentials: seal(api, id, &credentials).await?,
         created_at: now,
     })
 }
 
+/// Stores a connection. First sets the limit of its quota group, or assumes the provider's
+/// initial one for a new group.
 async fn store(
-    api: &Api,
-    connection: &Connection,
-    others: &[Connection],
-    limit: Option<u64>,
-) -> Answer<()> {
-    let provider = provider(api, &connection.provider.provider)?;
-    init_quota(api, provider.as_ref(), connection, others, limit).await?;
-    if !connection::store::create(&api.table, connection).await? {
-        let detail = "Another connection with this sender was created at this moment.";
-        return Err(Problem::conflict(detail));
-    }
-    Ok(())
-}
-
-/// Sets the limit of the quota group, or assumes the provider's initial one for a new group.
-async fn init_quota(
     api: &Api,
     provider: &dyn Provider,
     connection: &Connection,
     others: &[Connection],
     limit: Option<u64>,
 ) -> Answer<()> {
-    let (Some(group), Some(rule)) = (&connection.quota_group, provider.capabilities().quota) else {
-        return Ok(());
-    };
-    let is_shared = others.iter().any(|other| other.quota_group.as_ref() == Some(group));
-    match limit {
-        Some(limit) => quota::store::set_limit(&api.table, group, Some(limit)).await?,
-        None if !is_shared => {
-            quota::store::assume_limit(&api.table, group, rule.initial_limit).await?;
+    if let (Some(group), Some(rule)) = (&connection.quota_group, provider.capabilities().quota) {
+        let is_shared = others.iter().any(|other| other.quota_group.as_ref() == Some(group));
+        match limit {
+            Some(limit) => quota::store::set_limit(&api.table, group, Some(limit)).await?,
+            None if !is_shared => {
+                quota::store::assume_limit(&api.table, group, rule.initial_limit).await?;
+            }
+            None => {}
         }
-        None => {}
     }
-    Ok(())
+    if connection::store::create(&api.table, connection).await? {
+        return Ok(());
+    }
+    Err(Problem::conflict("Another connection with this sender was created at this moment."))
 }
 
 /// The credentials of a connection after changes. Where all are given, the old ones need not
@@ -302,14 +271,14 @@ async fn merge(
         return Ok(changes);
     }
     let opened = api.vault.open(connection.id, &connection.credentials).await;
-    Ok(opened.map_err(|error| unreadable(&error))?.merged(changes))
+    Ok(opened.map_err(unreadable)?.merged(changes))
 }
 
-fn unreadable(error: &VaultError) -> Problem {
+fn unreadable(error: VaultError) -> Problem {
     if error.is_transient() {
         return Problem::internal(error);
     }
-    tracing::error!(error = error as &dyn std::error::Error, "credentials cannot be opened");
+    tracing::error!(error = &error as &dyn std::error::Error, "credentials cannot be opened");
     Problem::conflict(
         "The connection's credentials cannot be opened here. Give all of them together to enter them anew.",
     )
@@ -324,33 +293,35 @@ fn refuse_twin(others: &[Connection], config: &ProviderConfig) -> Answer<()> {
     let same = |other: &&Connection| {
         other.provider.provider == config.provider && other.provider.sender_id == config.sender_id
     };
-    match others.iter().find(same) {
-        None => Ok(()),
-        Some(other) => {
-            let detail = format!("The connection {} has this sender already.", other.id);
-            Err(Problem::conflict(detail))
-        }
-    }
+    let Some(other) = others.iter().find(same) else { return Ok(()) };
+    Err(Problem::conflict(format!("The connection {} has this sender already.", other.id)))
 }
 
 async fn view(api: &Api, connection: Connection) -> Answer<ConnectionView> {
     let health = connection::store::health(&api.table, connection.id).await?;
     let provider = api.routes.providers().get(&connection.provider.provider);
     let default_mps = provider.map_or(1, |one| one.capabilities().throughput.default_mps);
-    let throughput = connection.throughput(&health, default_mps);
     let path = provider.and_then(|one| one.receiver()).map(Receiver::path);
-    let mut view = ConnectionView::of(connection, health, throughput);
-    if let Some(group) = &view.quota_group {
-        view.quota_limit = quota::store::get(&api.table, group).await?.effective_limit();
-    }
-    view.webhook_url =
-        api.webhooks_url.as_ref().zip(path).map(|(base, path)| format!("{base}/{path}"));
-    Ok(view)
-}
-
-async fn probe(api: &Api, connection: &Connection) -> Answer<Probe> {
-    let route = api.routes.open(connection.clone(), Health::default()).await?;
-    route.probe().await.map_err(|error| not_probed(&error))
+    let base = api.webhooks_url.as_ref();
+    let webhook_url = base.zip(path).map(|(base, path)| format!("{base}/{path}"));
+    let quota_limit = match &connection.quota_group {
+        Some(group) => quota::store::get(&api.table, group).await?.effective_limit(),
+        None => None,
+    };
+    Ok(ConnectionView {
+        provider: (&connection.provider).into(),
+        throughput_mps: connection.throughput(&health, default_mps),
+        id: connection.id,
+        name: connection.name,
+        quota_group: connection.quota_group,
+        quota_limit,
+        quality: health.quality,
+        blocked_countries: health.blocked_countries,
+        checked_at: health.checked_at,
+        note: health.note,
+        created_at: connection.created_at,
+        webhook_url,
+    })
 }
 
 fn not_probed(error: &ProbeError) -> Problem {
@@ -369,6 +340,5 @@ async fn seal(
     id: ConnectionId,
     credentials: &Credentials,
 ) -> Answer<connection::Sealed> {
-    let sealed = api.vault.seal(id, credentials, &api.ids).await;
-    sealed.map_err(|error| Problem::internal(&error))
+    api.vault.seal(id, credentials, &api.ids).await.map_err(Problem::internal)
 }

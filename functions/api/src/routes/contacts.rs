@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use carillon::address::Address;
@@ -8,9 +6,9 @@ use carillon::privacy::{Erasure, erase as erase_person};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Api;
 use crate::body::Named;
-use crate::problem::{Answer, Kind, Problem};
+use crate::problem::{Answer, Problem};
+use crate::{Api, App};
 
 /// A contact.
 #[derive(Serialize, ToSchema)]
@@ -37,14 +35,15 @@ pub(crate) fn parse_address(text: &str) -> Answer<Address> {
 #[utoipa::path(get, path = "/v1/contacts/{key}", operation_id = "getContact", tag = "Contacts",
     params(("key" = String, Path, description = "A phone in E.164 (`%2B573001234567`, the plus may be left out) or a business-scoped user id.")),
     responses((status = 200, description = "The contact.", body = ContactView)))]
-pub(crate) async fn get(
-    State(api): State<Arc<Api>>,
-    Named(key): Named,
-) -> Answer<Json<ContactView>> {
+pub(crate) async fn get(State(api): App, Named(key): Named) -> Answer<Json<ContactView>> {
     let key = parse_address(&key)?;
-    let profile = contact::store::get(&api.table, &key).await?;
-    let profile = profile.ok_or_else(|| Problem::not_found("contact"))?;
+    let profile = find(&api, &key).await?;
     Ok(Json(ContactView { key, profile }))
+}
+
+async fn find(api: &Api, key: &Address) -> Answer<Profile> {
+    let found = contact::store::get(&api.table, key).await?;
+    found.ok_or_else(|| Problem::not_found("contact"))
 }
 
 /// What was erased of a person.
@@ -68,21 +67,16 @@ pub(crate) struct ErasureView {
 #[utoipa::path(delete, path = "/v1/contacts/{key}", operation_id = "eraseContact", tag = "Contacts",
     params(("key" = String, Path, description = "A phone in E.164, or a business-scoped user id.")),
     responses((status = 200, description = "What was erased, and what is left.", body = ErasureView)))]
-pub(crate) async fn erase(
-    State(api): State<Arc<Api>>,
-    Named(key): Named,
-) -> Answer<Json<ErasureView>> {
+pub(crate) async fn erase(State(api): App, Named(key): Named) -> Answer<Json<ErasureView>> {
     let key = parse_address(&key)?;
-    if contact::store::get(&api.table, &key).await?.is_none() {
-        return Err(Problem::not_found("contact"));
-    }
+    find(&api, &key).await?;
     let now = api.clock.now();
     let Erasure { messages, campaigns, under_way } =
         erase_person(&api.table, &key, &api.ids, now).await?;
     if under_way > 0 {
         let detail = "A message to them is on its way at this moment. They are on the blacklist \
                       and the rest is erased; ask again in a minute.";
-        return Err(Problem::new(Kind::Conflict, detail));
+        return Err(Problem::conflict(detail));
     }
     let profile = contact::store::get(&api.table, &key).await?.unwrap_or_default();
     tracing::info!(messages, campaigns, "a person was erased");
@@ -96,10 +90,7 @@ pub(crate) async fn erase(
 #[utoipa::path(put, path = "/v1/contacts/{key}/blacklist", operation_id = "blacklistContact", tag = "Contacts",
     params(("key" = String, Path, description = "A phone in E.164, or a business-scoped user id.")),
     responses((status = 200, description = "The contact.", body = ContactView)))]
-pub(crate) async fn blacklist(
-    State(api): State<Arc<Api>>,
-    Named(key): Named,
-) -> Answer<Json<ContactView>> {
+pub(crate) async fn blacklist(State(api): App, Named(key): Named) -> Answer<Json<ContactView>> {
     let now = api.clock.now();
     let key = parse_address(&key)?;
     let profile = contact::store::blacklist(&api.table, &key, now).await?;
@@ -112,14 +103,9 @@ pub(crate) async fn blacklist(
 #[utoipa::path(delete, path = "/v1/contacts/{key}/blacklist", operation_id = "unblacklistContact", tag = "Contacts",
     params(("key" = String, Path, description = "A phone in E.164, or a business-scoped user id.")),
     responses((status = 200, description = "The contact.", body = ContactView)))]
-pub(crate) async fn unblacklist(
-    State(api): State<Arc<Api>>,
-    Named(key): Named,
-) -> Answer<Json<ContactView>> {
+pub(crate) async fn unblacklist(State(api): App, Named(key): Named) -> Answer<Json<ContactView>> {
     let key = parse_address(&key)?;
-    if contact::store::get(&api.table, &key).await?.is_none() {
-        return Err(Problem::not_found("contact"));
-    }
+    find(&api, &key).await?;
     let profile = contact::store::unblacklist(&api.table, &key).await?;
     Ok(Json(ContactView { key, profile }))
 }

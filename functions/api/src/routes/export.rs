@@ -1,19 +1,17 @@
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use carillon::campaign::{self, Campaign};
+use carillon::campaign;
 use carillon::ids::CampaignId;
-use carillon::recipient::{self, Cursor, CursorRange, Recipient, SkipReason};
+use carillon::recipient::{self, Cursor, CursorRange, Recipient, RecipientSet, SkipReason};
 use carillon::table::{StoreError, Table};
-use carillon::time::Timestamp;
-use futures::stream;
-use http::{HeaderValue, header};
+use futures::{StreamExt as _, stream};
+use http::header;
 
-use crate::Api;
+use crate::App;
 use crate::body::Id;
 use crate::problem::Answer;
 
@@ -45,99 +43,75 @@ const COLUMNS: [&str; 13] = [
 #[utoipa::path(get, path = "/v1/campaigns/{id}/recipients.csv", operation_id = "exportRecipients", tag = "Recipients",
     params(("id" = String, Path, description = "The campaign's id.")),
     responses((status = 200, description = "The recipients.", content_type = "text/csv", body = String)))]
-pub(crate) async fn recipients(
-    State(api): State<Arc<Api>>,
-    Id(id): Id<CampaignId>,
-) -> Answer<Response> {
+pub(crate) async fn recipients(State(api): App, Id(id): Id<CampaignId>) -> Answer<Response> {
     let campaign = super::campaign(&api, id).await?;
     let imports = campaign::store::imports(&api.table, id).await?;
-    let columns: BTreeSet<String> =
-        imports.into_iter().flat_map(|import| import.columns.into_keys()).collect();
     let export = Export {
         table: api.table.clone(),
-        campaign,
-        columns: columns.into_iter().collect(),
-        ready: VecDeque::new(),
-        ahead: Ahead::After(None),
+        recipients: campaign.recipients(),
+        columns: imports.into_iter().flat_map(|import| import.columns.into_keys()).collect(),
+        after: Some(Cursor::start_of(0)),
     };
-    let body = Body::from_stream(stream::try_unfold(export.begun(), Export::next));
-    let name = format!("attachment; filename=\"{id}.csv\"");
-    let mut response = body.into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
-    if let Ok(name) = HeaderValue::from_str(&name) {
-        headers.insert(header::CONTENT_DISPOSITION, name);
-    }
-    Ok(response)
+    let first: Result<Bytes, StoreError> = Ok(export.header().into());
+    let pages = stream::try_unfold(export, Export::next);
+    let body = Body::from_stream(stream::iter([first]).chain(pages));
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{id}.csv\"")),
+    ];
+    Ok((headers, body).into_response())
 }
 
 /// An export under way: a page at a time.
 struct Export {
     table: Table,
-    campaign: Campaign,
-    columns: Vec<String>,
-    ready: VecDeque<Bytes>,
-    ahead: Ahead,
-}
-
-/// What is still to be read.
-enum Ahead {
-    /// What comes after a place, or everything.
-    After(Option<Cursor>),
-    Nothing,
+    recipients: RecipientSet,
+    columns: BTreeSet<String>,
+    /// The recipient before the next page; none after the last page.
+    after: Option<Cursor>,
 }
 
 impl Export {
-    fn begun(mut self) -> Self {
-        let own = self.columns.iter().map(|name| shown_name(name));
-        let names = COLUMNS.into_iter().map(str::to_owned).chain(own);
-        self.ready.push_back(line(names.map(|name| cell(&name))).into());
-        self
+    fn header(&self) -> String {
+        let own = self.columns.iter().map(|name| cell(&shown_name(name)));
+        line(COLUMNS.into_iter().map(cell).chain(own))
     }
 
     async fn next(mut self) -> Result<Option<(Bytes, Self)>, StoreError> {
-        loop {
-            if let Some(bytes) = self.ready.pop_front() {
-                return Ok(Some((bytes, self)));
-            }
-            let Ahead::After(after) = std::mem::replace(&mut self.ahead, Ahead::Nothing) else {
-                return Ok(None);
-            };
-            let (table, campaign) = (&self.table, &self.campaign);
-            let range = CursorRange::after(after.as_ref());
-            let page = recipient::store::walk(table, campaign.recipients(), range, PAGE).await;
+        while let Some(after) = self.after.take() {
+            let range = CursorRange::after(Some(&after));
+            let page = recipient::store::walk(&self.table, self.recipients, range, PAGE).await;
             let (page, next) = page.inspect_err(|error| {
                 tracing::error!(error = error as &dyn std::error::Error, "an export broke off");
             })?;
-            if next.is_some() {
-                self.ahead = Ahead::After(next);
-            }
+            self.after = next;
             let lines: String = page.iter().map(|recipient| self.line(recipient)).collect();
             if !lines.is_empty() {
-                self.ready.push_back(lines.into());
+                return Ok(Some((lines.into(), self)));
             }
         }
+        Ok(None)
     }
 
     fn line(&self, recipient: &Recipient) -> String {
-        let code = recipient.code.map(|code| code.to_string()).unwrap_or_default();
         let fixed = [
             quoted(recipient.contact.as_str()),
             cell(recipient.status.as_str()),
             recipient.attempt.to_string(),
             recipient.imported_at.to_string(),
-            time(recipient.sent_at),
-            time(recipient.delivered_at),
-            time(recipient.read_at),
-            time(recipient.replied_at),
-            time(recipient.closed_at),
-            time(recipient.failed_at),
-            code,
+            text(recipient.sent_at),
+            text(recipient.delivered_at),
+            text(recipient.read_at),
+            text(recipient.replied_at),
+            text(recipient.closed_at),
+            text(recipient.failed_at),
+            text(recipient.code),
             cell(recipient.skip_reason.map_or("", SkipReason::as_str)),
             cell(recipient.reason.as_deref().unwrap_or_default()),
         ];
-        let own = self.columns.iter().map(|name| value(&recipient.columns, name));
-        line(fixed.into_iter().chain(own))
+        let own =
+            self.columns.iter().map(|name| recipient.columns.get(name).map_or("", String::as_str));
+        line(fixed.into_iter().chain(own.map(cell)))
     }
 }
 
@@ -145,12 +119,8 @@ fn shown_name(name: &str) -> String {
     if COLUMNS.contains(&name) { format!("column.{name}") } else { name.to_owned() }
 }
 
-fn value(columns: &BTreeMap<String, String>, name: &str) -> String {
-    cell(columns.get(name).map_or("", String::as_str))
-}
-
-fn time(at: Option<Timestamp>) -> String {
-    at.map(|at| at.to_string()).unwrap_or_default()
+fn text(value: Option<impl ToString>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
 }
 
 fn line(cells: impl Iterator<Item = String>) -> String {

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use axum::response::Html;
@@ -7,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::OpenApi;
 
-use crate::Api;
+use crate::App;
 
 /// How the API is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -28,7 +26,7 @@ pub(crate) async fn health() -> Json<Health> {
 /// This description
 #[utoipa::path(get, path = "/openapi.json", operation_id = "describe", tag = "About",
     responses((status = 200, description = "The API as an OpenAPI 3.1 document.", content_type = "application/json", body = Object)))]
-pub(crate) async fn description(State(api): State<Arc<Api>>) -> Json<OpenApi> {
+pub(crate) async fn description(State(api): App) -> Json<OpenApi> {
     Json(crate::openapi(api.routes.providers()))
 }
 

@@ -1,5 +1,4 @@
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
@@ -10,7 +9,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::Api;
+use crate::App;
 use crate::body::{Body, Id};
 use crate::problem::{Answer, Problem};
 
@@ -68,7 +67,7 @@ impl From<ApiKey> for KeyView {
 #[utoipa::path(post, path = "/v1/keys", operation_id = "createKey", tag = "Keys", request_body = NewKey,
     responses((status = 201, description = "The key.", body = MadeKey)))]
 pub(crate) async fn create(
-    State(api): State<Arc<Api>>,
+    State(api): App,
     Body(new): Body<NewKey>,
 ) -> Answer<(StatusCode, Json<MadeKey>)> {
     let now = api.clock.now();
@@ -93,7 +92,7 @@ pub(crate) async fn create(
 /// List the API keys
 #[utoipa::path(get, path = "/v1/keys", operation_id = "listKeys", tag = "Keys",
     responses((status = 200, description = "All keys.", body = KeyList)))]
-pub(crate) async fn list(State(api): State<Arc<Api>>) -> Answer<Json<KeyList>> {
+pub(crate) async fn list(State(api): App) -> Answer<Json<KeyList>> {
     let keys = api_key::store::all(&api.table).await?;
     Ok(Json(KeyList { items: keys.into_iter().map(Into::into).collect() }))
 }
@@ -104,7 +103,7 @@ pub(crate) async fn list(State(api): State<Arc<Api>>) -> Answer<Json<KeyList>> {
 #[utoipa::path(delete, path = "/v1/keys/{id}", operation_id = "deleteKey", tag = "Keys",
     params(("id" = String, Path, description = "The key's id.")),
     responses((status = 204, description = "It is gone.")))]
-pub(crate) async fn delete(State(api): State<Arc<Api>>, Id(id): Id<KeyId>) -> Answer<StatusCode> {
+pub(crate) async fn delete(State(api): App, Id(id): Id<KeyId>) -> Answer<StatusCode> {
     let found = api_key::store::delete(&api.table, id).await?;
     api.keys.forget(id);
     if found { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found("key")) }

@@ -8,7 +8,6 @@ mod connection_view;
 mod connections;
 mod contacts;
 mod export;
-mod funnel;
 mod home;
 mod keys;
 mod plan;

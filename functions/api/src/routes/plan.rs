@@ -1,9 +1,8 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use carillon::analytics::Report;
+use carillon::analytics::{self, Report};
 use carillon::batch;
 use carillon::campaign::{self, Campaign, Import, Status};
 use carillon::channel::EstimateRequest;
@@ -18,10 +17,9 @@ use carillon::time::{Timestamp, date_in};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::funnel::funnel;
-use crate::Api;
 use crate::body::Id;
 use crate::problem::Answer;
+use crate::{Api, App};
 
 /// What a campaign will do if nothing changes.
 #[derive(Debug, Serialize, ToSchema)]
@@ -58,10 +56,7 @@ pub(crate) struct Waiting {
 #[utoipa::path(get, path = "/v1/campaigns/{id}/plan", operation_id = "getCampaignPlan", tag = "Reports",
     params(("id" = String, Path, description = "The campaign's id.")),
     responses((status = 200, description = "The plan.", body = CampaignPlan)))]
-pub(crate) async fn plan(
-    State(api): State<Arc<Api>>,
-    Id(id): Id<CampaignId>,
-) -> Answer<Json<CampaignPlan>> {
+pub(crate) async fn plan(State(api): App, Id(id): Id<CampaignId>) -> Answer<Json<CampaignPlan>> {
     let now = api.clock.now();
     let campaign = super::campaign(&api, id).await?;
     let funnel = funnel(&api, &campaign).await?;
@@ -78,6 +73,12 @@ pub(crate) async fn plan(
     }))
 }
 
+/// The funnel of a campaign, from its counters.
+pub(super) async fn funnel(api: &Api, campaign: &Campaign) -> Answer<Report> {
+    let tally = analytics::store::read(&api.table, campaign.id, campaign.shards).await?;
+    Ok(Report::of(&tally))
+}
+
 /// What a campaign sends with.
 pub(super) struct Resources {
     connection: Option<Connection>,
@@ -87,8 +88,7 @@ pub(super) struct Resources {
 pub(super) async fn resources(api: &Api, campaign: &Campaign, now: Timestamp) -> Answer<Resources> {
     let connection = connection::store::get(&api.table, campaign.settings.connection_id).await?;
     let mut quotas = BTreeMap::new();
-    if let Some(group) = connection.as_ref().and_then(|connection| connection.quota_group.as_ref())
-    {
+    if let Some(group) = connection.as_ref().and_then(|one| one.quota_group.as_ref()) {
         let quota = quota::store::get(&api.table, group).await?;
         quotas.insert(group.clone(), quota.status(now));
     }

@@ -1,12 +1,10 @@
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use carillon::delivery::{QueueDepth, Redriven, redrive};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Api;
+use crate::App;
 use crate::problem::{Answer, Problem};
 
 /// The queues.
@@ -44,12 +42,11 @@ pub(crate) struct DeadLetterView {
 /// what is missing from them, and enqueues it again.
 #[utoipa::path(get, path = "/v1/queues", operation_id = "listQueues", tag = "Queues",
     responses((status = 200, description = "The queues.", body = Queues)))]
-pub(crate) async fn list(State(api): State<Arc<Api>>) -> Answer<Json<Queues>> {
-    let unavailable = |error| Problem::internal(&error);
-    let depth = api.queue.depth().await.map_err(unavailable)?;
+pub(crate) async fn list(State(api): App) -> Answer<Json<Queues>> {
+    let depth = api.queue.depth().await.map_err(Problem::internal)?;
     let letters = match depth.dead_letters {
         0 => Vec::new(),
-        _ => api.queue.dead_letters(0).await.map_err(unavailable)?,
+        _ => api.queue.dead_letters(0).await.map_err(Problem::internal)?,
     };
     let first = letters
         .into_iter()
@@ -63,8 +60,8 @@ pub(crate) async fn list(State(api): State<Arc<Api>>) -> Answer<Json<Queues>> {
 /// Enqueues the batches of all dead letters again. Idempotent: no recipient is sent to twice.
 #[utoipa::path(post, path = "/v1/queues/sends/redrive", operation_id = "redriveSends", tag = "Queues",
     responses((status = 200, description = "What became of them.", body = Redriven)))]
-pub(crate) async fn redrive_sends(State(api): State<Arc<Api>>) -> Answer<Json<Redriven>> {
+pub(crate) async fn redrive_sends(State(api): App) -> Answer<Json<Redriven>> {
     let now = api.clock.now();
     let outcome = redrive(&api.table, &api.queue, now).await;
-    outcome.map(Json).map_err(|error| Problem::internal(&error))
+    outcome.map(Json).map_err(Problem::internal)
 }

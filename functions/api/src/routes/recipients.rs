@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
@@ -19,9 +18,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::contacts::parse_address;
-use crate::Api;
 use crate::body::{Asked, Body, Id, Within, cursor, media_type, page_size};
 use crate::problem::{Answer, Kind, Problem, sentence};
+use crate::{Api, App};
 
 /// How many recipients are read at a time.
 const PAGE: u32 = 250;
@@ -174,7 +173,7 @@ pub(crate) enum Action {
     request_body(content((String = "text/csv"), (Vec<BTreeMap<String, String>> = "application/json"), (String = "application/x-ndjson"))),
     responses((status = 200, description = "What it brought.", body = Report)))]
 pub(crate) async fn upload(
-    State(api): State<Arc<Api>>,
+    State(api): App,
     Id(id): Id<CampaignId>,
     Asked(asked): Asked<UploadAsked>,
     headers: HeaderMap,
@@ -192,7 +191,7 @@ pub(crate) async fn upload(
             Upload { table: &api.table, clock: &api.clock, campaign: &campaign, country, format };
         upload.run(body.into_data_stream(), import).await
     });
-    let Finished { report, outcome } = work.await.map_err(|error| Problem::internal(&error))?;
+    let Finished { report, outcome } = work.await.map_err(Problem::internal)?;
     tracing::info!(campaign = %id, added = report.added, duplicates = report.duplicates, suppressed = report.suppressed, invalid = report.invalid_total, "recipients uploaded");
     match outcome {
         Ok(()) => Ok(Json(report)),
@@ -238,7 +237,7 @@ fn ended_early(error: UploadError) -> Problem {
     params(("id" = String, Path, description = "The campaign's id."), PageAsked),
     responses((status = 200, description = "A page of recipients.", body = RecipientPage)))]
 pub(crate) async fn list(
-    State(api): State<Arc<Api>>,
+    State(api): App,
     Id(id): Id<CampaignId>,
     Asked(asked): Asked<PageAsked>,
 ) -> Answer<Json<RecipientPage>> {
@@ -248,26 +247,21 @@ pub(crate) async fn list(
     if after.as_ref().is_some_and(|after| !is_in(after, &campaign)) {
         return Err(cursor::unknown());
     }
+    let recipients = campaign.recipients();
     let mut items = Vec::new();
     for _ in 0..MAX_READS {
-        let (page, next) = recipient::store::walk(
-            &api.table,
-            campaign.recipients(),
-            CursorRange::after(after.as_ref()),
-            PAGE,
-        )
-        .await?;
+        let range = CursorRange::after(after.as_ref());
+        let (page, next) = recipient::store::walk(&api.table, recipients, range, PAGE).await?;
         after = next;
         // A page lies in one shard; who was erased keeps theirs.
         let shard = after.as_ref().map_or(0, |after| after.shard);
-        for recipient in page {
-            if asked.status.is_none_or(|status| status == recipient.status) {
-                let contact = recipient.contact.as_str().to_owned();
-                items.push(recipient.into());
-                if items.len() == limit {
-                    let last = Cursor { shard, contact };
-                    return Ok(Json(RecipientPage { items, next_cursor: cursor::write(&last) }));
-                }
+        let is_asked = |found: &Recipient| asked.status.is_none_or(|status| status == found.status);
+        for recipient in page.into_iter().filter(is_asked) {
+            let contact = recipient.contact.as_str().to_owned();
+            items.push(recipient.into());
+            if items.len() == limit {
+                let last = Cursor { shard, contact };
+                return Ok(Json(RecipientPage { items, next_cursor: cursor::write(&last) }));
             }
         }
         if after.is_none() {
@@ -287,7 +281,7 @@ fn is_in(after: &Cursor, campaign: &Campaign) -> bool {
     request_body = RecipientChange,
     responses((status = 200, description = "The recipient.", body = RecipientView)))]
 pub(crate) async fn change(
-    State(api): State<Arc<Api>>,
+    State(api): App,
     Within(id, contact): Within<CampaignId>,
     Body(change): Body<RecipientChange>,
 ) -> Answer<Json<RecipientView>> {

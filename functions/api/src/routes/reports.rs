@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use carillon::analytics::{self, DayCounts, Report};
@@ -11,9 +9,8 @@ use carillon::time::{Date, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::funnel::funnel;
 use super::plan::{self, Waiting};
-use crate::Api;
+use crate::App;
 use crate::body::Id;
 use crate::problem::Answer;
 
@@ -108,11 +105,11 @@ impl From<Batch> for BatchView {
     params(("id" = String, Path, description = "The campaign's id.")),
     responses((status = 200, description = "The funnel.", body = CampaignReport)))]
 pub(crate) async fn report(
-    State(api): State<Arc<Api>>,
+    State(api): App,
     Id(id): Id<CampaignId>,
 ) -> Answer<Json<CampaignReport>> {
     let campaign = super::campaign(&api, id).await?;
-    let funnel = funnel(&api, &campaign).await?;
+    let funnel = plan::funnel(&api, &campaign).await?;
     let next_step = next_step(campaign.status, &funnel);
     let now = api.clock.now();
     let resources = plan::resources(&api, &campaign, now).await?;
@@ -142,10 +139,7 @@ fn next_step(status: Status, funnel: &Report) -> &'static str {
 #[utoipa::path(get, path = "/v1/campaigns/{id}/analytics", operation_id = "analyseCampaign", tag = "Reports",
     params(("id" = String, Path, description = "The campaign's id.")),
     responses((status = 200, description = "The days.", body = Days)))]
-pub(crate) async fn days(
-    State(api): State<Arc<Api>>,
-    Id(id): Id<CampaignId>,
-) -> Answer<Json<Days>> {
+pub(crate) async fn days(State(api): App, Id(id): Id<CampaignId>) -> Answer<Json<Days>> {
     let campaign = super::campaign(&api, id).await?;
     let tally = analytics::store::read(&api.table, id, campaign.shards).await?;
     Ok(Json(Days { items: DayCounts::of(&tally) }))
@@ -155,10 +149,7 @@ pub(crate) async fn days(
 #[utoipa::path(get, path = "/v1/campaigns/{id}/batches", operation_id = "listBatches", tag = "Reports",
     params(("id" = String, Path, description = "The campaign's id.")),
     responses((status = 200, description = "The batches.", body = Batches)))]
-pub(crate) async fn batches(
-    State(api): State<Arc<Api>>,
-    Id(id): Id<CampaignId>,
-) -> Answer<Json<Batches>> {
+pub(crate) async fn batches(State(api): App, Id(id): Id<CampaignId>) -> Answer<Json<Batches>> {
     super::campaign(&api, id).await?;
     let batches = batch::store::of_campaign(&api.table, id, None).await?;
     Ok(Json(Batches { items: batches.into_iter().map(Into::into).collect() }))

@@ -1,9 +1,8 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use carillon::channel::{Preview, PreviewRequest, TemplateRef, Templates};
+use carillon::channel::{Preview, PreviewRequest, TemplateRef};
 use carillon::import::column_name;
 use carillon::template::{self, Template};
 use http::StatusCode;
@@ -11,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::Api;
 use crate::body::{Asked, Body, Named, cursor, page_size};
 use crate::problem::{Answer, Problem};
+use crate::{Api, App};
 
 /// Which page of the templates.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -66,7 +65,7 @@ pub(crate) struct PreviewAsked {
 #[utoipa::path(post, path = "/v1/templates", operation_id = "createTemplate", tag = "Templates", request_body(content = ref("#/components/schemas/TemplateDefinition"), content_type = "application/json"),
     responses((status = 201, description = "The template.", body = ref("#/components/schemas/TemplateDefinition"))))]
 pub(crate) async fn create(
-    State(api): State<Arc<Api>>,
+    State(api): App,
     Body(definition): Body<Value>,
 ) -> Answer<(StatusCode, Json<Value>)> {
     let Some((provider, rules)) = api.routes.providers().templates() else {
@@ -90,7 +89,7 @@ pub(crate) async fn create(
 #[utoipa::path(get, path = "/v1/templates", operation_id = "listTemplates", tag = "Templates", params(PageAsked),
     responses((status = 200, description = "A page of templates.", body = TemplatePage)))]
 pub(crate) async fn list(
-    State(api): State<Arc<Api>>,
+    State(api): App,
     Asked(asked): Asked<PageAsked>,
 ) -> Answer<Json<TemplatePage>> {
     let limit = page_size(asked.limit)?;
@@ -108,7 +107,7 @@ pub(crate) async fn list(
     params(("name" = String, Path, description = "The template's name."), LanguageAsked),
     responses((status = 200, description = "The template.", body = ref("#/components/schemas/TemplateDefinition"))))]
 pub(crate) async fn get(
-    State(api): State<Arc<Api>>,
+    State(api): App,
     Named(name): Named,
     Asked(asked): Asked<LanguageAsked>,
 ) -> Answer<Json<Value>> {
@@ -123,7 +122,7 @@ pub(crate) async fn get(
     params(("name" = String, Path, description = "The template's name."), LanguageAsked),
     responses((status = 204, description = "It is gone.")))]
 pub(crate) async fn delete(
-    State(api): State<Arc<Api>>,
+    State(api): App,
     Named(name): Named,
     Asked(asked): Asked<LanguageAsked>,
 ) -> Answer<StatusCode> {
@@ -138,22 +137,18 @@ pub(crate) async fn delete(
     params(("name" = String, Path, description = "The template's name.")), request_body = PreviewAsked,
     responses((status = 200, description = "The message.", body = Preview)))]
 pub(crate) async fn preview(
-    State(api): State<Arc<Api>>,
+    State(api): App,
     Named(name): Named,
     Body(asked): Body<PreviewAsked>,
 ) -> Answer<Json<Preview>> {
-    let language = asked.language;
-    let template = find(&api, &TemplateRef { name, language }).await?;
+    let template = find(&api, &TemplateRef { name, language: asked.language }).await?;
     let given = asked.variables.into_iter().map(|(name, value)| (column_name(&name), value));
     let request = PreviewRequest { components: asked.components, variables: given.collect() };
-    let rules = rules(&api, &template.provider)?;
+    let provider = api.routes.providers().get(&template.provider);
+    let rules = provider
+        .and_then(|provider| provider.templates())
+        .ok_or_else(|| Problem::conflict("The template's provider is not part of this version."))?;
     rules.preview(&template.definition, &request).map(Json).map_err(Problem::fields)
-}
-
-fn rules<'a>(api: &'a Api, provider: &str) -> Answer<&'a dyn Templates> {
-    let provider = api.routes.providers().get(provider);
-    let rules = provider.and_then(|provider| provider.templates());
-    rules.ok_or_else(|| Problem::conflict("The template's provider is not part of this version."))
 }
 
 async fn find(api: &Api, template: &TemplateRef) -> Answer<Template> {

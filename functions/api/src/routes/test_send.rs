@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
@@ -20,9 +19,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::contacts;
-use crate::Api;
 use crate::body::{Body, Id};
 use crate::problem::{Answer, Problem};
+use crate::{Api, App};
 
 /// The callback of a test send: its statuses belong to no recipient.
 const CALLBACK: &str = "test";
@@ -53,7 +52,7 @@ pub(crate) struct TestSent {
     params(("id" = String, Path, description = "The campaign's id.")), request_body = TestSend,
     responses((status = 200, description = "The provider accepted the message.", body = TestSent)))]
 pub(crate) async fn send(
-    State(api): State<Arc<Api>>,
+    State(api): App,
     Id(id): Id<CampaignId>,
     Body(test): Body<TestSend>,
 ) -> Answer<Json<TestSent>> {
@@ -82,11 +81,8 @@ pub(crate) async fn send(
 
 fn outbound(campaign: &Campaign, route: &Route, test: TestSend) -> Answer<Outbound> {
     let columns = test.variables.into_iter().map(|(name, value)| (column_name(&name), value));
-    let content = campaign
-        .settings
-        .message
-        .render(&columns.collect())
-        .map_err(|missing| Problem::field("variables", missing.to_string()))?;
+    let content = campaign.settings.message.render(&columns.collect());
+    let content = content.map_err(|missing| Problem::field("variables", missing.to_string()))?;
     route.provider.validate(&content).map_err(Problem::fields)?;
     let to = parse_to(campaign, &test.to)?;
     Ok(Outbound { to, content, callback: CALLBACK.to_owned(), reply_to: None })

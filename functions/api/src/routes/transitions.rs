@@ -1,10 +1,9 @@
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use carillon::campaign::store::ChangeError;
 use carillon::campaign::{self, Action, Campaign, Import, Settings, missing_columns};
-use carillon::channel::Content;
 use carillon::ids::CampaignId;
 use carillon::recipient::{self, CursorRange};
 use carillon::template;
@@ -12,9 +11,9 @@ use carillon::time::Timestamp;
 
 use super::campaign_view::CampaignView;
 use super::campaigns::{self, under_message};
-use crate::Api;
 use crate::body::Id;
-use crate::problem::{Answer, Problem, sentence};
+use crate::problem::{Answer, Problem};
+use crate::{Api, App};
 
 /// Start a campaign
 ///
@@ -24,17 +23,11 @@ use crate::problem::{Answer, Problem, sentence};
 #[utoipa::path(post, path = "/v1/campaigns/{id}/start", operation_id = "startCampaign", tag = "Campaigns",
     params(("id" = String, Path, description = "The campaign's id.")),
     responses((status = 200, description = "The campaign, active or scheduled.", body = CampaignView)))]
-pub(crate) async fn start(
-    State(api): State<Arc<Api>>,
-    Id(id): Id<CampaignId>,
-) -> Answer<Json<CampaignView>> {
+pub(crate) async fn start(State(api): App, Id(id): Id<CampaignId>) -> Answer<Json<CampaignView>> {
     let now = api.clock.now();
     let campaign = super::campaign(&api, id).await?;
     let action = Action::Start { scheduled: is_scheduled(&campaign, now) };
-    campaign
-        .status
-        .after(action)
-        .map_err(|illegal| Problem::conflict(format!("{}.", sentence(&illegal))))?;
+    campaign.status.after(action).map_err(ChangeError::Illegal)?;
     campaigns::check(&api, &campaign.settings, now).await?;
     check_template(&api, &campaign.settings).await?;
     check_recipients(&api, &campaign).await?;
@@ -47,12 +40,8 @@ pub(crate) async fn start(
 #[utoipa::path(post, path = "/v1/campaigns/{id}/pause", operation_id = "pauseCampaign", tag = "Campaigns",
     params(("id" = String, Path, description = "The campaign's id.")),
     responses((status = 200, description = "The campaign, paused.", body = CampaignView)))]
-pub(crate) async fn pause(
-    State(api): State<Arc<Api>>,
-    Id(id): Id<CampaignId>,
-) -> Answer<Json<CampaignView>> {
-    let now = api.clock.now();
-    execute(&api, id, Action::Pause, now).await
+pub(crate) async fn pause(State(api): App, Id(id): Id<CampaignId>) -> Answer<Json<CampaignView>> {
+    execute(&api, id, Action::Pause, api.clock.now()).await
 }
 
 /// Resume a campaign
@@ -61,10 +50,7 @@ pub(crate) async fn pause(
 #[utoipa::path(post, path = "/v1/campaigns/{id}/resume", operation_id = "resumeCampaign", tag = "Campaigns",
     params(("id" = String, Path, description = "The campaign's id.")),
     responses((status = 200, description = "The campaign, active or scheduled.", body = CampaignView)))]
-pub(crate) async fn resume(
-    State(api): State<Arc<Api>>,
-    Id(id): Id<CampaignId>,
-) -> Answer<Json<CampaignView>> {
+pub(crate) async fn resume(State(api): App, Id(id): Id<CampaignId>) -> Answer<Json<CampaignView>> {
     let now = api.clock.now();
     let campaign = super::campaign(&api, id).await?;
     execute(&api, id, Action::Resume { scheduled: is_scheduled(&campaign, now) }, now).await
@@ -76,12 +62,8 @@ pub(crate) async fn resume(
 #[utoipa::path(post, path = "/v1/campaigns/{id}/cancel", operation_id = "cancelCampaign", tag = "Campaigns",
     params(("id" = String, Path, description = "The campaign's id.")),
     responses((status = 200, description = "The campaign, cancelled.", body = CampaignView)))]
-pub(crate) async fn cancel(
-    State(api): State<Arc<Api>>,
-    Id(id): Id<CampaignId>,
-) -> Answer<Json<CampaignView>> {
-    let now = api.clock.now();
-    execute(&api, id, Action::Cancel, now).await
+pub(crate) async fn cancel(State(api): App, Id(id): Id<CampaignId>) -> Answer<Json<CampaignView>> {
+    execute(&api, id, Action::Cancel, api.clock.now()).await
 }
 
 async fn execute(
@@ -114,7 +96,10 @@ async fn check_recipients(api: &Api, campaign: &Campaign) -> Answer<()> {
         let detail = "The campaign has nobody to send to: POST its recipients first.";
         return Err(Problem::conflict(detail));
     }
-    let missing = missing_columns(&without_default(&campaign.settings.message), &imports);
+    let variables = campaign.settings.message.variables();
+    let needed = variables.into_iter().filter(|variable| !variable.has_default);
+    let needed: BTreeSet<String> = needed.map(|variable| variable.name).collect();
+    let missing = missing_columns(&needed, &imports);
     if missing.is_empty() { Ok(()) } else { Err(Problem::missing(missing)) }
 }
 
@@ -123,13 +108,7 @@ async fn has_someone(api: &Api, campaign: &Campaign, imports: &[Import]) -> Answ
     if imports.iter().any(|import| import.added > 0) {
         return Ok(true);
     }
-    let (found, _) =
-        recipient::store::walk(&api.table, campaign.recipients(), CursorRange::default(), 100)
-            .await?;
+    let (range, recipients) = (CursorRange::default(), campaign.recipients());
+    let (found, _) = recipient::store::walk(&api.table, recipients, range, 100).await?;
     Ok(found.iter().any(|recipient| recipient.status == recipient::Status::Pending))
-}
-
-fn without_default(message: &Content) -> BTreeSet<String> {
-    let needed = message.variables().into_iter().filter(|variable| !variable.has_default);
-    needed.map(|variable| variable.name).collect()
 }

@@ -189,6 +189,29 @@ async fn some_settings_of_an_active_campaign_can_not_be_changed() {
 }
 
 #[tokio::test]
+async fn a_change_is_refused_only_for_passed_times_that_it_sets() {
+    let api = TestApi::new().await;
+    let (start, end) = ("2026-11-21T12:30:00Z", "2026-11-21T13:00:00Z");
+    let id = api.campaign(json!({"scheduled_start": start, "scheduled_end": end})).await;
+    let path = format!("/v1/campaigns/{id}");
+    api.advance(Duration::from_hours(2));
+    let changed = api.patch(&path, json!({"daily_send_limit": 500})).await.ok();
+    assert_eq!(changed["daily_send_limit"], 500);
+    assert_eq!(
+        (&changed["scheduled_start"], &changed["scheduled_end"]),
+        (&json!(start), &json!(end))
+    );
+    for (changes, words) in [
+        (json!({"scheduled_start": "2026-11-21T12:45:00Z"}), "scheduled_start is in the past"),
+        (json!({"scheduled_end": "2026-11-21T13:30:00Z"}), "scheduled_end is in the past"),
+        (json!({"scheduled_start": "2026-11-22T12:00:00Z"}), "must be after scheduled_start"),
+    ] {
+        api.patch(&path, changes).await.assert_problem(422, words);
+    }
+    api.patch(&path, json!({"scheduled_end": "2026-11-21T18:00:00Z"})).await.ok();
+}
+
+#[tokio::test]
 async fn concurrent_changes_of_different_settings_all_hold() {
     let api = TestApi::new().await;
     let id = api.campaign(json!({})).await;

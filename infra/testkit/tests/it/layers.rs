@@ -141,11 +141,13 @@ struct Crate {
 impl Crate {
     fn read(name: &str) -> Self {
         let src = root().join(name).join("src");
+        // A `main.rs` beside a `lib.rs` is a crate of its own.
+        let crate_root = if src.join("lib.rs").exists() { "lib" } else { "main" };
         let module = |path: &Path| {
             let path = path.strip_prefix(&src).expect("below src").with_extension("");
             let path = path.display().to_string();
             let path = path.strip_suffix("/mod").unwrap_or(&path);
-            if ["lib", "main"].contains(&path) { String::new() } else { path.to_owned() }
+            if path == crate_root { String::new() } else { path.to_owned() }
         };
         let files: BTreeMap<_, _> = sources(&src)
             .into_iter()

@@ -24,7 +24,7 @@ const FORMER: [(&str, &str); 58] = [
     ("judge", "transition"),
     ("Counting", "QuotaCharge"),
     ("Again", "Renew"),
-    ("Claiming", "ClaimRequest"),
+    ("Claiming", "ContactClaim"),
     ("Ending", "Settlement"),
     ("Standing", "CounterSnapshot"),
     ("Situation", "PlanInput"),

@@ -1,25 +1,25 @@
-//! Placeholders in a text: `{first_name}`, or `{first_name|friend}` with what to
-//! say when the contact has no such column. `{{` and `}}` stand for one brace.
+//! Placeholders in a text: `{first_name}`, or `{first_name|friend}` with a default for
+//! contacts without a value. `{{` and `}}` stand for one brace.
 
 use std::collections::BTreeMap;
 
-/// Longest name of a placeholder, in characters.
+/// The maximum length of a placeholder's name, in characters.
 const MAX_NAME: usize = 64;
 
-/// Stands for a value not known yet when a content is checked before it is
-/// filled in. It counts as one character.
+/// The character in place of each placeholder when a content is validated before it is
+/// rendered.
 pub(crate) const UNKNOWN: char = '\u{FFFC}';
 
-/// A placeholder found in a content.
+/// A placeholder of a content.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Variable {
-    /// The column it takes its value from.
+    /// The column with its value.
     pub name: String,
-    /// Whether it says what to write when a contact has no value.
+    /// Whether it has a default.
     pub has_default: bool,
 }
 
-/// A contact has no value for a placeholder that has no default.
+/// A contact has no value for a placeholder without a default.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the contact has no value for {{{name}}}, and the message gives no default ({{{name}|…}})")]
 pub struct MissingVariable {
@@ -27,7 +27,7 @@ pub struct MissingVariable {
     pub name: String,
 }
 
-/// A brace that is neither a placeholder's nor escaped.
+/// Why a brace is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PlaceholderError {
     #[error("a `{{` is not closed; write `{{{{` for a brace")]
@@ -47,8 +47,8 @@ pub(crate) enum Piece<'a> {
     Placeholder { name: &'a str, default: Option<&'a str> },
 }
 
-/// Takes a text apart. What is not a well-formed placeholder is an error and, at
-/// the same place, a literal: rendering goes on, checking reports it.
+/// Splits a text into pieces. An invalid placeholder gives a literal and an error:
+/// rendering uses the literal, validation reports the error.
 pub(crate) fn pieces(text: &str) -> Pieces<'_> {
     Pieces { rest: text }
 }
@@ -113,7 +113,7 @@ fn is_name(name: &str) -> bool {
         && name.chars().count() <= MAX_NAME
 }
 
-/// Fills a text in. A blank value counts as none: it takes the default.
+/// Renders a text. A blank value counts as missing.
 pub(crate) fn fill(
     text: &str,
     columns: &BTreeMap<String, String>,

@@ -1,7 +1,6 @@
-//! Reads Meta's answers, leniently: what is missing or new never makes an
-//! accepted message look refused.
+//! Parses Meta's answers. A missing or unknown member never turns an accepted message into
+//! a refused one.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -10,55 +9,20 @@ use super::fields;
 use super::policy::{self, Report, ReportedBy};
 use crate::{Acceptance, Accepted, Outcome, Refusal};
 
-/// An answer with an error, as far as it could be read.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ErrorAnswer {
-    /// The HTTP status.
-    pub status: u16,
-    /// Meta's code.
-    pub code: Option<u32>,
-    /// Meta's subcode.
-    pub subcode: Option<u32>,
-    details: Option<String>,
-    is_transient: bool,
-    retry_after: Option<Duration>,
-}
-
-/// Reads the answer to a send request. `retry_after` is what its headers ask for.
+/// Parses the answer to a send request. `retry_after` is the wait that its headers ask for.
 pub fn parse_sent(status: u16, body: &[u8], retry_after: Option<Duration>) -> Outcome {
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
     let success = (200..300).contains(&status);
     match accepted(&answer).filter(|_| success) {
         Some(accepted) => Outcome::Accepted(accepted),
-        None => Outcome::Refused(error_of(status, &answer, retry_after).refusal()),
+        None => Outcome::Refused(refusal(status, &answer, retry_after)),
     }
 }
 
-/// Reads an answer that is no success.
-pub fn parse_error(status: u16, body: &[u8], retry_after: Option<Duration>) -> ErrorAnswer {
+/// Parses the answer to a request that failed.
+pub fn parse_error(status: u16, body: &[u8], retry_after: Option<Duration>) -> Refusal {
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
-    error_of(status, &answer, retry_after)
-}
-
-impl ErrorAnswer {
-    /// What to do about it.
-    pub fn refusal(&self) -> Refusal {
-        policy::refusal(&Report {
-            reported_by: ReportedBy::Answer { status: self.status },
-            code: self.code,
-            subcode: self.subcode,
-            details: self.details.as_deref(),
-            is_transient: self.is_transient,
-            retry_after: self.retry_after,
-        })
-    }
-}
-
-impl fmt::Debug for ErrorAnswer {
-    /// Leaves Meta's words out: they may quote the request.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ErrorAnswer({}, code {:?}/{:?})", self.status, self.code, self.subcode)
-    }
+    refusal(status, &answer, retry_after)
 }
 
 fn accepted(answer: &Value) -> Option<Accepted> {
@@ -81,16 +45,16 @@ fn acceptance(status: Option<&str>) -> Acceptance {
     }
 }
 
-fn error_of(status: u16, answer: &Value, retry_after: Option<Duration>) -> ErrorAnswer {
+fn refusal(status: u16, answer: &Value, retry_after: Option<Duration>) -> Refusal {
     let error = &answer["error"];
-    ErrorAnswer {
-        status,
+    policy::refusal(&Report {
+        reported_by: ReportedBy::Answer { status },
         code: number(&error["code"]),
         subcode: number(&error["error_subcode"]),
-        details: error["error_data"]["details"].as_str().map(str::to_owned),
+        details: error["error_data"]["details"].as_str(),
         is_transient: error["is_transient"].as_bool().unwrap_or(false),
         retry_after,
-    }
+    })
 }
 
 /// A code, written as a number or as a text.

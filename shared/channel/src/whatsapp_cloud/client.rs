@@ -36,13 +36,13 @@ pub struct CloudApi {
 /// Why a request other than a send has no result. For sends see [`Outcome`].
 #[derive(Debug, thiserror::Error)]
 pub enum CloudApiError {
-    /// It could not be reached, or broke off.
+    /// It could not be reached, or the connection broke.
     #[error("the Cloud API could not be reached")]
     Unreachable(#[source] reqwest::Error),
-    /// It said no.
+    /// It refused the request.
     #[error("the Cloud API refused: {0}")]
     Refused(Refusal),
-    /// It answered something else.
+    /// Its answer is not valid JSON or lacks a member.
     #[error("the Cloud API's answer can't be read")]
     Unreadable,
 }
@@ -85,7 +85,7 @@ impl CloudApi {
         Ok(TemplatePage::read(&self.ask(self.http.as_reqwest().get(url)).await?))
     }
 
-    /// Uploads a file; gives its id, which lives 30 days.
+    /// Uploads a file and returns its id, which is valid for 30 days.
     pub async fn upload_media(
         &self,
         bytes: Bytes,
@@ -106,9 +106,7 @@ impl CloudApi {
         let (status, wait) = head(&response);
         let body = response.bytes().await.map_err(unreachable)?;
         if !(200..300).contains(&status) {
-            return Err(CloudApiError::Refused(
-                answers::parse_error(status, &body, wait).refusal(),
-            ));
+            return Err(CloudApiError::Refused(answers::parse_error(status, &body, wait)));
         }
         serde_json::from_slice(&body).map_err(|_| CloudApiError::Unreadable)
     }
@@ -157,14 +155,15 @@ fn head(response: &Response) -> (u16, Option<Duration>) {
     (response.status().as_u16(), retry_after::requested(headers))
 }
 
-/// A content that WhatsApp has no form for. The API refuses such a content before.
+/// The refusal of a content that WhatsApp cannot send. The API rejects such a content when a
+/// campaign is created.
 fn not_sendable(problem: &FieldProblem) -> Refusal {
     let reason = format!("the message cannot be sent through WhatsApp: {}", problem.field);
     Refusal { verdict: Verdict::MessageRejected, code: None, reason, known: true }
 }
 
-/// What a request without an answer means. Until there is a connection, TLS
-/// included, nothing of it was written.
+/// The refusal of a request without an answer. Nothing of a request is written before the
+/// connection, TLS included, is established.
 fn not_answered(error: &reqwest::Error) -> Refusal {
     let (verdict, reason) = if error.is_builder() {
         (Verdict::ConnectionBroken, "the connection's address or token can't be used")

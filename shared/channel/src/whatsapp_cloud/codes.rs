@@ -1,39 +1,38 @@
-//! What each of Meta's error codes means for us. Source: Meta, "Error codes"
-//! (fetched September 2026), the reports of captured answers, and Meta's
-//! `OpenAPI` document v23. The words are ours.
+//! How each of Meta's error codes is treated. Source: Meta, "Error codes" (fetched September
+//! 2026), captured answers, and Meta's `OpenAPI` document v23. The reasons are Carillon's.
 
 use Treatment::{
     Account, Connection, Country, Later, Message, OptOut, Pair, Recipient, Request, Template,
     Throttled, Unclear,
 };
 
-/// How a code is treated, whichever way it arrives.
+/// How a code is treated, in an answer or in a webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Treatment {
-    /// Refused before it was processed; wait this many seconds.
+    /// The sender or the account is throttled. The minimum wait, in seconds.
     Throttled(u32),
-    /// Refused for this contact; that contact waits.
+    /// Too many messages to this contact. Only this contact waits.
     Pair,
-    /// A fault in the middle: in an answer it may have been sent, in a webhook
-    /// it surely failed.
+    /// A fault during processing. In an answer it is unknown whether the message was sent;
+    /// in a webhook the message failed.
     Unclear,
-    /// Refused; try again after so many seconds, so many times.
+    /// A retry may succeed: the wait in seconds, and the maximum number of retries.
     Later(u32, u8),
-    /// This contact can't be reached.
+    /// The contact cannot be reached.
     Recipient,
-    /// This contact wants no marketing.
+    /// The contact has opted out of marketing messages.
     OptOut,
-    /// This message only.
+    /// This message cannot be sent to this contact.
     Message,
-    /// The request is wrong, perhaps for everybody.
+    /// The request is invalid, perhaps for other contacts too.
     Request,
-    /// The template can't be sent.
+    /// The template cannot be sent.
     Template,
-    /// The number can't send.
+    /// The number cannot send.
     Connection,
-    /// The account can't send.
+    /// The account cannot send.
     Account,
-    /// The account can't send to that country.
+    /// The account cannot send to the contact's country.
     Country,
 }
 
@@ -137,8 +136,8 @@ pub(super) const TABLE: &[Entry] = &[
     row(2_494_100, Unclear, "the number is in maintenance for some minutes"),
 ];
 
-/// What to do about a code, if it is known. Codes 200 to 299 are one family, as
-/// are 139100 to 139103.
+/// The row of a code, if it is known. Codes 200 to 299 share a row, and so do 139100 to
+/// 139103.
 pub(super) fn entry(code: u32) -> Option<&'static Entry> {
     let code = match code {
         200..=299 => 200,

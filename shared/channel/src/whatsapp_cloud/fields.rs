@@ -12,7 +12,7 @@ pub(super) fn text(value: &Value) -> Option<String> {
     value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-/// A text, or a number written out: Meta's ids come as either.
+/// An id, which Meta sends as a text or as a number.
 pub(super) fn id(value: &Value) -> Option<String> {
     match value {
         Value::Number(number) => Some(number.to_string()),

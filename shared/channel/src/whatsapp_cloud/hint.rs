@@ -1,13 +1,11 @@
-//! Meta's own words about an error, made safe to show. They help an operator
-//! ("header: Format mismatch, expected IMAGE, …"), but nobody
-//! promises that they never quote a phone number, a token or a text. So only
-//! words of a fixed list and short numbers pass; all others become `…`.
+//! Filters Meta's description of an error. It helps an operator ("header: Format mismatch,
+//! expected IMAGE, …"), but may quote a phone number, a token or a text. Only words of a
+//! fixed list and short numbers are kept; all others become `…`.
 
-/// Longest hint, in characters.
+/// The maximum length of a hint, in characters.
 const LONGEST: usize = 160;
 
-/// What Meta's details say, without what they quote. None when too little of it
-/// is left to help.
+/// The known words of Meta's `details`; none where too few are left.
 pub(super) fn known_words(details: &str) -> Option<String> {
     let mut words = Vec::new();
     for word in details.split_whitespace().take(40) {
@@ -21,7 +19,7 @@ pub(super) fn known_words(details: &str) -> Option<String> {
     (known >= 3 && known * 2 > words.len()).then_some(hint)
 }
 
-/// The word, if it is on the list, with its punctuation.
+/// The word with its punctuation, if it is on the list, or else `…`.
 fn safe(word: &str) -> String {
     let core = word.trim_matches(|c: char| !c.is_alphanumeric());
     let number = core.len() <= 2 && core.bytes().all(|byte| byte.is_ascii_digit());

@@ -24,7 +24,7 @@ mod template_list;
 mod template_rules;
 mod webhook;
 
-pub use answers::{ErrorAnswer, parse_error, parse_sent};
+pub use answers::{parse_error, parse_sent};
 pub use client::{CloudApi, CloudApiError, GRAPH_URL, GRAPH_VERSION};
 pub use outbound::request_body;
 pub use provider::WhatsappCloud;

@@ -1,5 +1,5 @@
-//! From Meta's errors to what we do about them: one table for both ways in which
-//! an error arrives, in the answer to a request or in a webhook days later.
+//! Maps Meta's errors to verdicts, with one table for both sources of an error: the answer to
+//! a request, and a webhook, possibly days later.
 
 use std::time::Duration;
 
@@ -7,45 +7,45 @@ use super::codes::{self, Entry, Treatment};
 use super::hint;
 use crate::{Refusal, Verdict};
 
-/// An error as Meta reported it.
+/// An error that Meta reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Report<'a> {
-    /// How it arrived.
+    /// Its source.
     pub reported_by: ReportedBy,
-    /// Meta's code, if the report could be read.
+    /// Meta's code, if the report has one.
     pub code: Option<u32>,
-    /// Meta's subcode; deprecated, but 33 still tells an unknown object.
+    /// Meta's subcode; deprecated, but 33 still identifies an unknown object.
     pub subcode: Option<u32>,
-    /// Meta's own words (`error_data.details`).
+    /// Meta's description (`error_data.details`).
     pub details: Option<&'a str>,
     /// Meta's `is_transient`.
     pub is_transient: bool,
-    /// How long the answer's headers ask to wait.
+    /// The wait that the answer's headers ask for.
     pub retry_after: Option<Duration>,
 }
 
-/// How an error arrived.
+/// The source of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReportedBy {
-    /// In the answer to the request, with this HTTP status.
+    /// The answer to the request.
     Answer {
-        /// The HTTP status. Meta's differ between its pages, so it only decides
-        /// where no known code does.
+        /// The HTTP status. Meta's pages contradict each other about it, so it decides only
+        /// where the code is unknown.
         status: u16,
     },
-    /// In a `failed` status: the message surely did not arrive.
+    /// A `failed` status: the message did not arrive.
     Webhook,
 }
 
-/// The wait when an unknown limit was hit.
+/// The wait after a throttled request without a known code.
 const SOME_TIME: Duration = Duration::from_secs(5);
-/// The longest wait that is believed.
+/// The maximum wait; longer ones are cut.
 const LONGEST: Duration = Duration::from_hours(24);
 /// Subcode of code 100: the object in the path is unknown to this token.
 const UNKNOWN_OBJECT: u32 = 33;
 
 impl Report<'_> {
-    /// A report of which nothing is known but how it arrived.
+    /// A report of which only the source is known.
     pub const fn blank(reported_by: ReportedBy) -> Self {
         Self {
             reported_by,
@@ -58,7 +58,7 @@ impl Report<'_> {
     }
 }
 
-/// What to do about a report.
+/// The refusal that a report means.
 pub fn refusal(report: &Report<'_>) -> Refusal {
     match report.code.and_then(codes::entry) {
         Some(entry) => by_entry(entry, report),
@@ -108,7 +108,7 @@ fn unclear(reported_by: ReportedBy) -> Verdict {
     }
 }
 
-/// For reports without a code that we know.
+/// The refusal of a report without a known code.
 fn by_status(report: &Report<'_>) -> Refusal {
     let unknown = |verdict, reason: &str| Refusal {
         known: false,

@@ -1,8 +1,8 @@
-//! What a campaign may cost: Meta's price a delivered message, by the
-//! recipient's country and the message's category.
+//! The estimated cost of a campaign: Meta's price per delivered message, by the recipient's
+//! country and the message's category.
 //!
-//! The rates are data with dates (`rates.json`). A country without a known rate
-//! is named as unpriced, never guessed. Source: Meta, "Pricing on the WhatsApp
+//! The rates are in `rates.json`, with dates. A country without a known rate is listed as
+//! unpriced. Source: Meta, "Pricing on the WhatsApp
 //! Business Platform": rates change on the first day of a quarter.
 
 use std::sync::LazyLock;
@@ -15,7 +15,7 @@ use super::content::WhatsappContent;
 use crate::cost::{CountryCost, Estimate, UnpricedCountry};
 use crate::provider::EstimateRequest;
 
-/// What Meta charges a message as.
+/// The category by which Meta charges a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Category {
     /// A marketing template.
@@ -24,7 +24,7 @@ enum Category {
     Utility,
     /// An authentication template.
     Authentication,
-    /// Anything that is no template; at the price of a utility template.
+    /// A message without a template, at the price of a utility template.
     Service,
 }
 

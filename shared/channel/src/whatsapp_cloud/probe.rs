@@ -1,4 +1,4 @@
-//! What Meta says of a number: `GET /{phone number id}`.
+//! The health and the limits of a number: `GET /{phone number id}`.
 
 use serde_json::{Map, Value};
 
@@ -86,7 +86,7 @@ fn obstacle(answer: &Value) -> Option<&'static str> {
     blocked.then_some("WhatsApp reports that the number cannot send")
 }
 
-/// Meta's own facts: name, state, and the codes of what limits the number.
+/// The details for people: name, status, and the error codes that limit the number.
 fn details(answer: &Value) -> Map<String, Value> {
     let names =
         ["id", "display_phone_number", "verified_name", "status", "name_status"].map(str::to_owned);

@@ -1,4 +1,4 @@
-//! How long an answer's headers ask to wait.
+//! The wait that an answer's headers ask for.
 
 use std::time::Duration;
 

@@ -28,7 +28,7 @@ pub(super) fn read(status: &Value) -> Option<StatusEvent> {
     })
 }
 
-/// A played voice message was read. Source: Meta, "Status messages webhook".
+/// `played`, of a voice message, counts as read. Source: Meta, "Status messages webhook".
 fn kind(text: &str) -> Option<MessageStatus> {
     match text {
         "sent" => Some(MessageStatus::Sent),
@@ -39,7 +39,7 @@ fn kind(text: &str) -> Option<MessageStatus> {
     }
 }
 
-/// Why a message failed that Meta had accepted: by the first error with a code.
+/// Why a message failed after Meta had accepted it: the first error with a code.
 fn refusal(errors: &[Value]) -> Refusal {
     let blank = Report::blank(ReportedBy::Webhook);
     let coded = errors.iter().find_map(|error| Some((number(&error["code"])?, error)));

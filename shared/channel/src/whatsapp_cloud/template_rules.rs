@@ -67,7 +67,7 @@ fn read(definition: &Value) -> Result<TemplateDefinition, Vec<FieldProblem>> {
     })
 }
 
-/// Values for the variables of the header and the body, by their names.
+/// The values of the variables of the header and the body, by name.
 fn values_by_name(
     template: &TemplateDefinition,
     variables: &BTreeMap<String, String>,

@@ -1,16 +1,20 @@
-//! The audit: whether the counters of a shard are what a recount of its
-//! recipients gives, and their correction when they are not.
+//! The audit compares the counters of a shard with a recount of its recipients, and
+//! corrects them where they differ.
 //!
-//! Counters run behind their recipients, and how far is not known: the stream may
-//! be late. So a watermark is stored beside the recipients. It passes through the stream
-//! after everything written before it; once the aggregator has seen it, all of
-//! that is counted. If no recipient of the shard changed between two watermarks, the
-//! recount made between them can be compared with the counters.
+//! The stream may be late, so that the counters lag behind the recipients. The audit
+//! therefore writes a watermark into the partition of the recipients. The stream delivers
+//! it after all earlier writes to the partition: once the aggregator has read it, they are
+//! all counted. If no recipient of the shard changed between two watermarks, a recount made
+//! between them can be compared with the counters.
 //!
-//! First a watermark is stored. When it was seen, and nothing was counted since,
-//! the recipients are recounted; if the counters agree, the audit ends. If not, another
-//! watermark is stored with the difference. When that was seen, and still nothing was
-//! counted, the difference is real and is added.
+//! The steps of an audit:
+//!
+//! 1. It stores a watermark.
+//! 2. Once the aggregator has read it, and no record was counted since, the audit recounts
+//!    the recipients. If the counters are equal, the audit ends. If not, it stores another
+//!    watermark with the difference.
+//! 3. Once the aggregator has read that one, and still no record was counted, the audit
+//!    adds the difference to the counters.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +31,7 @@ use carillon_table::{Key, StoreError, Table, Update, Write, read_item};
 /// The minimum time between two steps of an audit. A shard that changes more often is
 /// still being sent to.
 const STEP: SignedDuration = SignedDuration::from_secs(55);
-/// After how long a watermark that was not seen is stored again.
+/// After how long a watermark that the aggregator has not read is stored again.
 const WATERMARK_TIMEOUT: SignedDuration = SignedDuration::from_mins(15);
 
 /// A watermark beside the recipients of a shard.
@@ -48,7 +52,7 @@ pub struct Watermark {
 /// The progress of the audit of a shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Audit {
-    /// It waits until a watermark has passed through the stream.
+    /// It waits until the aggregator has read a watermark.
     Waits,
     /// The counters equal the recount, or no audit is due.
     Correct,
@@ -107,13 +111,12 @@ pub async fn audit(
     if !conclude(table, &counters, &row, &watermark.id, &missing, now).await? {
         return put(table, &key, fresh).await;
     }
-    table.write(Write::Delete(key)).await?;
+    table.write(Write::delete(&key)).await?;
     Ok(if missing.0.is_empty() { Audit::Correct } else { Audit::Corrected { missing } })
 }
 
-/// Settles claims that nobody will settle any more: their sender froze so long that
-/// the batch was taken over and finished without it, and then ended. `true` when
-/// there were some.
+/// Settles claims that no run will settle: the sender froze until another run had leased
+/// and closed its batch, and then stopped. `true` where there was one.
 async fn settle_expired_claims(
     table: &Table,
     campaign: &Campaign,
@@ -134,8 +137,8 @@ async fn put(table: &Table, key: &Key, watermark: Watermark) -> Result<Audit, St
     Ok(Audit::Waits)
 }
 
-/// Adds what is missing, unless a record was counted since; `false` then. The watermark
-/// is used up with it, so that the same write, repeated, adds nothing again.
+/// Adds what is missing. `false` where a record was counted since. Idempotent: the same
+/// write replaces the watermark, so that a repeated write adds nothing.
 async fn conclude(
     table: &Table,
     counters: &Key,
@@ -148,12 +151,8 @@ async fn conclude(
     let update = Update::of(counters)
         .set("audited_at", now)
         .set("watermark", &used_up)
-        .when("#watermark = :seen_watermark")
-        .value("seen_watermark", watermark);
-    let update = match &row.last_sequence {
-        Some(seen) => update.when("#last_sequence = :seen").value("seen", seen),
-        None => update.when("attribute_not_exists(#last_sequence)"),
-    };
+        .unchanged("watermark", Some(watermark.to_owned()))
+        .unchanged("last_sequence", row.last_sequence.clone());
     let update = missing.0.iter().fold(update, |update, (name, amount)| update.add(name, *amount));
     match table.update(update).await {
         Ok(_) => Ok(true),
@@ -165,7 +164,7 @@ async fn conclude(
     }
 }
 
-/// Records that a watermark passed through the stream.
+/// Records that the aggregator has read a watermark from the stream.
 pub async fn seen(table: &Table, shard: &Key, watermark: &str) -> Result<(), StoreError> {
     table.update(Update::of(shard).set("watermark", watermark)).await.map(drop)
 }

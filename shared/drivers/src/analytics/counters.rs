@@ -15,7 +15,7 @@ pub struct Image {
     /// Why it was skipped.
     #[serde(default)]
     pub skip_reason: Option<SkipReason>,
-    /// The provider's code of its failure.
+    /// The provider's error code.
     #[serde(default)]
     pub code: Option<u32>,
     /// When its attempt was claimed.
@@ -46,14 +46,14 @@ pub struct Change {
     pub new: Option<Image>,
 }
 
-/// Counters by name, and how much each changes. `n_<status>` counts recipients,
+/// Counters by name: their values, or by how much each changes. `n_<status>` counts recipients,
 /// `n_closed_<status>` the closed ones by the status they had reached, `skip_<reason>` and
 /// `fail_<code>` count reasons, `d_<date>_<status>` counts a day.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally(pub BTreeMap<String, i64>);
 
-/// Whether `sequence` comes after `seen`. The numbers may be longer than any
-/// integer type.
+/// Whether the sequence number `sequence` is higher than `seen`. The numbers may not fit
+/// into any integer type.
 pub fn after_sequence(sequence: &str, seen: Option<&str>) -> bool {
     let order = |text: &str| {
         let digits = text.trim_start_matches('0');
@@ -63,8 +63,7 @@ pub fn after_sequence(sequence: &str, seen: Option<&str>) -> bool {
 }
 
 impl Tally {
-    /// What a change does to the counters of its shard, its days being counted
-    /// in `zone`.
+    /// The effect of a change on the counters of its shard. Days are dates in `zone`.
     pub fn of(change: &Change, zone: &TimeZone) -> Self {
         let mut tally = Self::default();
         if let Some(old) = &change.old {
@@ -80,9 +79,9 @@ impl Tally {
         tally
     }
 
-    /// What is missing from `counted` that this tally, of all recipients, has.
-    /// A day's counts are only ever raised: what a retry did on an earlier day
-    /// can't be told from the recipients any more.
+    /// The difference between this tally, a recount of all recipients, and the counters
+    /// `counted`. A day's counter is never lowered: a recipient does not show what an
+    /// earlier attempt did on an earlier day.
     #[must_use]
     pub fn missing_from(&self, counted: &Self) -> Self {
         let mut missing = self.clone();
@@ -104,7 +103,7 @@ impl Tally {
     fn count_state(&mut self, image: &Image, amount: i64) {
         self.bump(&format!("n_{}", image.status), amount);
         if image.status == Status::Closed {
-            // A lead may be closed before its message was read or answered.
+            // A lead may be closed before its message is read or replied to.
             for (what, _) in FUNNEL.into_iter().filter(|(_, reached)| reached(image)) {
                 self.bump(&format!("n_closed_{what}"), amount);
             }
@@ -154,10 +153,10 @@ impl Tally {
     }
 }
 
-/// Whether a recipient has reached something.
+/// Whether a recipient has reached a step of the funnel.
 type Reached = fn(&Image) -> bool;
 
-/// What a day counts, who has reached it, and when.
+/// A counter of a day: its name, who has reached the step, and when.
 type Step = (&'static str, Reached, Option<Timestamp>);
 
 /// The statuses above `sent` that the funnel shows.
@@ -169,18 +168,20 @@ fn was_sent(image: &Image) -> bool {
 }
 
 fn was_received(image: &Image) -> bool {
-    let closed = image.status == Status::Closed && image.delivered_at.is_some();
-    image.status == Status::Delivered || closed || was_read(image)
+    is_or_was(image, Status::Delivered, image.delivered_at) || was_read(image)
 }
 
 fn was_read(image: &Image) -> bool {
-    let closed = image.status == Status::Closed && image.read_at.is_some();
-    image.status == Status::Read || closed || was_replied(image)
+    is_or_was(image, Status::Read, image.read_at) || was_replied(image)
 }
 
 fn was_replied(image: &Image) -> bool {
-    let closed = image.status == Status::Closed && image.replied_at.is_some();
-    image.status == Status::Replied || closed
+    is_or_was(image, Status::Replied, image.replied_at)
+}
+
+/// Whether a recipient has a status, or had it at `at` before it was closed.
+fn is_or_was(image: &Image, status: Status, at: Option<Timestamp>) -> bool {
+    image.status == status || (image.status == Status::Closed && at.is_some())
 }
 
 #[cfg(test)]

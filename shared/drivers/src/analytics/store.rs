@@ -1,6 +1,7 @@
-//! Counters in the table: one item a shard, beside its recipients, holding the
-//! counts and how far in the stream they reach. One conditional write moves both,
-//! so that a record counts exactly once however often it is delivered.
+//! Counters in the table: one item for each shard, in the partition of its recipients.
+//! The item has the counts and the sequence number of the last record that was counted.
+//! One conditional write updates both, so that each record is counted exactly once, even
+//! after a redelivery.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,40 +15,34 @@ use carillon_nouns::campaign::Campaign;
 use carillon_nouns::recipient::{self, Cursor, CursorRange, Recipient, RecipientSet, Status};
 use carillon_table::{Key, StoreError, Table, Update};
 
-/// How often the counters of a shard at rest are audited.
+/// How often the counters of an idle shard are audited.
 const AUDIT_INTERVAL: SignedDuration = SignedDuration::from_hours(12);
-/// How many recipients that are being sent to a recount returns.
+/// The maximum number of `sending` recipients that a recount returns.
 const MAX_SENDING: usize = 1000;
 
-/// A counters item: whatever counters there are, and the last record counted.
+/// A counters item.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Row {
-    /// The last record counted.
+    /// The sequence number of the last record that was counted.
     #[serde(default)]
     pub(super) last_sequence: Option<String>,
-    /// The last watermark seen in the stream (see `audit`).
+    /// The id of the last watermark that the aggregator read from the stream (see
+    /// `audit`).
     #[serde(default)]
     pub(super) watermark: Option<String>,
-    /// When the counters were last found to be right.
+    /// When the last audit found or made the counters correct.
     #[serde(default)]
     pub(super) audited_at: Option<Timestamp>,
-    pk: Option<String>,
+    /// The counters, among the other attributes.
     #[serde(flatten)]
     rest: BTreeMap<String, serde_json::Value>,
 }
 
 impl Row {
-    /// Whether the counters are to be audited.
+    /// Whether an audit of the counters is due.
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
         self.audited_at
             .is_none_or(|at| at.checked_add(AUDIT_INTERVAL).is_ok_and(|next| next <= now))
-    }
-
-    fn shard(&self) -> Option<u16> {
-        match Key::parse(self.pk.as_deref()?, Key::COUNTERS)? {
-            Key::Counters { shard, .. } => Some(shard),
-            _ => None,
-        }
     }
 
     pub(super) fn tally(&self) -> Tally {
@@ -61,8 +56,8 @@ impl Row {
     }
 }
 
-/// Counts the changes of one shard, in stream order. Those counted before are
-/// passed over.
+/// Counts the changes of one shard, in stream order. Idempotent: changes that were
+/// counted before are skipped.
 pub async fn count(
     table: &Table,
     campaign: CampaignId,
@@ -85,8 +80,9 @@ pub async fn count(
             last = Some(&change.sequence);
         }
         let Some(last) = last else { return Ok(()) };
-        // Changes that count for nothing may come again. Not so those that only
-        // add up to nothing: they may come again without the first of them.
+        // No write is needed where no change affects a counter: a redelivery has no effect
+        // either. Changes that cancel each other out must be recorded all the same: a
+        // redelivery may start after the first of them.
         if !counts {
             return Ok(());
         }
@@ -99,11 +95,9 @@ pub async fn count(
 }
 
 fn addition(key: &Key, tally: &Tally, last: &str, seen: Option<&str>) -> Update {
-    let update = Update::of(key).set("last_sequence", last);
-    let update = match seen {
-        Some(seen) => update.when("#last_sequence = :seen").value("seen", seen),
-        None => update.when("attribute_not_exists(#last_sequence)"),
-    };
+    let update = Update::of(key)
+        .set("last_sequence", last)
+        .unchanged("last_sequence", seen.map(str::to_owned));
     tally.0.iter().fold(update, |update, (name, amount)| update.add(name, *amount))
 }
 
@@ -112,7 +106,7 @@ pub async fn read(table: &Table, campaign: CampaignId, shards: u16) -> Result<Ta
     Ok(snapshot(table, campaign, shards, Timestamp::MAX).await?.tally)
 }
 
-/// The counters of a campaign, and whether they were audited.
+/// The counters of a campaign, and whether an audit of them is due.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CounterSnapshot {
     /// The counters, over all shards.
@@ -121,7 +115,7 @@ pub struct CounterSnapshot {
     pub unaudited: Option<u16>,
 }
 
-/// The counters of a campaign as they stand at `now`.
+/// The counters of a campaign, and the first shard whose audit is due at `now`.
 pub async fn snapshot(
     table: &Table,
     campaign: CampaignId,
@@ -132,16 +126,19 @@ pub async fn snapshot(
     let mut audited = BTreeSet::new();
     let mut tally = Tally::default();
     for keys in keys.chunks(100) {
-        for row in table.get_many::<Row>(keys).await? {
+        for (key, row) in table.get_many::<Row>(keys).await? {
             tally.add(row.tally());
-            audited.extend(row.shard().filter(|_| !row.is_due(now)));
+            if let Key::Counters { shard, .. } = key
+                && !row.is_due(now)
+            {
+                audited.insert(shard);
+            }
         }
     }
     Ok(CounterSnapshot { tally, unaudited: (0..shards).find(|shard| !audited.contains(shard)) })
 }
 
-/// The state counters as a full recount of the recipients gives them; the days
-/// are left out. Reads every recipient.
+/// Recounts all recipients of a campaign, without the counters of days.
 pub async fn recount(table: &Table, campaign: &Campaign) -> Result<Tally, StoreError> {
     let mut sum = Tally::default();
     for shard in 0..campaign.shards {
@@ -151,12 +148,12 @@ pub async fn recount(table: &Table, campaign: &Campaign) -> Result<Tally, StoreE
     Ok(sum)
 }
 
-/// What a recount of one shard finds.
+/// The result of the recount of one shard.
 #[derive(Debug, Default)]
 pub(super) struct Recount {
-    /// All counters as its recipients give them.
+    /// The counters.
     pub(super) tally: Tally,
-    /// Some of those being sent at this moment.
+    /// The recipients in status `sending`, at most [`MAX_SENDING`].
     pub(super) sending: Vec<Recipient>,
 }
 
@@ -167,7 +164,8 @@ pub(super) async fn recount_shard(
     shard: u16,
 ) -> Result<Recount, StoreError> {
     let zone = campaign.zone();
-    // Only this shard: the recipients of the shards before it are skipped by the cursor.
+    // The walk is limited to this shard: the cursor skips the shards before it, the number
+    // of shards those after it.
     let recipients = RecipientSet { shards: shard + 1, ..campaign.recipients() };
     let mut recount = Recount::default();
     let mut cursor = Some(Cursor::start_of(shard));

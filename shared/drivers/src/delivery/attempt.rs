@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use carillon_channel::{Acceptance, Accepted, Correlation, Outbound, Outcome, Refusal};
+use carillon_foundations::address::Address;
 use carillon_foundations::country::Country;
 use carillon_nouns::batch::CloseReason;
 use carillon_nouns::campaign;
@@ -12,7 +13,7 @@ use carillon_nouns::quota::QuotaCharge;
 use carillon_nouns::recipient::{self, Callback, Decision, SkipReason};
 use carillon_table::StoreError;
 
-use super::claim::{Claim, ClaimRequest, ContactClaim, claim};
+use super::claim::{Claim, ContactClaim, claim};
 use super::claim_interval;
 use super::correlation::{MessageRef, store_pointer};
 use super::error::DeliveryError;
@@ -134,6 +135,7 @@ impl Run<'_> {
     async fn claim(&self, prepared: Prepared) -> Result<Option<Claimed>, DeliveryError> {
         let Sender { table, clock, .. } = self.sender;
         let (batch, due) = (&self.leased.batch, &prepared.due);
+        let (attempt, number) = (due.recipient.attempt, batch.name.batch_number());
         let interval = claim_interval(self.route.capabilities());
         let mut charge = due.profile.charge(self.route.charge_rule(), clock.now());
         let reservation =
@@ -141,12 +143,8 @@ impl Run<'_> {
         let mut tries = 0;
         loop {
             let now = clock.now();
-            let request = ClaimRequest {
-                attempt: due.recipient.attempt,
-                batch: batch.name.batch_number(),
-                contact: ContactClaim { now, interval, charge, reservation },
-            };
-            match claim(table, &due.key, &request).await? {
+            let request = ContactClaim { now, interval, charge, reservation };
+            match claim(table, &due.key, attempt, number, &request).await? {
                 Claim::Won => {
                     return Ok(Some(Claimed { prepared, charged: Charged { charge, at: now } }));
                 }
@@ -305,13 +303,9 @@ impl Run<'_> {
     /// message: its webhooks name them again.
     async fn link_aliases(&self, due: &Due, accepted: &Accepted) {
         let contact = &due.key.contact;
-        let new = accepted
-            .aliases
-            .iter()
-            .filter(|alias| *alias != contact && !due.profile.aliases.contains(*alias));
-        for alias in new {
-            let linked = contact::store::link(&self.sender.table, contact, alias).await;
-            if let Err(error) = linked {
+        let is_new = |alias: &&Address| *alias != contact && !due.profile.aliases.contains(*alias);
+        for alias in accepted.aliases.iter().filter(is_new) {
+            if let Err(error) = contact::store::link(&self.sender.table, contact, alias).await {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, "two addresses of a contact were not linked");
             }

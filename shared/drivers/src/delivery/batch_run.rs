@@ -7,18 +7,13 @@ use jiff::Timestamp;
 
 use super::error::DeliveryError;
 use super::halt::{Scope, halt};
-use super::routes::{CheckedRoute, Route};
+use super::routes::Route;
 use super::run::Run;
 use super::sender::{Leased, RunEnd, Sender};
 use super::store::{self, BatchEnd};
 
-/// Whether a leased batch can be sent.
-enum Opened {
-    /// It can, over this route.
-    Route(Route),
-    /// It cannot.
-    Closed(CloseReason),
-}
+/// The route over which a leased batch is sent, or why the batch is closed.
+type Opened = Result<Route, CloseReason>;
 
 impl Sender {
     /// Sends a batch until it is done or `deadline` is near.
@@ -44,15 +39,15 @@ impl Sender {
         now: Timestamp,
     ) -> Result<RunEnd, DeliveryError> {
         let Some(campaign) = campaign::store::get(&self.table, batch.name.campaign).await? else {
-            let end = BatchEnd { used: 0, early: Some(CloseReason::CampaignMissing) };
-            return self.close(&batch, lease.run, &end).await;
+            return self.close_early(&batch, lease, 0, CloseReason::CampaignMissing).await;
         };
         let mut leased = Leased { lease, batch, campaign };
-        let route = match self.open(&leased, now).await? {
-            Opened::Route(route) => route,
-            Opened::Closed(reason) => return self.close_early(&leased, reason).await,
-        };
+        let opened = self.open(&leased, now).await?;
         let used = self.reservations_used(&leased).await?.min(leased.batch.size);
+        let route = match opened {
+            Ok(route) => route,
+            Err(reason) => return self.close_early(&leased.batch, lease, used, reason).await,
+        };
         // Earlier runs used reservations of an older bucket, which stay there.
         store::renew_reservations(&self.table, &mut leased.batch, used, now).await?;
         Run::new(self, leased, route, used).run().await
@@ -61,27 +56,28 @@ impl Sender {
     async fn open(&self, leased: &Leased, now: Timestamp) -> Result<Opened, DeliveryError> {
         let Leased { batch, campaign, .. } = leased;
         if let Some(reason) = batch.close_reason_at(campaign, now) {
-            return Ok(Opened::Closed(reason));
+            return Ok(Err(reason));
         }
         let obstacle = match self.routes.checked_route(batch.connection, now).await {
-            Ok(CheckedRoute { route, obstacle: None }) => return Ok(Opened::Route(route)),
-            Ok(CheckedRoute { obstacle: Some(obstacle), .. }) => obstacle.to_owned(),
+            Ok((route, None)) => return Ok(Ok(route)),
+            Ok((_, Some(obstacle))) => obstacle.to_owned(),
             Err(error) if error.is_transient() => return Err(error.into()),
             Err(error) => error.to_string(),
         };
         halt(&self.table, &Scope::Connection(batch.connection), &obstacle, now).await?;
-        Ok(Opened::Closed(CloseReason::ConnectionUnusable))
+        Ok(Err(CloseReason::ConnectionUnusable))
     }
 
-    /// Closes a batch before the end of its range. What earlier runs used is counted, and
-    /// what they did not settle is settled.
+    /// Closes a batch before the end of its range. Earlier runs have `used` some reservations.
     async fn close_early(
         &self,
-        leased: &Leased,
+        batch: &Batch,
+        lease: Lease,
+        used: u32,
         reason: CloseReason,
     ) -> Result<RunEnd, DeliveryError> {
-        let used = self.reservations_used(leased).await?.min(leased.batch.size);
         let end = BatchEnd { used, early: Some(reason) };
-        self.close(&leased.batch, leased.lease.run, &end).await
+        store::close(&self.table, batch, lease.run, &end, self.clock.now()).await?;
+        Ok(RunEnd::Done)
     }
 }

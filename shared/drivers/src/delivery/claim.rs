@@ -23,17 +23,6 @@ pub enum Claim {
     Busy,
 }
 
-/// A claim of one attempt.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ClaimRequest<'a> {
-    /// The attempt, from 1.
-    pub(super) attempt: u32,
-    /// The batch.
-    pub(super) batch: BatchNumber,
-    /// The claim of the contact.
-    pub(super) contact: ContactClaim<'a>,
-}
-
 /// A claim of a contact, for one message.
 #[derive(Debug, Clone, Copy)]
 pub struct ContactClaim<'a> {
@@ -47,18 +36,19 @@ pub struct ContactClaim<'a> {
     pub reservation: Reservation<'a>,
 }
 
-/// Claims an attempt.
+/// Claims an attempt, counted from 1, for a batch.
 pub(super) async fn claim(
     table: &Table,
     key: &RecipientKey,
-    request: &ClaimRequest<'_>,
+    attempt: u32,
+    batch: BatchNumber,
+    request: &ContactClaim<'_>,
 ) -> Result<Claim, StoreError> {
-    let ClaimRequest { attempt, batch, contact } = request;
-    let recipient = recipient::store::claim_update(key, *attempt, *batch, contact.now);
-    let contact = contact_update(&key.contact, contact);
+    let recipient = recipient::store::claim_update(key, attempt, batch, request.now);
+    let contact = contact_update(&key.contact, request);
     match table.transact(vec![Write::Update(recipient), Write::Update(contact)]).await {
         Ok(()) => Ok(Claim::Won),
-        Err(StoreError::Cancelled(reasons)) => lost(reasons, &request.contact),
+        Err(StoreError::Cancelled(reasons)) => lost(reasons, request),
         Err(error) => Err(error),
     }
 }

@@ -57,6 +57,11 @@ impl MessageRef<'_> {
             status: status.as_str().to_owned(),
         }
     }
+
+    async fn callback(self, table: &Table) -> Result<Option<Callback>, StoreError> {
+        let pointer: Option<Pointer> = table.get(&self.pointer_key()).await?;
+        Ok(pointer.and_then(|pointer| pointer.callback.parse().ok()))
+    }
 }
 
 /// Stores the pointer of a message and returns its early statuses.
@@ -92,7 +97,7 @@ pub(super) async fn attempt_of(
     event: &StatusEvent,
     now: Timestamp,
 ) -> Result<Option<Callback>, StoreError> {
-    if let Some(callback) = pointed_to(table, message).await? {
+    if let Some(callback) = message.callback(table).await? {
         return Ok(Some(callback));
     }
     let early = EarlyStatus {
@@ -102,13 +107,5 @@ pub(super) async fn attempt_of(
         expires_at: (now + RETENTION).as_second(),
     };
     table.write(Write::put(&message.status_key(event.status), &early)?).await?;
-    pointed_to(table, message).await
-}
-
-async fn pointed_to(
-    table: &Table,
-    message: MessageRef<'_>,
-) -> Result<Option<Callback>, StoreError> {
-    let pointer: Option<Pointer> = table.get(&message.pointer_key()).await?;
-    Ok(pointer.and_then(|pointer| pointer.callback.parse().ok()))
+    message.callback(table).await
 }

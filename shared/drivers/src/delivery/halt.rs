@@ -59,27 +59,18 @@ pub async fn halt(
     for status in [Status::Active, Status::Scheduled] {
         for campaign in campaign::store::all(table, status).await? {
             let of_campaign = |one: &&Connection| one.id == campaign.settings.connection_id;
-            if scope.contains(&campaign, connections.iter().find(of_campaign)) {
-                halt_one(table, &campaign, reason, now).await?;
+            if !scope.contains(&campaign, connections.iter().find(of_campaign)) {
+                continue;
+            }
+            match change_status(table, campaign.id, Action::Halt, Some(reason), now).await {
+                Ok(_) => {
+                    tracing::warn!(campaign = %campaign.id, reason, "campaign halted");
+                    measure(&[(Metric::CampaignsHalted, 1)], now);
+                }
+                Err(ChangeError::Illegal(_) | ChangeError::Unknown) => {}
+                Err(ChangeError::Store(error)) => return Err(error),
             }
         }
     }
     Ok(())
-}
-
-async fn halt_one(
-    table: &Table,
-    campaign: &Campaign,
-    reason: &str,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    match change_status(table, campaign.id, Action::Halt, Some(reason), now).await {
-        Ok(_) => {
-            tracing::warn!(campaign = %campaign.id, reason, "campaign halted");
-            measure(&[(Metric::CampaignsHalted, 1)], now);
-            Ok(())
-        }
-        Err(ChangeError::Illegal(_) | ChangeError::Unknown) => Ok(()),
-        Err(ChangeError::Store(error)) => Err(error),
-    }
 }

@@ -12,7 +12,6 @@ pub mod halt;
 mod pacer;
 pub mod policy;
 mod queue;
-mod redrive;
 mod routes;
 mod run;
 mod sender;
@@ -20,16 +19,17 @@ mod settle;
 mod status;
 mod store;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use carillon_channel::Capabilities;
 use jiff::SignedDuration;
 
 pub use claim::{Claim, ContactClaim, claim_test_send};
-pub use enqueue::enqueue;
+pub use enqueue::{Redriven, enqueue, redrive};
 pub use error::DeliveryError;
 pub use pacer::{Pacer, Pacers};
 pub use queue::{DeadLetter, QueueDepth, QueueError, SendMessage, SendQueue};
-pub use redrive::{Redriven, redrive};
-pub use routes::{CheckedRoute, Route, RouteError, Routes, record_probe};
+pub use routes::{Route, RouteError, Routes, record_probe};
 pub use sender::{RunEnd, Sender};
 pub use settle::{Charged, RefusalSource, Refused, Settled, settle};
 pub use status::{CampaignConnections, Recorded, Reporter, record_status};
@@ -44,4 +44,8 @@ const SEND_TURN: SignedDuration = SignedDuration::from_secs(2);
 pub fn claim_interval(capabilities: &Capabilities) -> SignedDuration {
     let provider = capabilities.pair_interval.and_then(|pair| SignedDuration::try_from(pair).ok());
     CAMPAIGN_PAIR_INTERVAL.max(provider.unwrap_or_default()) + SEND_TURN
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,10 +1,12 @@
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use carillon_foundations::ids::ConnectionId;
 use carillon_nouns::connection::Lane;
 use jiff::{SignedDuration, Timestamp};
+
+use super::lock;
 
 /// How far a pacer that is late may catch up. The timer has a resolution of a millisecond;
 /// without this a fast lane would lose time at each message.
@@ -36,10 +38,6 @@ struct Gate {
 }
 
 impl Gate {
-    fn new(rate: f64, now: Timestamp) -> Self {
-        Self { next: now, latest: VecDeque::new(), max_per_second: rate.floor().max(1.0) as usize }
-    }
-
     /// The next turn: not before `earliest`, and never more than the maximum in any second.
     fn take(&mut self, earliest: Timestamp, interval: SignedDuration) -> Timestamp {
         let mut turn = self.next.max(earliest);
@@ -56,8 +54,7 @@ impl Gate {
 
 /// The throttle that all lanes of a connection share: when the provider throttles the
 /// connection, it pauses, goes on at half its rate, and recovers within two minutes.
-#[derive(Debug, Default)]
-struct Throttle(Mutex<Option<Throttling>>);
+type Throttle = Mutex<Option<Throttling>>;
 
 #[derive(Debug, Clone, Copy)]
 struct Throttling {
@@ -74,23 +71,41 @@ impl Throttling {
     }
 }
 
-impl Throttle {
-    fn throttling(&self) -> MutexGuard<'_, Option<Throttling>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl Pacer {
+    /// A pacer of `rate` turns a second.
+    fn new(rate: f64, throttle: Arc<Throttle>, now: Timestamp) -> Self {
+        let rate = rate.max(0.001);
+        let max_per_second = rate.floor().max(1.0) as usize;
+        let gate = || Mutex::new(Gate { next: now, latest: VecDeque::new(), max_per_second });
+        let interval = SignedDuration::from_secs_f64(1.0 / rate);
+        Self { interval, throttle, claims: gate(), sends: gate() }
     }
 
-    /// The end of the pause, and the share of the full rate.
-    fn at(&self, now: Timestamp) -> (Timestamp, f64) {
-        match *self.throttling() {
-            Some(throttling) => (throttling.until, throttling.share_at(now)),
-            None => (Timestamp::MIN, 1.0),
-        }
+    /// Takes the next turn for a claim and returns the wait until it.
+    pub fn claim_turn(&self, now: Timestamp) -> Duration {
+        let throttling = *lock(&self.throttle);
+        self.wait(&self.claims, throttling, now)
     }
 
-    /// Messages that were sent together are throttled together: during a pause another
-    /// refusal extends the pause but does not lower the rate.
-    fn apply(&self, pause: Duration, now: Timestamp) {
-        let mut throttling = self.throttling();
+    /// Takes the next turn for a send and returns the wait until it. A recipient that was
+    /// claimed before the connection was throttled is not delayed for it.
+    pub fn send_turn(&self, now: Timestamp) -> Duration {
+        self.wait(&self.sends, None, now)
+    }
+
+    fn wait(&self, gate: &Mutex<Gate>, throttling: Option<Throttling>, now: Timestamp) -> Duration {
+        let held_until = throttling.map_or(Timestamp::MIN, |throttling| throttling.until);
+        let share = throttling.map_or(1.0, |throttling| throttling.share_at(now));
+        let interval = SignedDuration::from_secs_f64(self.interval.as_secs_f64() / share);
+        let turn = lock(gate).take(held_until.max(now - CATCH_UP), interval);
+        Duration::try_from(turn.duration_since(now)).unwrap_or(Duration::ZERO)
+    }
+
+    /// Pauses the claims of every lane of the connection, and lowers their rate for a while
+    /// after that. Messages that were sent together are throttled together: during a pause
+    /// another refusal extends the pause but does not lower the rate.
+    pub fn pause(&self, pause: Duration, now: Timestamp) {
+        let mut throttling = lock(&self.throttle);
         let until = now + pause;
         *throttling = Some(match *throttling {
             Some(held) if now < held.until + SECOND => {
@@ -102,59 +117,14 @@ impl Throttle {
     }
 }
 
-impl Pacer {
-    /// A pacer of `rate` turns a second.
-    pub fn new(rate: f64, now: Timestamp) -> Self {
-        Self::throttled_by(rate, Arc::default(), now)
-    }
-
-    fn throttled_by(rate: f64, throttle: Arc<Throttle>, now: Timestamp) -> Self {
-        let rate = rate.max(0.001);
-        let gate = || Mutex::new(Gate::new(rate, now));
-        let interval = SignedDuration::from_secs_f64(1.0 / rate);
-        Self { interval, throttle, claims: gate(), sends: gate() }
-    }
-
-    /// Takes the next turn for a claim and returns the wait until it.
-    pub fn claim_turn(&self, now: Timestamp) -> Duration {
-        let (held_until, share) = self.throttle.at(now);
-        self.reserve(&self.claims, held_until, share, now)
-    }
-
-    /// Takes the next turn for a send and returns the wait until it. A recipient that was
-    /// claimed before the connection was throttled is not delayed for it.
-    pub fn send_turn(&self, now: Timestamp) -> Duration {
-        self.reserve(&self.sends, Timestamp::MIN, 1.0, now)
-    }
-
-    fn reserve(
-        &self,
-        gate: &Mutex<Gate>,
-        held_until: Timestamp,
-        share: f64,
-        now: Timestamp,
-    ) -> Duration {
-        let mut gate = gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let interval = SignedDuration::from_secs_f64(self.interval.as_secs_f64() / share);
-        let turn = gate.take(held_until.max(now - CATCH_UP), interval);
-        Duration::try_from(turn.duration_since(now)).unwrap_or(Duration::ZERO)
-    }
-
-    /// Pauses the claims of every lane of the connection, and lowers their rate for a while
-    /// after that.
-    pub fn pause(&self, pause: Duration, now: Timestamp) {
-        self.throttle.apply(pause, now);
-    }
-}
+/// A lane of a connection, and the throughput of the connection.
+type PacerKey = (ConnectionId, Lane, u32);
 
 /// The pacers of this process, one for each lane.
 #[derive(Debug, Default)]
-pub struct Pacers(Mutex<Lanes>);
-
-#[derive(Debug, Default)]
-struct Lanes {
-    lanes: HashMap<(ConnectionId, Lane, u32), Arc<Pacer>>,
-    throttles: HashMap<ConnectionId, Arc<Throttle>>,
+pub struct Pacers {
+    lanes: Mutex<HashMap<PacerKey, Arc<Pacer>>>,
+    throttles: Mutex<HashMap<ConnectionId, Arc<Throttle>>>,
 }
 
 impl Pacers {
@@ -166,11 +136,9 @@ impl Pacers {
         throughput: u32,
         now: Timestamp,
     ) -> Arc<Pacer> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Lanes { lanes, throttles } = &mut *known;
-        let throttle = throttles.entry(connection).or_default();
-        let make = || Arc::new(Pacer::throttled_by(lane.rate(throughput), throttle.clone(), now));
-        lanes.entry((connection, lane, throughput)).or_insert_with(make).clone()
+        let throttle = lock(&self.throttles).entry(connection).or_default().clone();
+        let make = || Arc::new(Pacer::new(lane.rate(throughput), throttle, now));
+        lock(&self.lanes).entry((connection, lane, throughput)).or_insert_with(make).clone()
     }
 }
 
@@ -181,7 +149,7 @@ mod tests {
     #[test]
     fn no_second_has_more_turns_than_the_rate() {
         let start = Timestamp::UNIX_EPOCH;
-        let pacer = Pacer::new(80.0, start);
+        let pacer = Pacer::new(80.0, Arc::default(), start);
         // Someone who asks all the time, in steps of a millisecond.
         let mut turns = Vec::new();
         let mut now = start;
@@ -200,7 +168,7 @@ mod tests {
     #[test]
     fn delayed_messages_are_not_sent_in_a_burst() {
         let start = Timestamp::UNIX_EPOCH;
-        let pacer = Pacer::new(66.0, start);
+        let pacer = Pacer::new(66.0, Arc::default(), start);
         let late = start + SignedDuration::from_secs(10);
         let waits: Vec<Duration> = (0..64).map(|_| pacer.send_turn(late)).collect();
         assert!(waits[63] > Duration::from_millis(900), "{:?}", waits[63]);
@@ -209,7 +177,7 @@ mod tests {
     #[test]
     fn a_slow_lane_keeps_its_beat() {
         let start = Timestamp::UNIX_EPOCH;
-        let pacer = Pacer::new(0.5, start);
+        let pacer = Pacer::new(0.5, Arc::default(), start);
         let waits: Vec<Duration> = (0..3).map(|_| pacer.send_turn(start)).collect();
         assert_eq!(waits, [0, 2, 4].map(Duration::from_secs));
     }
@@ -217,7 +185,7 @@ mod tests {
     #[test]
     fn a_paused_pacer_waits() {
         let start = Timestamp::UNIX_EPOCH;
-        let pacer = Pacer::new(80.0, start);
+        let pacer = Pacer::new(80.0, Arc::default(), start);
         pacer.pause(Duration::from_mins(1), start);
         assert!(pacer.claim_turn(start) >= Duration::from_mins(1));
         assert!(pacer.send_turn(start) < Duration::from_secs(1));

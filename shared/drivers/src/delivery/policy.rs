@@ -35,11 +35,13 @@ pub fn decide(
     let reason = refusal.to_string();
     let retry = |after: SignedDuration, times: u32| {
         if attempt > times {
-            let reason = format!("{reason}, after {attempt} attempts");
-            return Decision::Fail { reason };
+            return Decision::Fail { reason: format!("{reason}, after {attempt} attempts") };
         }
         Decision::Retry { not_before: now + after, reason: reason.clone() }
     };
+    // The message was not sent, for a reason that is not the recipient's: it is retried when
+    // the campaign is resumed.
+    let retry_resumed = || Decision::Retry { not_before: now, reason: reason.clone() };
     let backoff = spread(SignedDuration::from_secs(30 * 4i64.pow(attempt.min(6) - 1)), jitter);
     match refusal.verdict {
         Verdict::Throttled { retry_after } => {
@@ -63,17 +65,9 @@ pub fn decide(
         }
         Verdict::CountryBlocked => (Decision::Fail { reason }, StopAction::Country),
         Verdict::RequestRejected => (Decision::Fail { reason }, StopAction::CampaignIfRepeated),
-        // The message was not sent, for a reason that is not the recipient's: it is retried
-        // when the campaign is resumed.
-        Verdict::TemplateBroken => {
-            (Decision::Retry { not_before: now, reason }, StopAction::Template)
-        }
-        Verdict::ConnectionBroken => {
-            (Decision::Retry { not_before: now, reason }, StopAction::Connection)
-        }
-        Verdict::AccountBroken => {
-            (Decision::Retry { not_before: now, reason }, StopAction::Account)
-        }
+        Verdict::TemplateBroken => (retry_resumed(), StopAction::Template),
+        Verdict::ConnectionBroken => (retry_resumed(), StopAction::Connection),
+        Verdict::AccountBroken => (retry_resumed(), StopAction::Account),
     }
 }
 

@@ -1,5 +1,5 @@
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::{DisplayErrorContext, SdkError};
+use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName};
 use carillon_foundations::aws::AwsConfig;
 use carillon_nouns::batch::{Batch, BatchRef};
@@ -56,11 +56,7 @@ pub struct SendQueue {
 pub struct QueueError(String);
 
 impl QueueError {
-    fn of<E, R>(error: SdkError<E, R>) -> Self
-    where
-        E: std::error::Error + Send + Sync + 'static,
-        R: std::fmt::Debug + Send + Sync + 'static,
-    {
+    fn of(error: impl std::error::Error) -> Self {
         Self(DisplayErrorContext(error).to_string())
     }
 }
@@ -108,8 +104,7 @@ impl SendQueue {
             .message_group_id(format!("{}.{}", batch.connection, batch.lane.as_str()))
             .message_deduplication_id(format!("{}#{times}", batch.name))
             .message_body(body);
-        Box::pin(request.send()).await.map_err(QueueError::of)?;
-        Ok(())
+        Box::pin(request.send()).await.map(drop).map_err(QueueError::of)
     }
 
     /// Makes a received message visible again after so many seconds. Until then its lane
@@ -121,8 +116,7 @@ impl SendQueue {
             .queue_url(&self.url)
             .receipt_handle(receipt)
             .visibility_timeout(seconds);
-        Box::pin(request.send()).await.map_err(QueueError::of)?;
-        Ok(())
+        Box::pin(request.send()).await.map(drop).map_err(QueueError::of)
     }
 
     /// Moves a message to the dead-letter queue with the reason, so that its lane goes on;
@@ -180,8 +174,7 @@ impl SendQueue {
     pub async fn delete_dead_letter(&self, letter: &DeadLetter) -> Result<(), QueueError> {
         let Some(url) = &self.dlq_url else { return Ok(()) };
         let request = self.client.delete_message().queue_url(url).receipt_handle(&letter.receipt);
-        Box::pin(request.send()).await.map_err(QueueError::of)?;
-        Ok(())
+        Box::pin(request.send()).await.map(drop).map_err(QueueError::of)
     }
 
     /// The depth of the queue.

@@ -1,14 +1,16 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use carillon_channel::{
     Capabilities, Outbound, Outcome, Probe, ProbeError, Provider, Providers, SenderAccess,
 };
 use carillon_foundations::ids::ConnectionId;
-use carillon_nouns::connection::{self, Connection, Health, Lane, Vault, VaultError};
+use carillon_nouns::connection::{self, Connection, Health, Vault, VaultError};
 use carillon_nouns::quota::{self, ChargeRule};
 use carillon_table::{StoreError, Table};
 use jiff::{SignedDuration, Timestamp};
+
+use super::lock;
 
 /// How long a route is cached, so that a rotated token is used without a new deployment.
 const CACHE_TTL: SignedDuration = SignedDuration::from_secs(60);
@@ -25,16 +27,8 @@ pub struct Route {
     access: Arc<SenderAccess>,
 }
 
-/// A route whose provider was probed lately.
-#[derive(Debug, Clone)]
-pub struct CheckedRoute {
-    /// The route.
-    pub route: Route,
-    /// Why the connection cannot send, if the provider says so.
-    pub obstacle: Option<&'static str>,
-}
-
 /// The routes of all connections, cached for a minute.
+#[derive(Debug)]
 pub struct Routes {
     table: Table,
     vault: Arc<Vault>,
@@ -77,11 +71,6 @@ impl Route {
         self.connection.throughput(&self.health, default)
     }
 
-    /// The rate of a lane in messages a second.
-    pub fn rate(&self, lane: Lane) -> f64 {
-        lane.rate(self.throughput())
-    }
-
     /// What its provider can do.
     pub fn capabilities(&self) -> &Capabilities {
         self.provider.capabilities()
@@ -119,26 +108,28 @@ impl Routes {
 
     /// The route of a connection.
     pub async fn route(&self, id: ConnectionId, now: Timestamp) -> Result<Route, RouteError> {
-        if let Some(route) = self.cached(id, now) {
+        let known = lock(&self.known).get(&id).cloned();
+        if let Some((_, route)) = known.filter(|(then, _)| now < *then + CACHE_TTL) {
             return Ok(route);
         }
         let connection = connection::store::get(&self.table, id).await?;
         let health = connection::store::health(&self.table, id).await?;
         let route = self.open(connection.ok_or(RouteError::UnknownConnection)?, health).await?;
-        self.known().insert(id, (now, route.clone()));
+        lock(&self.known).insert(id, (now, route.clone()));
         Ok(route)
     }
 
-    /// The route of a connection. Where the last probe is hours old, the provider is probed
-    /// now; if it does not answer, the earlier result stays.
+    /// The route of a connection, and why the connection cannot send, if the provider says so.
+    /// Where the last probe is hours old, the provider is probed now; if it does not answer,
+    /// the earlier result stays.
     pub async fn checked_route(
         &self,
         id: ConnectionId,
         now: Timestamp,
-    ) -> Result<CheckedRoute, RouteError> {
+    ) -> Result<(Route, Option<&'static str>), RouteError> {
         let route = self.route(id, now).await?;
         if !route.health.is_stale(now) {
-            return Ok(CheckedRoute { route, obstacle: None });
+            return Ok((route, None));
         }
         let probe = route.probe().await.inspect_err(|error| {
             let error = error as &dyn std::error::Error;
@@ -146,9 +137,8 @@ impl Routes {
         });
         let probe = probe.ok();
         record_probe(&self.table, &route.connection, probe.as_ref(), now).await?;
-        self.known().remove(&id);
-        let obstacle = probe.and_then(|probe| probe.obstacle);
-        Ok(CheckedRoute { route: self.route(id, now).await?, obstacle })
+        lock(&self.known).remove(&id);
+        Ok((self.route(id, now).await?, probe.and_then(|probe| probe.obstacle)))
     }
 
     /// The route of a connection as it was read.
@@ -164,15 +154,6 @@ impl Routes {
             provider,
             access: Arc::new(access),
         })
-    }
-
-    fn cached(&self, id: ConnectionId, now: Timestamp) -> Option<Route> {
-        let known = self.known();
-        known.get(&id).filter(|(then, _)| now < *then + CACHE_TTL).map(|(_, route)| route.clone())
-    }
-
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<ConnectionId, (Timestamp, Route)>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -191,10 +172,4 @@ pub async fn record_probe(
         quota::store::record_limit(table, group, contacts, now).await?;
     }
     Ok(())
-}
-
-impl std::fmt::Debug for Routes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Routes").finish_non_exhaustive()
-    }
 }

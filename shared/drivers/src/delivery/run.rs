@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use carillon_foundations::country::Country;
 use carillon_foundations::telemetry::{Metric, measure};
 use carillon_nouns::batch::{self, BatchRef, CloseReason};
 use carillon_nouns::contact::{self, Profile};
 use carillon_nouns::quota;
-use carillon_nouns::recipient::{self, Cursor, CursorRange, Recipient, RecipientKey};
+use carillon_nouns::recipient::{self, CursorRange, Recipient, RecipientKey};
 use carillon_table::StoreError;
 use futures::FutureExt;
 use futures::stream::{self, FuturesUnordered, Stream, StreamExt, TryStreamExt};
@@ -17,10 +17,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::enqueue::enqueue;
 use super::error::DeliveryError;
+use super::lock;
 use super::pacer::Pacer;
 use super::routes::Route;
 use super::sender::{Leased, PAGE, RunEnd, Sender};
-use super::store::BatchEnd;
+use super::store::{self, BatchEnd};
 
 /// How long before its deadline a run hands the rest back: longer than the longest request to
 /// a provider.
@@ -126,7 +127,7 @@ impl<'a> Run<'a> {
     /// Sends to the due recipients of the range at the rate of the lane. The next ones are
     /// read while messages are in flight.
     async fn send_all(&self) -> Result<(), DeliveryError> {
-        let rate = self.route.rate(self.leased.batch.lane);
+        let rate = self.leased.batch.lane.rate(self.route.throughput());
         let max_in_flight = rate.ceil().clamp(1.0, MAX_IN_FLIGHT) as usize;
         let mut due = self.due().boxed().fuse();
         let mut in_flight = FuturesUnordered::new();
@@ -170,20 +171,14 @@ impl<'a> Run<'a> {
         let start = Some(self.leased.batch.after.clone());
         let pages = stream::try_unfold(start, async |after| {
             let Some(after) = after else { return Ok(None) };
-            let (page, next) = self.page(after.as_ref()).await?;
+            let range =
+                CursorRange { after: after.as_ref(), until: Some(&self.leased.batch.until) };
+            let (table, recipients) = (&self.sender.table, self.leased.campaign.recipients());
+            let (page, next) = recipient::store::walk(table, recipients, range, PAGE).await?;
             let due = self.with_profiles(page).await?;
             Ok(Some((stream::iter(due).map(Ok), next.map(Some))))
         });
         pages.try_flatten()
-    }
-
-    async fn page(
-        &self,
-        after: Option<&Cursor>,
-    ) -> Result<(Vec<Recipient>, Option<Cursor>), StoreError> {
-        let range = CursorRange { after, until: Some(&self.leased.batch.until) };
-        let recipients = self.leased.campaign.recipients();
-        recipient::store::walk(&self.sender.table, recipients, range, PAGE).await
     }
 
     /// The due recipients of a page with their profiles.
@@ -205,28 +200,26 @@ impl<'a> Run<'a> {
 
     async fn finish(self) -> Result<RunEnd, DeliveryError> {
         let refunds = std::mem::take(&mut *lock(&self.refunds));
+        let Sender { table, queue, clock, .. } = self.sender;
         let Leased { lease, batch, .. } = &self.leased;
         if let Some(group) = &batch.quota_group {
-            quota::store::refund(&self.sender.table, group, lease.run, &refunds).await?;
+            quota::store::refund(table, group, lease.run, &refunds).await?;
         }
         let early = match self.stop.get() {
             None => None,
             Some(RunStop::Closed(reason)) => Some(*reason),
-            Some(RunStop::OutOfTime) => return self.hand_back().await,
+            Some(RunStop::OutOfTime) => {
+                batch::store::break_lease(table, &batch.name, Some(lease.run)).await?;
+                enqueue(table, queue, batch, clock.now()).await?;
+                return Ok(RunEnd::HandedBack);
+            }
         };
         let used = batch.size - self.budget.load(Ordering::Relaxed).min(batch.size);
         // An earlier run that was thought dead may have gone on beside this one.
         let found = self.sender.reservations_used(&self.leased).await?;
         let end = BatchEnd { used: used.max(found).min(batch.size), early };
-        self.sender.close(batch, lease.run, &end).await
-    }
-
-    async fn hand_back(&self) -> Result<RunEnd, DeliveryError> {
-        let Sender { table, queue, clock, .. } = self.sender;
-        let Leased { lease, batch, .. } = &self.leased;
-        batch::store::break_lease(table, &batch.name, Some(lease.run)).await?;
-        enqueue(table, queue, batch, clock.now()).await?;
-        Ok(RunEnd::HandedBack)
+        store::close(table, batch, lease.run, &end, clock.now()).await?;
+        Ok(RunEnd::Done)
     }
 
     /// Refunds one reservation of a bucket when the run ends.
@@ -250,8 +243,4 @@ impl<'a> Run<'a> {
         // The first reason stands.
         let _ = self.stop.set(reason);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

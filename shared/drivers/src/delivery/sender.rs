@@ -1,16 +1,14 @@
-use carillon_foundations::ids::{IdSource, RunId};
+use carillon_foundations::ids::IdSource;
 use carillon_foundations::time::Clock;
 use carillon_nouns::batch::{Batch, BatchRef, Lease};
 use carillon_nouns::campaign::Campaign;
-use carillon_nouns::recipient::{self, BatchNumber, CancelReason, CursorRange, Recipient, Status};
+use carillon_nouns::recipient::{self, CancelReason, CursorRange, Recipient, Status};
 use carillon_table::{StoreError, Table};
 use tokio_util::sync::CancellationToken;
 
-use super::error::DeliveryError;
 use super::pacer::Pacers;
 use super::queue::SendQueue;
 use super::routes::Routes;
-use super::store::{self, BatchEnd};
 
 /// How many recipients are read at a time.
 pub(super) const PAGE: u32 = 250;
@@ -57,19 +55,9 @@ pub(super) struct Leased {
 }
 
 impl Sender {
-    pub(super) async fn close(
-        &self,
-        batch: &Batch,
-        run: RunId,
-        end: &BatchEnd,
-    ) -> Result<RunEnd, DeliveryError> {
-        store::close(&self.table, batch, run, end, self.clock.now()).await?;
-        Ok(RunEnd::Done)
-    }
-
     /// Walks the range of a batch: settles claims of earlier runs (the lease is ours), and
     /// returns how many reservations of the batch were used.
-    pub(super) async fn reservations_used(&self, leased: &Leased) -> Result<u32, DeliveryError> {
+    pub(super) async fn reservations_used(&self, leased: &Leased) -> Result<u32, StoreError> {
         let Leased { batch, campaign, .. } = leased;
         let mut used = 0;
         // A first run has nothing to settle, unless the campaign has ended since.
@@ -103,7 +91,7 @@ impl Sender {
         batch: &BatchRef,
         recipient: &Recipient,
     ) -> Result<u32, StoreError> {
-        let (table, number): (_, BatchNumber) = (&self.table, batch.batch_number());
+        let (table, number) = (&self.table, batch.batch_number());
         let key = campaign.recipients().key(&recipient.contact);
         let claimed_here = recipient.batch == Some(number);
         if claimed_here && recipient.status == Status::Pending && campaign.status.is_final() {

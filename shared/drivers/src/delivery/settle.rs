@@ -90,26 +90,23 @@ pub async fn settle(
     source: RefusalSource<'_>,
     now: Timestamp,
 ) -> Result<Settled, StoreError> {
+    let settling = Settling { table, refused, source, now };
     let jitter = f64::from(ids.bytes::<1>()[0]) / 255.0;
     let max_retries = refused.campaign.map_or(0, |campaign| campaign.settings.max_retries);
     let attempt = source.attempt().map_or(1, |attempt| attempt.attempt);
     let (decision, stop) = decide(refused.refusal, attempt, max_retries, now, jitter);
-    let used_reservation = is_unknown(&decision) || !undo_charge(table, refused, source).await?;
+    let used_reservation = is_unknown(&decision) || !settling.undo_charge().await?;
     let mut is_new = true;
     if let Some(attempt) = source.attempt() {
-        let spent = spent(table, source, &decision, used_reservation).await?;
-        let settlement = Settlement {
-            decision: decision.clone(),
-            code: refused.refusal.code,
-            at: refused.at,
-            spent,
-        };
+        let spent = settling.spent(&decision, used_reservation).await?;
+        let (code, at) = (refused.refusal.code, refused.at);
+        let settlement = Settlement { decision: decision.clone(), code, at, spent };
         let (key, number) = (&attempt.recipient, attempt.attempt);
         is_new = recipient::store::settle(table, key, number, &settlement).await?;
     }
-    follow_up(table, refused, source, &decision, now).await?;
+    settling.follow_up(&decision).await?;
     if is_new {
-        stop_beyond(table, refused, source, stop, now).await?;
+        settling.stop_beyond(stop).await?;
     }
     Ok(Settled { decision, used_reservation, stop })
 }
@@ -127,127 +124,119 @@ fn is_unknown(decision: &Decision) -> bool {
     matches!(decision, Decision::Unconfirmed { .. })
 }
 
-/// Undoes the charge of a message that was not sent. `false` where its reservation stays
-/// used: one too many is better than one too few.
-async fn undo_charge(
-    table: &Table,
-    refused: &Refused<'_>,
-    source: RefusalSource<'_>,
-) -> Result<bool, StoreError> {
-    match source {
-        RefusalSource::Answer { charged, .. } => {
-            let undone = contact::store::undo_charge(table, refused.to, charged.charge, charged.at);
-            Ok(undone.await.unwrap_or(false))
-        }
-        // The provider had accepted the message: it counts.
-        RefusalSource::Webhook { .. } => Ok(false),
-        RefusalSource::TestSend { charged, bucket } => {
-            let undone = contact::store::undo_charge(table, refused.to, charged.charge, charged.at);
-            if !undone.await? {
-                return Ok(false);
-            }
-            let group = refused.connection.and_then(|connection| connection.quota_group.as_ref());
-            if let (Some(group), QuotaCharge::New) = (group, charged.charge) {
-                quota::store::refund_one(table, group, bucket).await?;
-            }
-            Ok(true)
-        }
-    }
-}
-
-/// The reservation that the attempt used although it ends here.
-async fn spent(
-    table: &Table,
-    source: RefusalSource<'_>,
-    decision: &Decision,
-    used_reservation: bool,
-) -> Result<Option<SpentReservation>, StoreError> {
-    match source {
-        RefusalSource::Answer { attempt, batch, .. } => {
-            // An unconfirmed attempt keeps its reservation by its status.
-            let spends = used_reservation && !is_unknown(decision);
-            Ok(spends.then_some(SpentReservation { attempt: attempt.attempt, batch }))
-        }
-        RefusalSource::Webhook { attempt } => {
-            let found = recipient::store::get(table, &attempt.recipient).await?;
-            let same = found.filter(|found| found.attempt == attempt.attempt);
-            Ok(same.and_then(|recipient| recipient.spends()))
-        }
-        RefusalSource::TestSend { .. } => Ok(None),
-    }
-}
-
-/// An opt-out holds for the contact. A retry needs a campaign that will meet it.
-async fn follow_up(
-    table: &Table,
-    refused: &Refused<'_>,
-    source: RefusalSource<'_>,
-    decision: &Decision,
+/// A refused message that is being settled.
+struct Settling<'a> {
+    table: &'a Table,
+    refused: &'a Refused<'a>,
+    source: RefusalSource<'a>,
     now: Timestamp,
-) -> Result<(), StoreError> {
-    match decision {
-        Decision::Skip { .. } => {
-            contact::store::record_preference(table, refused.to, Choice::Stop, refused.at).await
-        }
-        // Repeated where the settlement is a repetition: the first one may have ended here.
-        Decision::Retry { .. } => {
-            let Some(attempt) = source.attempt() else { return Ok(()) };
-            if is_met_again(table, &attempt.recipient, source, now).await? {
-                return Ok(());
+}
+
+impl Settling<'_> {
+    /// Undoes the charge of a message that was not sent. `false` where its reservation stays
+    /// used: one too many is better than one too few.
+    async fn undo_charge(&self) -> Result<bool, StoreError> {
+        let Self { table, refused, .. } = *self;
+        match self.source {
+            RefusalSource::Answer { charged: Charged { charge, at }, .. } => {
+                let undone = contact::store::undo_charge(table, refused.to, charge, at).await;
+                Ok(undone.unwrap_or(false))
             }
-            let (key, retry) = (&attempt.recipient, attempt.attempt + 1);
-            recipient::store::cancel(table, key, retry, CancelReason::CampaignOver).await.map(drop)
+            // The provider had accepted the message: it counts.
+            RefusalSource::Webhook { .. } => Ok(false),
+            RefusalSource::TestSend { charged: Charged { charge, at }, bucket } => {
+                if !contact::store::undo_charge(table, refused.to, charge, at).await? {
+                    return Ok(false);
+                }
+                let group = refused.connection.and_then(|one| one.quota_group.as_ref());
+                if let (Some(group), QuotaCharge::New) = (group, charge) {
+                    quota::store::refund_one(table, group, bucket).await?;
+                }
+                Ok(true)
+            }
         }
-        Decision::Fail { .. } | Decision::Unconfirmed { .. } => Ok(()),
     }
-}
 
-/// Whether the campaign's walk will meet a recipient that is pending again. While its batch is
-/// being sent it does so anyway; after a webhook the campaign must know of it.
-async fn is_met_again(
-    table: &Table,
-    key: &RecipientKey,
-    source: RefusalSource<'_>,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    match source {
-        RefusalSource::Answer { .. } => {
-            let campaign = campaign::store::get(table, key.campaign).await?;
-            Ok(campaign.is_some_and(|campaign| !campaign.status.is_final()))
+    /// The reservation that the attempt used although it ends here.
+    async fn spent(
+        &self,
+        decision: &Decision,
+        used_reservation: bool,
+    ) -> Result<Option<SpentReservation>, StoreError> {
+        match self.source {
+            RefusalSource::Answer { attempt, batch, .. } => {
+                // An unconfirmed attempt keeps its reservation by its status.
+                let spends = used_reservation && !is_unknown(decision);
+                Ok(spends.then_some(SpentReservation { attempt: attempt.attempt, batch }))
+            }
+            RefusalSource::Webhook { attempt } => {
+                let found = recipient::store::get(self.table, &attempt.recipient).await?;
+                let same = found.filter(|found| found.attempt == attempt.attempt);
+                Ok(same.and_then(|recipient| recipient.spends()))
+            }
+            RefusalSource::TestSend { .. } => Ok(None),
         }
-        RefusalSource::Webhook { .. } => campaign::store::requeue(table, key.campaign, now).await,
-        RefusalSource::TestSend { .. } => Ok(true),
     }
-}
 
-/// Stops what a refusal stops beyond its message.
-async fn stop_beyond(
-    table: &Table,
-    refused: &Refused<'_>,
-    source: RefusalSource<'_>,
-    stop: StopAction,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let Some(connection) = refused.connection else { return Ok(()) };
-    let scope = match (stop, refused.campaign) {
-        (StopAction::Nothing | StopAction::Pause(_) | StopAction::CampaignIfRepeated, _) => {
+    /// An opt-out holds for the contact. A retry needs a campaign that will meet it.
+    async fn follow_up(&self, decision: &Decision) -> Result<(), StoreError> {
+        let Self { table, refused, .. } = *self;
+        match decision {
+            Decision::Skip { .. } => {
+                contact::store::record_preference(table, refused.to, Choice::Stop, refused.at).await
+            }
+            // Repeated where the settlement is a repetition: the first one may have ended here.
+            Decision::Retry { .. } => {
+                let Some(Callback { recipient: key, attempt }) = self.source.attempt() else {
+                    return Ok(());
+                };
+                if self.is_met_again(key).await? {
+                    return Ok(());
+                }
+                let reason = CancelReason::CampaignOver;
+                recipient::store::cancel(table, key, attempt + 1, reason).await.map(drop)
+            }
+            Decision::Fail { .. } | Decision::Unconfirmed { .. } => Ok(()),
+        }
+    }
+
+    /// Whether the campaign's walk will meet a recipient that is pending again. While its
+    /// batch is being sent it does so anyway; after a webhook the campaign must know of it.
+    async fn is_met_again(&self, key: &RecipientKey) -> Result<bool, StoreError> {
+        match self.source {
+            RefusalSource::Answer { .. } => {
+                let campaign = campaign::store::get(self.table, key.campaign).await?;
+                Ok(campaign.is_some_and(|campaign| !campaign.status.is_final()))
+            }
+            RefusalSource::Webhook { .. } => {
+                campaign::store::requeue(self.table, key.campaign, self.now).await
+            }
+            RefusalSource::TestSend { .. } => Ok(true),
+        }
+    }
+
+    /// Stops what a refusal stops beyond its message.
+    async fn stop_beyond(&self, stop: StopAction) -> Result<(), StoreError> {
+        let Refused { refusal, to, campaign, connection: Some(connection), .. } = *self.refused
+        else {
             return Ok(());
-        }
-        (StopAction::Country, _) => {
-            let (account, country) = (connection.account(), refused.to.country());
-            if country == Country::UNKNOWN {
-                return Ok(());
+        };
+        let scope = match (stop, campaign, self.source) {
+            // The template of a test send goes on: the values of the test may be what is wrong.
+            (StopAction::Nothing | StopAction::Pause(_) | StopAction::CampaignIfRepeated, ..)
+            | (StopAction::Template, _, RefusalSource::TestSend { .. })
+            | (StopAction::Template, None, _) => return Ok(()),
+            (StopAction::Country, ..) => {
+                let (account, country) = (connection.account(), to.country());
+                if country == Country::UNKNOWN {
+                    return Ok(());
+                }
+                return connection::store::block_country(self.table, &account, country).await;
             }
-            return connection::store::block_country(table, &account, country).await;
-        }
-        // A test send has values of its own: they may be what is wrong.
-        (StopAction::Template, _) if matches!(source, RefusalSource::TestSend { .. }) => {
-            return Ok(());
-        }
-        (StopAction::Template, Some(campaign)) => Scope::of_template(campaign, connection),
-        (StopAction::Template, None) => return Ok(()),
-        (StopAction::Connection, _) => Scope::Connection(connection.id),
-        (StopAction::Account, _) => Scope::Account(connection.account()),
-    };
-    halt(table, &scope, &refused.refusal.to_string(), now).await
+            (StopAction::Template, Some(campaign), _) => Scope::of_template(campaign, connection),
+            (StopAction::Connection, ..) => Scope::Connection(connection.id),
+            (StopAction::Account, ..) => Scope::Account(connection.account()),
+        };
+        halt(self.table, &scope, &refusal.to_string(), self.now).await
+    }
 }

@@ -1,7 +1,7 @@
 //! Status events of webhooks, and of providers whose statuses were early.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use carillon_channel::event::{MessageStatus, StatusEvent};
 use carillon_channel::{Correlation, Provider};
@@ -13,6 +13,7 @@ use carillon_table::{StoreError, Table};
 use jiff::Timestamp;
 
 use super::correlation::{self, MessageRef};
+use super::lock;
 use super::settle::{RefusalSource, Refused, settle};
 
 /// How many campaigns [`CampaignConnections`] keeps.
@@ -78,21 +79,17 @@ pub async fn record_status(
 
 impl CampaignConnections {
     async fn get(&self, table: &Table, id: CampaignId) -> Result<Option<ConnectionId>, StoreError> {
-        if let Some(known) = self.lock().get(&id) {
+        if let Some(known) = lock(&self.0).get(&id) {
             return Ok(Some(*known));
         }
         let Some(campaign) = campaign::store::get(table, id).await? else { return Ok(None) };
         let connection = campaign.settings.connection_id;
-        let mut known = self.lock();
+        let mut known = lock(&self.0);
         if known.len() >= MAX_CAMPAIGNS {
             known.clear();
         }
         known.insert(id, connection);
         Ok(Some(connection))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<CampaignId, ConnectionId>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,7 +6,7 @@ use carillon_nouns::batch::{self, Batch, BatchStatus, CloseReason};
 use carillon_nouns::campaign;
 use carillon_nouns::quota::{self, bucket_at};
 use carillon_nouns::recipient::{self, Cursor};
-use carillon_table::{Shape, StoreError, Table, Update, Write};
+use carillon_table::{Shape, StoreError, Table, Update, Write, condition_held};
 use jiff::Timestamp;
 
 /// Moves the reservations of a batch that are not used yet to the bucket of `now`: a
@@ -26,13 +26,11 @@ pub(super) async fn renew_reservations(
             quota.renew(batch.size.saturating_sub(used), batch.bucket, now);
             writes.push(quota::store::replacement(group, &quota, seen)?);
         }
-        match table.transact(writes).await {
-            Ok(()) => batch.bucket = bucket,
-            Err(StoreError::Cancelled(_)) => {
-                let found = batch::store::get(table, &batch.name).await?;
-                batch.bucket = found.map_or(bucket, |found| found.bucket);
-            }
-            Err(error) => return Err(error),
+        if condition_held(table.transact(writes).await)? {
+            batch.bucket = bucket;
+        } else {
+            let found = batch::store::get(table, &batch.name).await?;
+            batch.bucket = found.map_or(bucket, |found| found.bucket);
         }
     }
     Ok(())
@@ -60,16 +58,13 @@ pub(super) async fn close(
     loop {
         let mut writes = vec![Write::Update(closed(batch, run, end, now))];
         writes.extend(refunds(table, batch, end).await?);
-        match table.transact(writes).await {
-            Ok(()) => return Ok(()),
-            Err(StoreError::Cancelled(_)) => {
-                let found = batch::store::get(table, &batch.name).await?;
-                let open = found.filter(|found| found.status == BatchStatus::Open);
-                if open.and_then(|found| found.lease).is_none_or(|lease| lease.run != run) {
-                    return Ok(());
-                }
-            }
-            Err(error) => return Err(error),
+        if condition_held(table.transact(writes).await)? {
+            return Ok(());
+        }
+        let found = batch::store::get(table, &batch.name).await?;
+        let open = found.filter(|found| found.status == BatchStatus::Open);
+        if open.and_then(|found| found.lease).is_none_or(|lease| lease.run != run) {
+            return Ok(());
         }
     }
 }

@@ -1,19 +1,19 @@
-//! CSV as spreadsheets write it, piece by piece in bounded memory.
+//! An incremental parser of CSV files as spreadsheets write them, in bounded memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::row::{BSUID_COLUMN, InvalidLine, MAX_COLUMNS, MAX_LINE, Row, column_name};
+use super::row::{BOM, BSUID_COLUMN, InvalidLine, MAX_COLUMNS, MAX_LINE, Row, column_name};
 use super::{Parsed, Unreadable, row};
 
-const BOM: &[u8] = b"\xEF\xBB\xBF";
-/// Fields of one line that are told apart; far above what a row may have.
+/// The maximum number of fields of one record, far above [`MAX_COLUMNS`].
 const MAX_FIELDS: usize = 1024;
 
-/// Reads CSV: first the header line, then the rows.
+/// A parser of CSV: first the header line, then the rows.
 pub(super) enum CsvRows {
-    /// Until the first line is there, which tells the delimiter.
+    /// The start of the input, until its first line is complete: the delimiter is detected
+    /// from it.
     Start(Vec<u8>),
-    /// After that.
+    /// The delimiter is known.
     Reading(Box<Reader>),
 }
 
@@ -22,7 +22,7 @@ impl CsvRows {
         Self::Start(Vec::new())
     }
 
-    /// Takes in the next bytes and gives the rows that end in them.
+    /// Parses the next bytes and appends the rows that end in them to `rows`.
     pub(super) fn feed(&mut self, input: &[u8], rows: &mut Vec<Parsed>) -> Result<(), Unreadable> {
         match self {
             Self::Reading(reader) => reader.feed(input, rows),
@@ -37,7 +37,7 @@ impl CsvRows {
         }
     }
 
-    /// The input is over.
+    /// Ends the input.
     pub(super) fn finish(&mut self, rows: &mut Vec<Parsed>) -> Result<(), Unreadable> {
         if let Self::Start(_) = self {
             self.begin(rows)?;
@@ -62,7 +62,7 @@ impl CsvRows {
     }
 }
 
-/// The first line that isn't empty, once its end is there.
+/// The first line that is not empty, if `bytes` has its end.
 fn first_line(bytes: &[u8]) -> Option<&[u8]> {
     let is_break = |byte: &u8| matches!(byte, b'\r' | b'\n');
     let bytes = bytes.strip_prefix(BOM).unwrap_or(bytes);
@@ -71,7 +71,7 @@ fn first_line(bytes: &[u8]) -> Option<&[u8]> {
     Some(&bytes[start..start + length])
 }
 
-/// The delimiter that the header has most of, outside quotes.
+/// The delimiter that occurs most often in the header, outside quotes.
 fn delimiter(header: &[u8]) -> u8 {
     let mut counts = [(b',', 0), (b';', 0), (b'\t', 0)];
     let mut quoted = false;
@@ -90,11 +90,11 @@ fn delimiter(header: &[u8]) -> u8 {
     most.0
 }
 
-/// What the header says.
+/// The columns of the header, by index.
 struct Header {
     contact: Option<usize>,
     bsuid: Option<usize>,
-    /// The other columns by place; none for those without a name.
+    /// The other columns; none for the contact, the BSUID and columns without a name.
     names: Vec<Option<String>>,
 }
 
@@ -162,20 +162,25 @@ impl Header {
     }
 }
 
-/// Tells records apart and counts lines. Its buffers never grow.
+/// Splits the input into records and counts lines. Its buffers have a fixed size.
 pub(super) struct Reader {
     core: csv_core::Reader,
     header: Option<Header>,
+    /// The bytes of the fields of the record; the first `used` are filled.
     fields: Vec<u8>,
     used: usize,
+    /// The ends of the fields in `fields`; the first `ended` are filled.
     ends: Vec<usize>,
     ended: usize,
-    /// The line that the next byte lies on.
+    /// The line of the next byte.
     line: u64,
     /// The line on which the record began.
     began: u64,
+    /// Whether a record has begun and has not ended.
     within: bool,
+    /// Whether the record is longer than a line may be.
     overlong: bool,
+    /// Whether the previous byte is a carriage return.
     after_cr: bool,
 }
 
@@ -224,7 +229,7 @@ impl Reader {
         }
     }
 
-    /// A line break ends the last record, unless it lies within quotes.
+    /// Ends the last record, as a line break does outside quotes.
     fn finish(&mut self, rows: &mut Vec<Parsed>) -> Result<(), Unreadable> {
         if self.within {
             self.feed(b"\n", rows)?;
@@ -247,7 +252,7 @@ impl Reader {
         &input[breaks..]
     }
 
-    /// Counts `\n`, `\r\n` and a lone `\r` as one break each.
+    /// Counts `\n`, `\r\n` and a single `\r` as one line break each.
     fn count_lines(&mut self, bytes: &[u8]) {
         for byte in bytes {
             let second_half = *byte == b'\n' && self.after_cr;
@@ -256,7 +261,7 @@ impl Reader {
         }
     }
 
-    /// The record is longer than a line may be: its rest is read and dropped.
+    /// The record is longer than a line may be: the rest of it is skipped.
     fn overflow(&mut self) {
         self.overlong = true;
         self.used = 0;

@@ -1,5 +1,4 @@
-//! From a body to rows: piece by piece, so that no more than one piece of it is
-//! ever held.
+//! Parses a body into rows, in pieces of bounded size: at most one piece is in memory.
 
 use std::collections::BTreeSet;
 use std::error::Error as StdError;
@@ -11,10 +10,10 @@ use super::csv::CsvRows;
 use super::json::{ArrayRows, LineRows};
 use super::{Format, MAX_UPLOAD, Parsed, Unreadable, UploadError};
 
-/// How much is taken apart at a time.
+/// The maximum size of a piece, in bytes.
 const PIECE: usize = 64 * 1024;
 
-/// Takes a body apart. After an error nothing follows.
+/// Parses a body. The stream ends after the first error.
 pub(super) fn rows<S, E>(format: Format, body: S) -> impl Stream<Item = Result<Parsed, UploadError>>
 where
     S: Stream<Item = Result<Bytes, E>>,
@@ -26,7 +25,7 @@ where
         .flat_map(move |input| stream::iter(intake.take(input)))
 }
 
-/// What comes in.
+/// An input of the parser.
 enum Input {
     Bytes(Bytes),
     Broken(Box<dyn StdError + Send + Sync>),
@@ -46,10 +45,12 @@ where
     }
 }
 
-/// What is known of a body so far.
+/// The state of the parser of a body.
 struct Intake {
     parser: Parser,
+    /// The bytes so far.
     taken: u64,
+    /// The columns so far.
     columns: BTreeSet<String>,
     failed: bool,
 }
@@ -64,7 +65,7 @@ impl Intake {
         Self { parser, taken: 0, columns: BTreeSet::new(), failed: false }
     }
 
-    /// The rows that end in what comes in.
+    /// The rows that end in the input.
     fn take(&mut self, input: Input) -> Vec<Result<Parsed, UploadError>> {
         if self.failed {
             return Vec::new();

@@ -1,18 +1,16 @@
-//! JSON: an array of objects, or one object a line. Each element is read on its
-//! own, so that a bad one leaves the others alone.
+//! Incremental parsers of JSON: an array of objects, or one object per line. Each element
+//! is parsed on its own: an invalid one does not affect the others.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
 use super::row::{
-    BSUID_COLUMN, CONTACT_COLUMNS, InvalidLine, MAX_LINE, Row, column_name, contact_column,
+    BOM, BSUID_COLUMN, CONTACT_COLUMNS, InvalidLine, MAX_LINE, Row, column_name, contact_column,
 };
 use super::{Parsed, Unreadable};
 
-const BOM: &[u8] = b"\xEF\xBB\xBF";
-
-/// Collects one element, up to the longest that is allowed.
+/// The bytes of one element, up to [`MAX_LINE`].
 #[derive(Default)]
 struct Element {
     bytes: Vec<u8>,
@@ -28,7 +26,7 @@ impl Element {
         }
     }
 
-    /// The row it makes; none for nothing but white space.
+    /// Parses the element and clears it; none for white space only.
     fn take(&mut self, line: u64) -> Option<Parsed> {
         let bytes = std::mem::take(&mut self.bytes);
         if std::mem::take(&mut self.overlong) {
@@ -39,7 +37,7 @@ impl Element {
     }
 }
 
-/// One object a line.
+/// A parser of one object per line.
 #[derive(Default)]
 pub(super) struct LineRows {
     element: Element,
@@ -67,7 +65,7 @@ impl LineRows {
     }
 }
 
-/// Where an array stands.
+/// The position of the parser: before, within or after the array.
 #[derive(Default, PartialEq, Eq)]
 enum Position {
     #[default]
@@ -76,7 +74,7 @@ enum Position {
     After,
 }
 
-/// An array of objects.
+/// A parser of an array of objects.
 #[derive(Default)]
 pub(super) struct ArrayRows {
     position: Position,
@@ -137,7 +135,7 @@ impl ArrayRows {
         self.element.push(byte);
     }
 
-    /// Keeps count of brackets outside strings.
+    /// Tracks strings, and the depth of brackets outside of them.
     fn follow(&mut self, byte: u8) {
         if self.in_string {
             self.in_string = byte != b'"' || self.escaped;

@@ -1,6 +1,6 @@
-//! Uploads of recipients: CSV or JSON, streamed. The body is never collected;
-//! each line stands on its own, so that bad ones leave the good ones alone, and
-//! uploading again changes nothing.
+//! Uploads of recipients: CSV or JSON, parsed as a stream in bounded memory. Each line is
+//! parsed on its own: an invalid line does not affect the others. Idempotent: a repeated
+//! upload adds nothing.
 
 mod csv;
 mod intake;
@@ -32,31 +32,31 @@ use carillon_foundations::country::Country;
 use carillon_foundations::time::Clock;
 use carillon_nouns::campaign::store::ChangeError;
 use carillon_nouns::campaign::{self, Campaign, Import};
-use carillon_nouns::contact::{self, SuppressionReason};
+use carillon_nouns::contact;
 use carillon_nouns::recipient::{Recipient, store};
 use carillon_table::{StoreError, Table};
 
 /// The largest upload, in bytes.
 pub const MAX_UPLOAD: u64 = 64 * 1024 * 1024;
-/// How many bad lines are named; all are counted.
+/// The maximum number of invalid lines in a report. All are counted.
 pub const MAX_NAMED: usize = 1000;
-/// How many rows are written at once.
+/// The number of rows that are written concurrently.
 const IN_FLIGHT: usize = 32;
-/// How often the upload says that it goes on, and notes what it brought.
+/// How often an upload is announced again and its summary is stored.
 const ANNOUNCE_EVERY: Duration = Duration::from_secs(10);
-/// However fast the clock runs, not more often than this on the machine's.
-const ANNOUNCE_REST: Duration = Duration::from_millis(100);
-/// How long the campaign waits for an upload that says nothing more.
+/// The minimum of that interval in real time, for a clock that runs fast.
+const ANNOUNCE_EVERY_REAL: Duration = Duration::from_millis(100);
+/// How long an announcement keeps the campaign from being completed.
 const ANNOUNCED_FOR: SignedDuration = SignedDuration::from_mins(2);
 
-/// The forms an upload may have.
+/// The format of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// `text/csv`: a header line, then one recipient a line.
+    /// `text/csv`: a header line, then one recipient per line.
     Csv,
     /// `application/json`: an array of objects.
     JsonArray,
-    /// `application/x-ndjson`: one object a line.
+    /// `application/x-ndjson`: one object per line.
     JsonLines,
 }
 
@@ -76,19 +76,19 @@ pub struct Report {
     pub invalid_total: u64,
 }
 
-/// Why nothing of an upload can be read.
+/// Why an upload cannot be parsed at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    /// There is nothing in it.
+    /// The upload is empty.
     #[error("the upload is empty: expected a header line or a JSON array, and recipients after it")]
     Empty,
-    /// No column has an address.
+    /// No column of the header has phone numbers or BSUIDs.
     #[error(
         "the first line names no column with phone numbers: it has {}; expected one of {}, {BSUID_COLUMN}",
         listed(.found), CONTACT_COLUMNS.join(", ")
     )]
     NoContactColumn {
-        /// The columns it has.
+        /// The columns of the header.
         found: Vec<String>,
     },
     /// The header has bytes that are not UTF-8.
@@ -103,32 +103,32 @@ pub enum Unreadable {
     /// The header has too many columns.
     #[error("the first line names {0} columns; at most {MAX_COLUMNS} beside the phone are allowed")]
     TooManyColumns(usize),
-    /// The header has a very long column name.
+    /// The header has a column name that is too long.
     #[error("the column {0}… has too long a name: at most {MAX_NAME} characters are allowed")]
     LongColumnName(String),
-    /// The header opens a quote.
+    /// The header has a quote that is never closed.
     #[error("a quote in the first line is never closed")]
     OpenQuote,
-    /// The JSON is no array.
+    /// The JSON is not an array.
     #[error(
         "expected a JSON array of objects such as [{{\"phone\": \"+573001234567\", \"name\": \"Ana\"}}]"
     )]
     NotAnArray,
 }
 
-/// Why an upload ended before its end. What it had added stays.
+/// Why an upload stopped early. Recipients that it had added stay in the campaign.
 #[derive(Debug, thiserror::Error)]
 pub enum UploadError {
-    /// Nothing of it can be read.
+    /// The upload cannot be parsed.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
-    /// It is larger than [`MAX_UPLOAD`].
+    /// The upload is larger than [`MAX_UPLOAD`].
     #[error("the upload is larger than 64 MiB")]
     TooLarge,
-    /// It broke off.
+    /// The connection broke before the end of the body.
     #[error("the upload broke off")]
     BrokenOff(#[source] Box<dyn StdError + Send + Sync>),
-    /// The campaign takes no recipients, or there is none.
+    /// The campaign's status allows no uploads, or the campaign does not exist.
     #[error(transparent)]
     Campaign(#[from] ChangeError),
     /// The table failed.
@@ -136,12 +136,12 @@ pub enum UploadError {
     Store(#[from] StoreError),
 }
 
-/// How an upload ended.
+/// The outcome of an upload.
 #[derive(Debug)]
 pub struct Finished {
-    /// What it brought.
+    /// The report, complete or up to the error.
     pub report: Report,
-    /// Why it ended early, if it did.
+    /// Why the upload stopped early, if it did.
     pub outcome: Result<(), UploadError>,
 }
 
@@ -154,15 +154,15 @@ pub struct Upload<'a> {
     pub clock: &'a Clock,
     /// The campaign.
     pub campaign: &'a Campaign,
-    /// The country in which national numbers are read.
+    /// The country of phone numbers in national form.
     pub country: Option<Country>,
-    /// Its form.
+    /// Its format.
     pub format: Format,
 }
 
 type Parsed = Result<Row, InvalidLine>;
 
-/// What became of one line.
+/// The result of one line.
 enum Settled {
     Added { line: u64, columns: BTreeMap<String, String>, country: Country },
     Duplicate,
@@ -171,7 +171,8 @@ enum Settled {
 }
 
 impl Upload<'_> {
-    /// Takes the body in. What it brings is noted in `import`, in the table too.
+    /// Imports the body. Added recipients are counted in `import`, the summary, which is
+    /// stored every ten seconds and at the end.
     pub async fn run<S, E>(&self, body: S, mut import: Import) -> Finished
     where
         S: Stream<Item = Result<Bytes, E>>,
@@ -180,13 +181,13 @@ impl Upload<'_> {
         let mut report = Report::default();
         let mut outcome = self.announce().await;
         if outcome.is_ok() {
-            outcome = self.take_in(body, &mut report, &mut import).await;
+            outcome = self.import_rows(body, &mut report, &mut import).await;
         }
-        let noted = self.note(&report, &import).await;
-        Finished { report, outcome: outcome.and(noted) }
+        let stored = self.store_summary(&report, &import).await;
+        Finished { report, outcome: outcome.and(stored) }
     }
 
-    async fn take_in<S, E>(
+    async fn import_rows<S, E>(
         &self,
         body: S,
         report: &mut Report,
@@ -202,7 +203,8 @@ impl Upload<'_> {
             .map(|row| self.settle(row))
             .buffer_unordered(IN_FLIGHT);
         let mut rows = std::pin::pin!(rows);
-        let mut beat = tokio::time::interval(self.clock.real(ANNOUNCE_EVERY).max(ANNOUNCE_REST));
+        let every = self.clock.real(ANNOUNCE_EVERY).max(ANNOUNCE_EVERY_REAL);
+        let mut beat = tokio::time::interval(every);
         beat.tick().await;
         let mut outcome = Ok(());
         loop {
@@ -211,19 +213,19 @@ impl Upload<'_> {
                     Some(settled) => settled.map(|settled| report.count(settled, import)),
                     None => return outcome,
                 },
-                _ = beat.tick() => self.go_on(report, import).await,
+                _ = beat.tick() => self.keep_announced(report, import).await,
             };
             if let Err(error) = step {
-                // Rows on their way are still settled and counted.
+                // Rows whose write is in progress are still settled and counted.
                 stopped.store(true, Ordering::Relaxed);
                 outcome = outcome.and(Err(error));
             }
         }
     }
 
-    async fn go_on(&self, report: &Report, import: &Import) -> Result<(), UploadError> {
+    async fn keep_announced(&self, report: &Report, import: &Import) -> Result<(), UploadError> {
         self.announce().await?;
-        self.note(report, import).await
+        self.store_summary(report, import).await
     }
 
     async fn announce(&self) -> Result<(), UploadError> {
@@ -231,7 +233,7 @@ impl Upload<'_> {
         Ok(campaign::store::announce_upload(self.table, self.campaign.id, until).await?)
     }
 
-    async fn note(&self, report: &Report, import: &Import) -> Result<(), UploadError> {
+    async fn store_summary(&self, report: &Report, import: &Import) -> Result<(), UploadError> {
         if report.added + report.suppressed > 0 {
             campaign::store::add_import(self.table, self.campaign.id, import).await?;
         }
@@ -239,12 +241,9 @@ impl Upload<'_> {
     }
 
     async fn settle(&self, row: Result<Parsed, UploadError>) -> Result<Settled, UploadError> {
-        let row = match row? {
-            Ok(row) => row,
-            Err(invalid) => return Ok(Settled::Invalid(invalid)),
-        };
-        match row.key(self.country) {
-            Ok(contact) => Ok(self.add(row, contact).await?),
+        let parsed = row?.and_then(|row| Ok((row.key(self.country)?, row)));
+        match parsed {
+            Ok((contact, row)) => Ok(self.add(row, contact).await?),
             Err(invalid) => Ok(Settled::Invalid(invalid)),
         }
     }
@@ -258,7 +257,7 @@ impl Upload<'_> {
         }
         let key = self.campaign.recipients().key(&contact);
         let country = contact.country();
-        // Columns of an erased person are not stored again.
+        // The columns of an erased person are not stored again.
         let kept = profile.erased_at.is_none() || suppression.is_none();
         let columns = if kept { row.columns.clone() } else { BTreeMap::new() };
         let recipient = Recipient::pending(contact, columns, now);
@@ -266,11 +265,14 @@ impl Upload<'_> {
             Some(reason) => recipient.skipped(reason.into()),
             None => recipient,
         };
-        let is_new = store::add(self.table, &key, &recipient).await?;
-        Ok(Settled::of(is_new, suppression, row, country))
+        Ok(match (store::add(self.table, &key, &recipient).await?, suppression) {
+            (false, _) => Settled::Duplicate,
+            (true, Some(_)) => Settled::Suppressed,
+            (true, None) => Settled::Added { line: row.line, columns: row.columns, country },
+        })
     }
 
-    /// Whether the campaign has the person already, under another address.
+    /// Whether one of the person's other addresses is in the campaign.
     async fn has_one_of(&self, keys: &BTreeSet<Address>) -> Result<bool, StoreError> {
         for address in keys {
             let key = self.campaign.recipients().key(address);
@@ -279,21 +281,6 @@ impl Upload<'_> {
             }
         }
         Ok(false)
-    }
-}
-
-impl Settled {
-    fn of(
-        is_new: bool,
-        suppression: Option<SuppressionReason>,
-        row: Row,
-        country: Country,
-    ) -> Self {
-        match (is_new, suppression) {
-            (false, _) => Self::Duplicate,
-            (true, Some(_)) => Self::Suppressed,
-            (true, None) => Self::Added { line: row.line, columns: row.columns, country },
-        }
     }
 }
 
@@ -310,7 +297,7 @@ impl Report {
         }
     }
 
-    /// Lines settle out of order: keep the lowest, in order.
+    /// Lines settle out of order. The report keeps the lowest line numbers, in order.
     fn count_invalid(&mut self, line: InvalidLine) {
         self.invalid_total += 1;
         let place = self.invalid.partition_point(|known| known.line <= line.line);
@@ -322,7 +309,7 @@ impl Report {
 }
 
 fn listed(names: &[String]) -> String {
-    let named: Vec<_> = names.iter().take(20).map(|name| name.chars().take(64).collect()).collect();
-    let named: Vec<String> = named;
+    let shortened = names.iter().take(20).map(|name| name.chars().take(64).collect());
+    let named: Vec<String> = shortened.collect();
     if named.is_empty() { "none".to_owned() } else { named.join(", ") }
 }

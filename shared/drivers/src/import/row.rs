@@ -1,4 +1,4 @@
-//! One line of an upload, taken apart.
+//! One line of an upload: its contact and its columns.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,18 +9,20 @@ use carillon_foundations::address::{Address, Bsuid};
 use carillon_foundations::country::Country;
 use carillon_foundations::phone::Phone;
 
-/// The most columns beside the contact's.
+/// The maximum number of columns besides the contact's.
 pub const MAX_COLUMNS: usize = 64;
-/// The longest name of a column, in characters: that of a placeholder.
+/// The maximum length of a column name, in characters: the same as of a placeholder.
 pub const MAX_NAME: usize = 64;
-/// The longest value of a column, in characters.
+/// The maximum length of a value, in characters.
 pub const MAX_VALUE: usize = 1024;
-/// The longest line, in bytes.
+/// The maximum length of a line, in bytes.
 pub const MAX_LINE: usize = 64 * 1024;
-/// How much of a bad value is shown, in characters.
+/// The byte order mark of UTF-8.
+pub(super) const BOM: &[u8] = b"\xEF\xBB\xBF";
+/// The maximum length of an invalid value in the report, in characters.
 const SHOWN: usize = 64;
 
-/// The names of the column that says to whom, the first one found counts.
+/// The names of the contact column. The first of them that the upload has is used.
 pub const CONTACT_COLUMNS: [&str; 12] = [
     "phone",
     "phone_number",
@@ -35,10 +37,10 @@ pub const CONTACT_COLUMNS: [&str; 12] = [
     "to",
     "contact",
 ];
-/// The column with a business-scoped user id, for those without a phone.
+/// The column with a business-scoped user id, for rows without a phone number.
 pub const BSUID_COLUMN: &str = "bsuid";
 
-/// A line as it was written: to whom, and the columns.
+/// A line as it was written. The contact is not parsed yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) line: u64,
@@ -46,20 +48,20 @@ pub(super) struct Row {
     pub(super) columns: BTreeMap<String, String>,
 }
 
-/// A line that was not taken in, and why.
+/// A line that was not imported.
 #[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct InvalidLine {
-    /// The line as an editor counts them, the header being 1; in a JSON array,
-    /// the element's place from 1.
+    /// The line number, from 1, with the header; in a JSON array, the number of the
+    /// element, from 1.
     pub line: u64,
-    /// What was wrong, as it was given, at most 64 characters.
+    /// The invalid value, at most its first 64 characters.
     pub value: String,
-    /// What is wrong with it and what would be right.
+    /// What is wrong with it, and what is expected.
     pub reason: String,
 }
 
 impl std::fmt::Debug for InvalidLine {
-    /// Leaves out what was given: it may be a phone number.
+    /// Omits the value: it may be a phone number.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "line {}: {}", self.line, self.reason)
     }
@@ -72,7 +74,7 @@ impl InvalidLine {
 }
 
 impl Row {
-    /// The row that a line's names and values make.
+    /// The row of a line, if no value is too long.
     pub(super) fn of(
         line: u64,
         contact: String,
@@ -86,8 +88,8 @@ impl Row {
         Ok(Self { line, contact, columns })
     }
 
-    /// Counts the row's columns among those of the whole upload, of which there
-    /// are not many: what an upload brought is noted by column.
+    /// Adds the row's columns to the columns of the whole upload, whose number is limited:
+    /// the summary of an upload has an entry for each column.
     pub(super) fn counted_in(self, known: &mut BTreeSet<String>) -> Result<Self, InvalidLine> {
         let new: Vec<_> = self.columns.keys().filter(|name| !known.contains(*name)).collect();
         if let Some(long) = new.iter().find(|name| is_long_name(name)) {
@@ -102,7 +104,7 @@ impl Row {
         Ok(self)
     }
 
-    /// To whom, once it is understood.
+    /// Parses the contact.
     pub(super) fn key(&self, country: Option<Country>) -> Result<Address, InvalidLine> {
         let text = self.contact.trim();
         if let Ok(bsuid) = Bsuid::parse(text) {
@@ -116,12 +118,12 @@ impl Row {
     }
 }
 
-/// The form of a column's name: trimmed, in small letters, `_` for spaces.
+/// Normalises a column name: trimmed, lower case, `_` for white space.
 pub fn column_name(header: &str) -> String {
     header.split_whitespace().collect::<Vec<_>>().join("_").to_lowercase()
 }
 
-/// Which of these columns says to whom.
+/// The index of the contact column.
 pub(super) fn contact_column(names: &[&str]) -> Option<usize> {
     CONTACT_COLUMNS.iter().find_map(|known| names.iter().position(|name| name == known))
 }

@@ -3,7 +3,7 @@
 use carillon_nouns::batch::{self, Batch};
 use carillon_nouns::campaign::{self, Campaign};
 use carillon_nouns::quota;
-use carillon_table::{StoreError, Table};
+use carillon_table::{StoreError, Table, condition_held};
 use jiff::Timestamp;
 
 /// Stores a batch, the campaign as it is after it, and the reservations of the batch: all
@@ -27,9 +27,5 @@ pub async fn create_batch(
         quota.reserve(batch.size, now);
         writes.push(quota::store::replacement(group, &quota, seen_quota)?);
     }
-    match table.transact(writes).await {
-        Ok(()) => Ok(true),
-        Err(StoreError::Cancelled(_)) => Ok(false),
-        Err(error) => Err(error),
-    }
+    condition_held(table.transact(writes).await)
 }

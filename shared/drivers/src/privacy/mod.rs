@@ -39,14 +39,14 @@ pub async fn erase(
     store::blacklist(table, contact, now).await?;
     let keys = keys_of(table, contact).await?;
     let mut erasure = Erasure::default();
-    // A campaign may move from a list that comes to one that was.
+    // A campaign may move from a list that was not read yet to one that was.
     let mut seen = BTreeSet::new();
     while erase_from_new(table, &keys, ids, now, &mut seen, &mut erasure).await? {}
     for key in &keys {
         erasure.messages += conversation::store::erase(table, key).await?;
     }
     if erasure.under_way == 0 {
-        // The one that was asked for goes last: it leads to the others.
+        // `contact` is last: its aliases lead to the other addresses.
         for key in keys.iter().filter(|key| *key != contact).chain([contact]) {
             store::strip_profile(table, key, now).await?;
         }
@@ -140,7 +140,7 @@ async fn erase_one(
                 return Ok(());
             }
         }
-        // It has moved since it was read.
+        // The recipient has changed since it was read.
         found = recipient::store::get(table, key).await?;
     }
     Ok(())

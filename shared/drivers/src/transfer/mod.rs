@@ -16,7 +16,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use carillon_table::{Item, Key, Shape};
+use carillon_table::{Item, Key, Shape, stored_key};
 
 /// The partition key of the last line.
 const END: &str = "END";
@@ -55,7 +55,7 @@ impl Line {
         if let Some(items) = end_of(&item) {
             return Ok(Self::End(items));
         }
-        key_of(&item).map(|_| Self::Item(item)).ok_or(LineProblem::Unknown)
+        stored_key(&item).map(|_| Self::Item(item)).ok_or(LineProblem::Unknown)
     }
 
     /// Writes a line, its line break included.
@@ -97,7 +97,7 @@ impl Pass {
 
     /// Whether an item is written in this pass.
     pub fn takes(self, item: &Item) -> bool {
-        let recipient = matches!(key_of(item), Some(Key::Recipient { .. }));
+        let recipient = matches!(stored_key(item), Some(Key::Recipient { .. }));
         match self {
             Self::Frame => !recipient && is_exported(item),
             Self::Recipients => recipient,
@@ -110,7 +110,7 @@ impl Pass {
 /// again. Stored answers expire within a day.
 pub fn is_exported(item: &Item) -> bool {
     !matches!(
-        key_of(item),
+        stored_key(item),
         Some(Key::Counters { .. } | Key::Watermark { .. } | Key::Idempotency(_))
     )
 }
@@ -120,17 +120,10 @@ pub fn is_exported(item: &Item) -> bool {
 pub fn arriving(mut item: Item) -> Item {
     item.remove(Shape::LISTED_AS);
     item.remove(Shape::LISTED_AT);
-    if matches!(key_of(&item), Some(Key::Batch { .. })) {
+    if matches!(stored_key(&item), Some(Key::Batch { .. })) {
         for attribute in ["lease", "lease_until", "enqueued_at"] {
             item.remove(attribute);
         }
     }
     item
-}
-
-/// An item's key.
-pub fn key_of(item: &Item) -> Option<Key> {
-    let pk = item.get(Shape::PK)?.as_s().ok()?;
-    let sk = item.get(Shape::SK)?.as_s().ok()?;
-    Key::parse(pk, sk)
 }

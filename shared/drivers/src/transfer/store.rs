@@ -2,11 +2,11 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{Line, Pass, arriving, is_exported, key_of};
+use super::{Line, Pass, arriving, is_exported};
 use carillon_foundations::ids::{ConnectionId, IdSource};
 use carillon_nouns::connection::{self, Connection, Sealed, Vault, VaultError};
 use carillon_nouns::{contact, quota};
-use carillon_table::{Item, Key, StoreError, Table, read_item};
+use carillon_table::{Item, Key, StoreError, Table, read_item, stored_key};
 
 /// Why an item could not be exported or imported.
 #[derive(Debug, thiserror::Error)]
@@ -41,14 +41,14 @@ pub async fn lines(
     Ok((lines, count, page.next))
 }
 
-/// Opens connections' secrets as they were sealed, and seals them anew.
+/// Opens connections' credentials with one vault and seals them with another.
 #[derive(Debug)]
 pub struct Reseal {
-    /// What opens them.
+    /// The vault that opens them.
     pub from: Vault,
-    /// What seals them.
+    /// The vault that seals them.
     pub to: Vault,
-    /// Where chance comes from.
+    /// The source of the nonces.
     pub ids: IdSource,
 }
 
@@ -62,7 +62,7 @@ pub async fn write(
     if pass == Pass::Lists {
         return Ok(table.restore_listing(&item).await?);
     }
-    let item = match key_of(&item) {
+    let item = match stored_key(&item) {
         Some(Key::Connection(id)) => {
             if connection::store::get(table, id).await?.is_some() {
                 return Ok(false);
@@ -75,10 +75,10 @@ pub async fn write(
         }
         _ => item,
     };
-    let merged = key_of(&item).map(|key| (key, item.clone()));
+    let merged = stored_key(&item).map(|key| (key, item.clone()));
     let added = table.add(arriving(item)).await?;
     match merged.filter(|_| !added) {
-        // Known here already, by a webhook say; an opt-out holds from wherever it is known.
+        // The contact exists here, from a webhook for example. An opt-out in either table holds.
         Some((Key::Contact(contact), item)) => {
             contact::store::merge(table, &read_item(item)?, &contact).await?;
         }

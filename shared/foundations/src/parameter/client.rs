@@ -15,10 +15,10 @@ use crate::time::Clock;
 
 const TARGET: &str = "x-amz-target";
 const JSON: &str = "application/x-amz-json-1.1";
-/// Short: whoever asks is a function with seconds to live.
+/// Short: the caller is a function with a timeout of seconds.
 const TIMEOUTS: Timeouts =
     Timeouts { connect: Duration::from_secs(2), request: Duration::from_secs(5) };
-/// Attempts for one request while the service or the network fails.
+/// The maximum number of attempts while the service or the network fails.
 const MAX_ATTEMPTS: u32 = 3;
 
 /// The parameters under one prefix.
@@ -32,7 +32,7 @@ pub struct ParameterStore {
     clock: Clock,
 }
 
-/// Why a parameter can't be read or written. Says nothing of what is in it.
+/// Why a parameter cannot be read or written. It never contains the value.
 #[derive(Debug, thiserror::Error)]
 pub enum ParameterError {
     /// There is no such parameter.
@@ -43,16 +43,16 @@ pub enum ParameterError {
     Refused {
         /// The parameter.
         name: String,
-        /// The service's word, such as `AccessDeniedException`.
+        /// The service's error code, such as `AccessDeniedException`.
         code: String,
     },
     /// The service, the network or the credentials failed. A later attempt may succeed.
     #[error("the Parameter Store can't be reached: {0}")]
     Unavailable(String),
-    /// The environment says too little to reach it.
+    /// The environment lacks the region or the credentials.
     #[error("the Parameter Store needs {0}")]
     Unset(&'static str),
-    /// The machine's TLS set-up is broken.
+    /// The HTTP client cannot be built.
     #[error(transparent)]
     Client(#[from] HttpClientError),
 }
@@ -84,8 +84,7 @@ struct Written {
 
 impl ParameterStore {
     /// The parameters whose names begin with `prefix`, such as `/carillon/`, in the
-    /// region and with the credentials of `aws`; at `endpoint` instead of the
-    /// region's own, if one is given.
+    /// region and with the credentials of `aws`; at `endpoint`, or else at the region's.
     pub fn new(
         aws: &SdkConfig,
         endpoint: Option<String>,
@@ -114,7 +113,7 @@ impl ParameterStore {
         Ok(found.parameter.value)
     }
 
-    /// Writes a parameter, new or over the old one; gives its version.
+    /// Creates or overwrites a parameter and returns its version.
     pub async fn put(&self, name: &str, value: &SecretString) -> Result<u64, ParameterError> {
         let name = self.name(name);
         let input = json!({
@@ -219,20 +218,20 @@ impl ParameterStore {
     }
 }
 
-/// Where the service lies. Source: AWS, "Systems Manager endpoints and quotas".
+/// The endpoint of the service. Source: AWS, "Systems Manager endpoints and quotas".
 fn endpoint_of(region: &str) -> String {
     let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
     format!("https://ssm.{region}.{suffix}")
 }
 
-/// The service's word for an error: the last part of `__type`.
+/// The service's error code: the last part of `__type`.
 fn code_of(body: &[u8]) -> String {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let kind = body["__type"].as_str().unwrap_or("an unknown error");
     kind.rsplit('#').next().unwrap_or(kind).to_owned()
 }
 
-/// The innermost cause says most: `connection refused` rather than `request failed`.
+/// The innermost source is the most specific: `connection refused`, not `request failed`.
 fn unavailable(error: impl std::error::Error) -> ParameterError {
     let mut cause: &dyn std::error::Error = &error;
     while let Some(next) = cause.source() {

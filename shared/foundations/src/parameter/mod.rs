@@ -1,8 +1,8 @@
-//! Secrets in AWS Systems Manager's Parameter Store, as `SecureString`s: standard
-//! parameters cost nothing, and who may read them is a matter of IAM.
+//! Secrets in the Parameter Store of AWS Systems Manager, as `SecureString`s: standard
+//! parameters are free, and IAM controls who may read them.
 //!
-//! Two of the service's calls are made by hand, signed by the SDK's own signer:
-//! its whole client is the largest of all AWS SDKs (docs/adr/0008).
+//! The requests are built here and signed by the SDK's signer, because the SDK's client of
+//! this service is the largest of all (docs/adr/0008).
 
 mod client;
 

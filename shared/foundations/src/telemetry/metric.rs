@@ -1,5 +1,5 @@
-//! Numbers for the dashboard and the alarms, written into the log in `CloudWatch`'s
-//! embedded metric format: no request, no library, no permission.
+//! Metrics for the dashboard and the alarms, written to the log in `CloudWatch`'s embedded
+//! metric format, which needs no request, library or permission.
 //! Source: AWS, "Specification: Embedded metric format".
 
 use std::io::Write;
@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-/// What the metrics are found under, with the dimension `Stack`.
+/// The namespace of the metrics. Their dimension is `Stack`.
 const NAMESPACE: &str = "Carillon";
-/// The stack's name; without one nothing is measured.
+/// The stack's name; without one no metric is written.
 static STACK: OnceLock<String> = OnceLock::new();
 
-/// What is measured. `template.yaml` has the alarms and the dashboard.
+/// A metric. `template.yaml` has the alarms and the dashboard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Metric {
     /// Messages that the provider accepted.
@@ -64,17 +64,17 @@ impl Metric {
     }
 }
 
-/// Measures for the stack of that name from now on.
+/// Sets the stack's name.
 pub(super) fn set_stack(stack: String) {
     // A second call, as in tests, changes nothing.
     let _ = STACK.set(stack);
 }
 
-/// Writes down what was measured; nothing where it is nothing.
+/// Writes metrics to the log, except zeros.
 pub fn measure(values: &[(Metric, u64)], now: Timestamp) {
     let values: Vec<_> = values.iter().copied().filter(|(_, value)| *value > 0).collect();
     let Some(stack) = STACK.get().filter(|_| !values.is_empty()) else { return };
-    // A log that can't be written is no reason to stop.
+    // A failed write to the log must not stop the process.
     let _ = std::io::stdout().write_all(line(stack, &values, now).as_bytes());
 }
 
@@ -94,9 +94,9 @@ fn line(stack: &str, values: &[(Metric, u64)], now: Timestamp) -> String {
     format!("{}\n", Value::Object(all))
 }
 
-/// A count that is written down now and then only: each webhook brings one status
-/// or two, and a line of log costs more than storing them. What a process has not
-/// written when it ends is not measured.
+/// A counter that is written to the log at most once a minute: a webhook has one
+/// or two statuses, and a log line for each costs more than storing them. A count that was
+/// not written when the process ends is lost.
 #[derive(Debug)]
 pub struct BatchedCounter {
     metric: Metric,
@@ -104,11 +104,11 @@ pub struct BatchedCounter {
     written_at: AtomicI64,
 }
 
-/// How often a gathered count is written, in seconds.
+/// The minimum time between two writes of a counter, in seconds.
 const EVERY_SECONDS: i64 = 60;
 
 impl BatchedCounter {
-    /// Nothing yet.
+    /// A counter at 0.
     pub const fn new(metric: Metric) -> Self {
         Self { metric, count: AtomicU64::new(0), written_at: AtomicI64::new(0) }
     }

@@ -1,5 +1,5 @@
-//! Logs: structured, one event for each change worth knowing. Never logged:
-//! phone numbers, message texts, secrets, request bodies.
+//! Structured logs and metrics. Phone numbers, message texts, secrets and request bodies are
+//! never logged.
 
 mod metric;
 
@@ -12,7 +12,7 @@ pub use metric::{BatchedCounter, Metric, measure};
 
 use crate::config::Config;
 
-/// JSON lines, as `CloudWatch` reads them, and metrics; for the functions on AWS.
+/// Initialises logs as JSON lines, and metrics, for the functions on AWS.
 pub fn init_json(config: &Config) {
     if let Some(stack) = config.stack() {
         metric::set_stack(stack);
@@ -28,9 +28,9 @@ pub fn init_json(config: &Config) {
         .try_init();
 }
 
-/// Lines for people, on the standard error; for the local program. The embedded
-/// table warns of every condition that doesn't hold, which is business as usual
-/// here: only its errors are shown, unless `filter` names it.
+/// Initialises logs as plain lines on the standard error, for the program `carillon`. The
+/// embedded table warns of every failed condition, which is not a fault here: only its
+/// errors are shown, unless `filter` names it.
 pub fn init_plain(filter: &str) {
     hide_panics();
     let _ = fmt()
@@ -41,8 +41,8 @@ pub fn init_plain(filter: &str) {
         .try_init();
 }
 
-/// Tells where something panicked and not what it said: that may hold a text or a
-/// phone number.
+/// Logs where a panic occurred, without its message, which may contain a text or a phone
+/// number.
 fn hide_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();

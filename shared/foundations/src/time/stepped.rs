@@ -6,17 +6,16 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// A clock that stands still until it is moved, and knows who waits for it.
+/// A clock that stands still until it is moved, and wakes its sleepers.
 #[derive(Clone, Debug)]
 pub(super) struct Stepped(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
     now: Timestamp,
-    /// Who waits, in the order in which they are woken: by time, then by who
-    /// came first.
+    /// The sleepers in the order in which they wake up: by time, then by number.
     sleepers: BTreeMap<(Timestamp, u64), Option<Waker>>,
-    /// How many have waited so far.
+    /// The number of the next sleeper.
     count: u64,
 }
 
@@ -58,7 +57,7 @@ impl Stepped {
     }
 }
 
-/// Waits for its time; forgotten when dropped.
+/// A sleeper. It is removed when it is dropped.
 #[derive(Debug)]
 pub(super) struct Sleep {
     clock: Stepped,

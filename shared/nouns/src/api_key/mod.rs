@@ -1,4 +1,4 @@
-//! API keys: shown once, stored as a hash, each with scopes.
+//! API keys. A key is shown once and stored as a hash, with its scopes.
 
 pub mod store;
 
@@ -20,12 +20,12 @@ pub enum Scope {
     Admin,
 }
 
-/// A key as stored: never the key itself.
+/// The stored form of a key, without the key itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ApiKey {
     /// Its public id.
     pub id: KeyId,
-    /// What people call it.
+    /// Its name.
     pub name: String,
     /// What it allows. A higher scope includes the lower ones.
     pub scopes: Vec<Scope>,
@@ -40,15 +40,15 @@ impl ApiKey {
     }
 }
 
-/// A new key's text: `crl_` and 43 characters that nobody can guess.
+/// Generates a key: `crl_` and 32 random bytes in base64url.
 pub fn generate(ids: &IdSource) -> String {
     use base64::Engine as _;
     let secret: [u8; 32] = ids.bytes();
     format!("crl_{}", base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(secret))
 }
 
-/// What is stored of a key, and what it is looked up by: its SHA-256 in hex.
-/// A lookup by hash takes the same time for every wrong key.
+/// The hash by which a key is stored and looked up: its SHA-256 in hex. The time that a
+/// lookup takes does not depend on how similar a wrong key is to a stored one.
 pub fn hash(key: &str) -> String {
     hex::encode(Sha256::digest(key.as_bytes()))
 }

@@ -2,7 +2,7 @@
 
 use carillon_foundations::ids::{CampaignId, RunId};
 use carillon_foundations::time::{Timestamp, sortable};
-use carillon_table::{Item, Key, ListedAs, StoreError, Table, Update, Write, read_item};
+use carillon_table::{Key, ListedAs, StoreError, Table, Update, Write, condition_held, read_item};
 use jiff::civil::Date;
 
 use super::{Batch, BatchRef, BatchStatus, Lease};
@@ -20,16 +20,7 @@ pub async fn get(table: &Table, name: &BatchRef) -> Result<Option<Batch>, StoreE
 
 /// All batches that are not done.
 pub async fn open(table: &Table) -> Result<Vec<Batch>, StoreError> {
-    let mut found = Vec::new();
-    let mut after: Option<Item> = None;
-    loop {
-        let page = table.list(ListedAs::OpenBatches, false, after, 500).await?;
-        found.extend(page.items);
-        after = page.next;
-        if after.is_none() {
-            return Ok(found);
-        }
-    }
+    table.list_all(ListedAs::OpenBatches, false).await
 }
 
 /// The batches of a campaign, of one day or of all.
@@ -39,17 +30,7 @@ pub async fn of_campaign(
     date: Option<Date>,
 ) -> Result<Vec<Batch>, StoreError> {
     let prefix = date.map_or_else(|| Key::BATCHES.to_owned(), |date| format!("BATCH#{date}#"));
-    let pk = Key::Campaign(campaign).pk();
-    let mut found = Vec::new();
-    let mut after = None;
-    loop {
-        let page = table.query_prefix(&pk, &prefix, after, 1000).await?;
-        found.extend(page.items);
-        after = page.next;
-        if after.is_none() {
-            return Ok(found);
-        }
-    }
+    table.query_all(&Key::Campaign(campaign).pk(), &prefix).await
 }
 
 /// The write that creates a batch on the list of open batches.
@@ -123,10 +104,7 @@ pub async fn break_lease(
         Some(run) => update.when("#lease.#run = :run").value("run", run),
         None => update,
     };
-    match table.update(update).await {
-        Ok(_) | Err(StoreError::Condition(_)) => Ok(()),
-        Err(error) => Err(error),
-    }
+    condition_held(table.update(update).await).map(drop)
 }
 
 /// An update of an open batch whose reservations are in that bucket: they move to `bucket`.

@@ -7,7 +7,8 @@ use super::{Action, Campaign, Import, Settings, Status, Sweep};
 use crate::recipient::CancelReason;
 use carillon_foundations::ids::CampaignId;
 use carillon_table::{
-    Item, Key, ListedAs, Page, StoreError, Table, Update, Write, listed_start_key, read_item,
+    Item, Key, ListedAs, Page, StoreError, Table, Update, Write, condition_held, listed_start_key,
+    read_item,
 };
 
 /// Stores a new campaign.
@@ -39,26 +40,13 @@ pub fn start_after(status: Status, id: CampaignId) -> Item {
 
 /// Deletes a campaign. `false` where it has changed since it was read.
 pub async fn delete(table: &Table, campaign: &Campaign) -> Result<bool, StoreError> {
-    let delete = Write::Delete(Key::Campaign(campaign.id)).if_version(campaign.version);
-    match table.write(delete).await {
-        Ok(()) => Ok(true),
-        Err(StoreError::Condition(_)) => Ok(false),
-        Err(error) => Err(error),
-    }
+    let delete = Write::delete(&Key::Campaign(campaign.id)).if_version(campaign.version);
+    condition_held(table.write(delete).await)
 }
 
 /// All campaigns of one status; for the statuses with few campaigns.
 pub async fn all(table: &Table, status: Status) -> Result<Vec<Campaign>, StoreError> {
-    let mut found = Vec::new();
-    let mut after = None;
-    loop {
-        let page = list(table, status, after, 100).await?;
-        found.extend(page.items);
-        after = page.next;
-        if after.is_none() {
-            return Ok(found);
-        }
-    }
+    table.list_all(ListedAs::Campaigns(status.as_str()), true).await
 }
 
 /// Why a campaign was not changed.
@@ -136,27 +124,23 @@ pub async fn complete(
     if campaign.status.after(Action::Complete).is_err() {
         return Ok(false);
     }
-    match table.transact(status_writes(campaign, Status::Completed, None, now)?).await {
-        Ok(()) => Ok(true),
-        Err(StoreError::Cancelled(_)) => Ok(false),
-        Err(error) => Err(error),
-    }
+    let writes = status_writes(campaign, Status::Completed, None, now)?;
+    condition_held(table.transact(writes).await)
 }
 
 /// Records that a recipient is pending again. `false` where the campaign is over: no walk
 /// will meet the recipient.
 pub async fn requeue(table: &Table, id: CampaignId, now: Timestamp) -> Result<bool, StoreError> {
-    let update = Update::of(&Key::Campaign(id))
-        .set("requeued_at", now)
+    condition_held(table.update(unfinished(id).set("requeued_at", now)).await)
+}
+
+/// An update that fails where the campaign is completed, cancelled or missing.
+fn unfinished(id: CampaignId) -> Update {
+    Update::of(&Key::Campaign(id))
         .add("version", 1)
         .when("attribute_exists(pk) AND NOT (#status IN (:completed, :cancelled))")
         .value("completed", Status::Completed)
-        .value("cancelled", Status::Cancelled);
-    match table.update(update).await {
-        Ok(_) => Ok(true),
-        Err(StoreError::Condition(_)) => Ok(false),
-        Err(error) => Err(error),
-    }
+        .value("cancelled", Status::Cancelled)
 }
 
 /// Removes the address of an erased contact from a campaign's walk. The new version makes
@@ -178,14 +162,8 @@ pub async fn remove_from_walk(
 }
 
 fn sweep(campaign: &Campaign, reason: CancelReason) -> Result<Write, StoreError> {
-    let sweep = Sweep {
-        campaign: campaign.id,
-        shards: campaign.shards,
-        cursor: None,
-        began_at: None,
-        reason,
-    };
-    sweep_write(&sweep)
+    let Campaign { id, shards, .. } = *campaign;
+    sweep_write(&Sweep { campaign: id, shards, cursor: None, began_at: None, reason })
 }
 
 /// Replaces the settings. `false` where the campaign has changed since it was read.
@@ -200,11 +178,7 @@ pub async fn replace_settings(
 
 /// Replaces a campaign that still has the version `seen`; `false` where it has another.
 pub async fn replace(table: &Table, changed: &Campaign, seen: u64) -> Result<bool, StoreError> {
-    match table.write(replacement(changed, seen)?).await {
-        Ok(()) => Ok(true),
-        Err(StoreError::Condition(_)) => Ok(false),
-        Err(error) => Err(error),
-    }
+    condition_held(table.write(replacement(changed, seen)?).await)
 }
 
 /// The write that replaces a campaign which still has the version `seen`.
@@ -229,22 +203,12 @@ pub async fn announce_upload(
     id: CampaignId,
     until: Timestamp,
 ) -> Result<(), ChangeError> {
-    let update = Update::of(&Key::Campaign(id))
-        .set("uploading_until", until)
-        .add("version", 1)
-        .when("attribute_exists(pk) AND NOT (#status IN (:completed, :cancelled))")
-        .value("completed", Status::Completed)
-        .value("cancelled", Status::Cancelled);
-    match table.update(update).await {
+    match table.update(unfinished(id).set("uploading_until", until)).await {
         Ok(_) => Ok(()),
         Err(StoreError::Condition(None)) => Err(ChangeError::Unknown),
         Err(StoreError::Condition(Some(item))) => {
-            let campaign: Campaign = read_item(*item)?;
-            Err(campaign
-                .status
-                .after(Action::Upload)
-                .err()
-                .map_or(ChangeError::Unknown, Into::into))
+            read_item::<Campaign>(*item)?.status.after(Action::Upload)?;
+            Err(ChangeError::Unknown)
         }
         Err(error) => Err(error.into()),
     }
@@ -261,39 +225,12 @@ pub async fn add_import(
 
 /// The summaries of all uploads.
 pub async fn imports(table: &Table, campaign: CampaignId) -> Result<Vec<Import>, StoreError> {
-    collect(table, campaign, Key::IMPORTS).await
-}
-
-async fn collect<T: serde::de::DeserializeOwned>(
-    table: &Table,
-    campaign: CampaignId,
-    prefix: &str,
-) -> Result<Vec<T>, StoreError> {
-    let pk = Key::Campaign(campaign).pk();
-    let mut found = Vec::new();
-    let mut after = None;
-    loop {
-        let page = table.query_prefix(&pk, prefix, after, 1000).await?;
-        found.extend(page.items);
-        after = page.next;
-        if after.is_none() {
-            return Ok(found);
-        }
-    }
+    table.query_all(&Key::Campaign(campaign).pk(), Key::IMPORTS).await
 }
 
 /// All sweeps that are not done.
 pub async fn open_sweeps(table: &Table) -> Result<Vec<Sweep>, StoreError> {
-    let mut found = Vec::new();
-    let mut after: Option<Item> = None;
-    loop {
-        let page = table.list(ListedAs::OpenSweeps, false, after, 500).await?;
-        found.extend(page.items);
-        after = page.next;
-        if after.is_none() {
-            return Ok(found);
-        }
-    }
+    table.list_all(ListedAs::OpenSweeps, false).await
 }
 
 /// Stores the progress of a sweep.
@@ -303,7 +240,7 @@ pub async fn advance_sweep(table: &Table, sweep: &Sweep) -> Result<(), StoreErro
 
 /// Ends a sweep.
 pub async fn end_sweep(table: &Table, sweep: &Sweep) -> Result<(), StoreError> {
-    table.write(Write::Delete(Key::Sweep(sweep.campaign))).await
+    table.write(Write::delete(&Key::Sweep(sweep.campaign))).await
 }
 
 fn sweep_write(sweep: &Sweep) -> Result<Write, StoreError> {

@@ -6,7 +6,7 @@ use carillon_channel::{Probe, ProviderConfig, Quality};
 use carillon_foundations::country::Country;
 use carillon_foundations::ids::ConnectionId;
 use carillon_foundations::time::sortable;
-use carillon_table::{Cancelled, Key, StoreError, Table, Update, Write};
+use carillon_table::{Cancelled, Key, StoreError, Table, Update, Write, condition_held};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -46,9 +46,9 @@ fn sender_key(connection: &Connection) -> Key {
 pub async fn delete(table: &Table, connection: &Connection) -> Result<(), StoreError> {
     table
         .transact(vec![
-            Write::Delete(Key::Connection(connection.id)),
-            Write::Delete(sender_key(connection)),
-            Write::Delete(Key::Health(connection.id)),
+            Write::delete(&Key::Connection(connection.id)),
+            Write::delete(&sender_key(connection)),
+            Write::delete(&Key::Health(connection.id)),
         ])
         .await
 }
@@ -85,11 +85,7 @@ pub async fn change(
     if !update.changes_something() {
         return Ok(true);
     }
-    match table.update(update).await {
-        Ok(_) => Ok(true),
-        Err(StoreError::Condition(_)) => Ok(false),
-        Err(error) => Err(error),
-    }
+    condition_held(table.update(update).await)
 }
 
 /// Reads a connection.
@@ -99,16 +95,7 @@ pub async fn get(table: &Table, id: ConnectionId) -> Result<Option<Connection>, 
 
 /// All connections, oldest first.
 pub async fn all(table: &Table) -> Result<Vec<Connection>, StoreError> {
-    let mut found = Vec::new();
-    let mut after = None;
-    loop {
-        let page = table.query_prefix("CONNECTION", "con_", after, 200).await?;
-        found.extend(page.items);
-        after = page.next;
-        if after.is_none() {
-            return Ok(found);
-        }
-    }
+    table.query_all("CONNECTION", "con_").await
 }
 
 /// The connections of an account.
@@ -152,10 +139,7 @@ pub async fn record_note(table: &Table, id: ConnectionId, note: &Note) -> Result
         .set("noted_at", sortable(note.at))
         .when("attribute_not_exists(#noted_at) OR #noted_at <= :at")
         .value("at", sortable(note.at));
-    match table.update(update).await {
-        Ok(_) | Err(StoreError::Condition(_)) => Ok(()),
-        Err(error) => Err(error),
-    }
+    condition_held(table.update(update).await).map(drop)
 }
 
 /// Blocks a country on every connection of an account.

@@ -5,9 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use carillon_channel::event::Choice;
 use carillon_foundations::address::Address;
 use carillon_foundations::time::sortable;
-use carillon_table::{Key, StoreError, Table, Update, Write, read_item};
+use carillon_table::{Key, StoreError, Table, Update, Write, condition_held, read_item};
 use jiff::Timestamp;
-use serde::Deserialize;
 
 use super::{Profile, Suppressions};
 use crate::quota::QuotaCharge;
@@ -23,7 +22,8 @@ pub async fn get_or_create(
     contact: &Address,
     now: Timestamp,
 ) -> Result<Profile, StoreError> {
-    change(table, update(contact).set_once("created_at", sortable(now))).await
+    let created = update(contact).set_once("created_at", sortable(now));
+    read_item(table.update(created).await?)
 }
 
 /// The profiles of up to 100 contacts; contacts without one are absent.
@@ -31,17 +31,10 @@ pub async fn many(
     table: &Table,
     contacts: &[Address],
 ) -> Result<HashMap<Address, Profile>, StoreError> {
-    #[derive(Deserialize)]
-    struct Row {
-        pk: String,
-        sk: String,
-        #[serde(flatten)]
-        profile: Profile,
-    }
     let keys: Vec<Key> = contacts.iter().cloned().map(Key::Contact).collect();
-    let rows: Vec<Row> = table.get_many(&keys).await?;
-    let known = rows.into_iter().filter_map(|row| match Key::parse(&row.pk, &row.sk) {
-        Some(Key::Contact(contact)) => Some((contact, row.profile)),
+    let found = table.get_many::<Profile>(&keys).await?.into_iter();
+    let known = found.filter_map(|(key, profile)| match key {
+        Key::Contact(contact) => Some((contact, profile)),
         _ => None,
     });
     Ok(known.collect())
@@ -274,13 +267,5 @@ pub async fn undo_charge(
         QuotaCharge::Renew { bucket, .. } => update.set("quota_bucket", bucket),
         QuotaCharge::Exempt => return Ok(true),
     };
-    match table.update(update).await {
-        Ok(_) => Ok(true),
-        Err(StoreError::Condition(_)) => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-async fn change(table: &Table, update: Update) -> Result<Profile, StoreError> {
-    read_item(table.update(update).await?)
+    condition_held(table.update(update).await)
 }

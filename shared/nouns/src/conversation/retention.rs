@@ -2,7 +2,7 @@ use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// How long messages from contacts are retention.
+/// How long messages from contacts are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     days: u16,

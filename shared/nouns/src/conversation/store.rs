@@ -50,7 +50,7 @@ pub async fn erase(table: &Table, contact: &Address) -> Result<u64, StoreError> 
             return Ok(erased);
         }
         for key in page.items.iter().filter_map(|row| Key::parse(&row.pk, &row.sk)) {
-            table.write(Write::Delete(key)).await?;
+            table.write(Write::delete(&key)).await?;
             erased += 1;
         }
     }

@@ -1,5 +1,5 @@
-//! Stored answers: a POST repeated with the same `Idempotency-Key` gets the
-//! first one's answer and does nothing.
+//! Stored answers: a POST request that is repeated with the same `Idempotency-Key` gets the
+//! answer to the first one and has no effect.
 
 pub mod store;
 
@@ -7,24 +7,24 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// How long an answer is remembered.
+/// How long an answer is stored.
 pub const ANSWER_TTL: SignedDuration = SignedDuration::from_hours(24);
-/// How long a request may take before another with its key may try again.
+/// How long a request is in progress at most; then another one with its key is executed.
 pub const IN_PROGRESS_TIMEOUT: SignedDuration = SignedDuration::from_mins(5);
 
-/// A request's key and what it asks for.
+/// The key and the fingerprint of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Hash of the `Idempotency-Key` and of who asks.
+    /// Hash of the caller and of the `Idempotency-Key`.
     pub key: String,
     /// Hash of method, path and body.
     pub fingerprint: String,
 }
 
-/// An answer as remembered, or the promise of one.
+/// A stored answer, or the mark of a request in progress.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredAnswer {
-    /// What was asked for.
+    /// The fingerprint of the request.
     pub fingerprint: String,
     /// The HTTP status; none while the first request is in progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,26 +35,27 @@ pub struct StoredAnswer {
     /// The body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
-    /// When the first request came.
+    /// When the first request began.
     pub began_at: Timestamp,
-    /// When the table may forget it, in seconds since 1970.
+    /// When the table may delete it, in seconds since 1970.
     pub expires_at: i64,
 }
 
 /// What to do with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is the first: carry it out.
+    /// It is the first one: execute it.
     First,
-    /// It was answered: give the answer again.
+    /// It was answered: return the stored answer.
     Replay(StoredAnswer),
     /// The first is still in progress.
     InProgress,
-    /// The key was used for something else.
+    /// The key was used for a different request.
     Mismatch,
 }
 
-/// A hash of several parts, none of which can run into another.
+/// A hash of several parts. Each is hashed with its length, so that `ab` and `c` differ from
+/// `a` and `bc`.
 pub fn digest(parts: &[&[u8]]) -> String {
     let mut hasher = Sha256::new();
     for part in parts {

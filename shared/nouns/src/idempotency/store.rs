@@ -6,7 +6,7 @@ use super::{ANSWER_TTL, IN_PROGRESS_TIMEOUT, Request, StoredAnswer, Verdict};
 use carillon_foundations::time::sortable;
 use carillon_table::{Key, StoreError, Table, Update, Write, read_item};
 
-/// Announces a request, or finds what came of the first with its key.
+/// Begins a request, or finds the outcome of an earlier one with its key.
 pub async fn begin(
     table: &Table,
     request: &Request,
@@ -37,7 +37,7 @@ fn verdict(request: &Request, found: StoredAnswer) -> Verdict {
     if found.status.is_some() { Verdict::Replay(found) } else { Verdict::InProgress }
 }
 
-/// Remembers the answer.
+/// Stores the answer.
 pub async fn finish(
     table: &Table,
     request: &Request,
@@ -46,7 +46,7 @@ pub async fn finish(
     table.write(Write::put(&Key::Idempotency(request.key.clone()), answer)?).await
 }
 
-/// Forgets a request that was not carried out, so that it can be repeated.
+/// Deletes a request that was not executed, so that it can be repeated.
 pub async fn forget(table: &Table, request: &Request) -> Result<(), StoreError> {
-    table.write(Write::Delete(Key::Idempotency(request.key.clone()))).await
+    table.write(Write::delete(&Key::Idempotency(request.key.clone()))).await
 }

@@ -35,6 +35,12 @@ impl RecipientKey {
     pub(super) fn table_key(&self) -> Key {
         Key::Recipient { campaign: self.campaign, shard: self.shard, contact: self.contact.clone() }
     }
+
+    /// The key of a recipient in the table; `None` for the key of another item.
+    pub(super) fn read(key: Key) -> Option<Self> {
+        let Key::Recipient { campaign, shard, contact } = key else { return None };
+        Some(Self { campaign, shard, contact })
+    }
 }
 
 /// A position in the order of a campaign's recipients, by shard and address.

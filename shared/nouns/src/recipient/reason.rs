@@ -24,16 +24,6 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
-    /// All reasons.
-    pub const ALL: [Self; 6] = [
-        Self::Blacklisted,
-        Self::OptedOut,
-        Self::CountryBlocked,
-        Self::MissingVariable,
-        Self::UnsupportedAddress,
-        Self::Erased,
-    ];
-
     /// The word in the API, in counters and in the table.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -2,9 +2,8 @@
 
 use carillon_foundations::address::{Address, Pseudonym};
 use carillon_foundations::time::sortable;
-use carillon_table::{Key, Page, StoreError, Table, Update, Write, read_item};
+use carillon_table::{Key, Page, StoreError, Table, Update, Write, condition_held, read_item};
 use jiff::Timestamp;
-use serde::Deserialize;
 
 use super::{
     BatchNumber, CancelReason, Cursor, CursorRange, Decision, Event, Position, Recipient,
@@ -17,11 +16,7 @@ pub async fn add(
     key: &RecipientKey,
     recipient: &Recipient,
 ) -> Result<bool, StoreError> {
-    match table.write(Write::create(&key.table_key(), recipient)?).await {
-        Ok(()) => Ok(true),
-        Err(StoreError::Condition(_)) => Ok(false),
-        Err(error) => Err(error),
-    }
+    condition_held(table.write(Write::create(&key.table_key(), recipient)?).await)
 }
 
 /// Reads one recipient.
@@ -35,22 +30,12 @@ pub async fn in_campaigns(
     contact: &Address,
     campaigns: impl IntoIterator<Item = RecipientSet>,
 ) -> Result<Vec<(RecipientKey, Recipient)>, StoreError> {
-    #[derive(Deserialize)]
-    struct Row {
-        pk: String,
-        sk: String,
-        #[serde(flatten)]
-        recipient: Recipient,
-    }
     let keys: Vec<Key> =
         campaigns.into_iter().map(|recipients| recipients.key(contact).table_key()).collect();
     let mut found = Vec::new();
     for keys in keys.chunks(100) {
-        for Row { pk, sk, recipient } in table.get_many(keys).await? {
-            if let Some(Key::Recipient { campaign, shard, contact }) = Key::parse(&pk, &sk) {
-                found.push((RecipientKey { campaign, shard, contact }, recipient));
-            }
-        }
+        let recipients = table.get_many::<Recipient>(keys).await?.into_iter();
+        found.extend(recipients.filter_map(|(key, one)| Some((RecipientKey::read(key)?, one))));
     }
     Ok(found)
 }
@@ -62,14 +47,8 @@ pub async fn sent_to(
     contact: &Address,
     since: Timestamp,
 ) -> Result<Vec<RecipientKey>, StoreError> {
-    let keys = table.sent_to(contact, since).await?.into_iter();
-    let recipients = keys.filter_map(|key| match key {
-        Key::Recipient { campaign, shard, contact } => {
-            Some(RecipientKey { campaign, shard, contact })
-        }
-        _ => None,
-    });
-    Ok(recipients.collect())
+    let keys = table.sent_to(contact, since).await?;
+    Ok(keys.into_iter().filter_map(RecipientKey::read).collect())
 }
 
 /// Replaces the recipient of an erased person by one with a pseudonym. `false` where the
@@ -96,11 +75,7 @@ pub async fn erase(
     let erased = found.erased(pseudonym);
     let anonymous = RecipientKey { contact: erased.contact.clone(), ..key.clone() };
     let create = Write::create(&anonymous.table_key(), &erased)?;
-    match table.transact(vec![delete, create]).await {
-        Ok(()) => Ok(true),
-        Err(StoreError::Cancelled(_)) => Ok(false),
-        Err(error) => Err(error),
-    }
+    condition_held(table.transact(vec![delete, create]).await)
 }
 
 /// One page of a campaign's recipients in the order of [`Cursor`], and the cursor of its
@@ -145,9 +120,7 @@ pub fn claim_update(
     batch: BatchNumber,
     now: Timestamp,
 ) -> Update {
-    at(key, Position { attempt, status: Status::Pending })
-        .set("status", Status::Sending)
-        .set("rank", Status::Sending.rank())
+    status(at(key, Position { attempt, status: Status::Pending }), Status::Sending)
         .set("batch", batch)
         .set("sent_at", sortable(now))
         .remove("not_before")
@@ -162,9 +135,7 @@ pub async fn settle_accepted(
     message_id: &str,
     note: Option<&str>,
 ) -> Result<(), StoreError> {
-    let update = Update::of(&key.table_key())
-        .set("status", Status::Sent)
-        .set("rank", Status::Sent.rank())
+    let update = status(Update::of(&key.table_key()), Status::Sent)
         .set("message_id", message_id)
         .set_or_remove("reason", note)
         .when("#attempt = :attempt AND #rank BETWEEN :sending AND :unconfirmed")
@@ -363,9 +334,5 @@ fn at(key: &RecipientKey, position: Position) -> Update {
 }
 
 async fn passed(table: &Table, update: Update) -> Result<bool, StoreError> {
-    match table.update(update).await {
-        Ok(_) => Ok(true),
-        Err(StoreError::Condition(_)) => Ok(false),
-        Err(error) => Err(error),
-    }
+    condition_held(table.update(update).await)
 }

@@ -1,7 +1,9 @@
 //! Local templates in the table.
 
 use carillon_channel::TemplateRef;
-use carillon_table::{Item, Key, Page, StoreError, Table, Write, exclusive_start_key};
+use carillon_table::{
+    Item, Key, Page, StoreError, Table, Write, condition_held, exclusive_start_key,
+};
 
 use super::Template;
 
@@ -11,11 +13,7 @@ fn key(template: &TemplateRef) -> Key {
 
 /// Stores a new template; `false` where there is one of that name and language.
 pub async fn create(table: &Table, template: &Template) -> Result<bool, StoreError> {
-    match table.write(Write::create(&key(&template.template), template)?).await {
-        Ok(()) => Ok(true),
-        Err(StoreError::Condition(_)) => Ok(false),
-        Err(error) => Err(error),
-    }
+    condition_held(table.write(Write::create(&key(&template.template), template)?).await)
 }
 
 /// Reads a template.
@@ -39,5 +37,5 @@ pub fn start_after(template: &TemplateRef) -> Item {
 
 /// Deletes a template, if there is one.
 pub async fn delete(table: &Table, template: &TemplateRef) -> Result<(), StoreError> {
-    table.write(Write::Delete(key(template))).await
+    table.write(Write::delete(&key(template))).await
 }

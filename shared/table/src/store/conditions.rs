@@ -15,32 +15,22 @@ impl ConditionFailure for op::update_time_to_live::UpdateTimeToLiveError {}
 
 impl ConditionFailure for op::put_item::PutItemError {
     fn refused(&self) -> Option<StoreError> {
-        match self {
-            Self::ConditionalCheckFailedException(failed) => {
-                Some(StoreError::Condition(failed.item.clone().map(Box::new)))
-            }
-            _ => None,
-        }
+        let Self::ConditionalCheckFailedException(failed) = self else { return None };
+        Some(StoreError::Condition(failed.item.clone().map(Box::new)))
     }
 }
 
 impl ConditionFailure for op::delete_item::DeleteItemError {
     fn refused(&self) -> Option<StoreError> {
-        match self {
-            Self::ConditionalCheckFailedException(_) => Some(StoreError::Condition(None)),
-            _ => None,
-        }
+        let Self::ConditionalCheckFailedException(failed) = self else { return None };
+        Some(StoreError::Condition(failed.item.clone().map(Box::new)))
     }
 }
 
 impl ConditionFailure for op::update_item::UpdateItemError {
     fn refused(&self) -> Option<StoreError> {
-        match self {
-            Self::ConditionalCheckFailedException(failed) => {
-                Some(StoreError::Condition(failed.item.clone().map(Box::new)))
-            }
-            _ => None,
-        }
+        let Self::ConditionalCheckFailedException(failed) = self else { return None };
+        Some(StoreError::Condition(failed.item.clone().map(Box::new)))
     }
 }
 

@@ -9,8 +9,8 @@ use super::Table;
 use super::error::{StoreError, failure, unavailable};
 use crate::Shape;
 
-/// Creates the table where it doesn't exist: for one machine and for tests. On
-/// AWS `template.yaml` does it.
+/// Creates the table where it does not exist: for one machine and for tests. On AWS,
+/// `template.yaml` creates it.
 pub async fn ensure_table(table: &Table) -> Result<(), StoreError> {
     if table.exists().await? { Ok(()) } else { table.create().await }
 }

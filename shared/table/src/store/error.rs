@@ -7,16 +7,17 @@ use super::page::Item;
 /// What can go wrong between a store and the table.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// A condition did not hold; the item as it is, where there is one.
+    /// A condition did not hold; the item as it is, if the request returns it and it
+    /// exists.
     #[error("the condition on the item did not hold")]
     Condition(Option<Box<Item>>),
-    /// A transaction did not go through; one reason a write.
+    /// A transaction was cancelled; one reason for each write.
     #[error("the transaction was cancelled")]
     Cancelled(Vec<Cancelled>),
-    /// An item doesn't read as what it should be.
+    /// An item does not have the attributes of its type.
     #[error("a stored item can't be read")]
     Malformed(#[source] serde_dynamo::Error),
-    /// The table could not be asked; trying again may help.
+    /// The request failed. A retry may succeed.
     #[error("the table is not available ({code})")]
     Unavailable {
         /// AWS's name of the error.
@@ -27,14 +28,14 @@ pub enum StoreError {
     },
 }
 
-/// Why one write of a cancelled transaction stands in the way, or doesn't.
+/// Whether one write of a cancelled transaction caused the cancellation, and why.
 #[derive(Debug)]
 pub enum Cancelled {
-    /// This write would have gone through.
+    /// This write did not cause it.
     Fine,
     /// Its condition did not hold; the item as it is.
     Condition(Item),
-    /// Someone else is writing the item; trying again helps.
+    /// Another transaction or write holds the item. A retry may succeed.
     Conflict,
 }
 
@@ -42,7 +43,7 @@ pub(super) fn unavailable(error: impl StdError + Send + Sync + 'static) -> Store
     StoreError::Unavailable { code: "client".to_owned(), source: Box::new(error) }
 }
 
-/// Sorts an SDK error into what a store can act on.
+/// Converts an SDK error.
 pub(super) fn failure<E, R>(error: SdkError<E, R>) -> StoreError
 where
     E: StdError + ProvideErrorMetadata + ConditionFailure + Send + Sync + 'static,
@@ -62,9 +63,19 @@ pub(super) trait ConditionFailure {
     }
 }
 
+/// Whether a write or a transaction was executed: `false` where a condition did not hold or
+/// the transaction was cancelled.
+pub fn condition_held<T>(outcome: Result<T, StoreError>) -> Result<bool, StoreError> {
+    match outcome {
+        Ok(_) => Ok(true),
+        Err(StoreError::Condition(_) | StoreError::Cancelled(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 impl StoreError {
-    /// Whether a plain write met a transaction on the same item; trying again
-    /// helps. Source: AWS, "`DynamoDB` transactions", transaction conflict handling.
+    /// Whether a plain write met a transaction on the same item: a retry may succeed.
+    /// Source: AWS, "`DynamoDB` transactions", transaction conflict handling.
     pub(super) fn is_conflict(&self) -> bool {
         matches!(self, Self::Unavailable { code, .. } if code == "TransactionConflictException")
     }

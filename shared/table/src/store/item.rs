@@ -33,7 +33,8 @@ pub(super) fn key_item(key: &Key) -> Item {
     ])
 }
 
-pub(super) fn stored_key(item: &Item) -> Option<Key> {
+/// The key of an item; `None` where the key grammar does not know it.
+pub fn stored_key(item: &Item) -> Option<Key> {
     let pk = item.get(Shape::PK)?.as_s().ok()?;
     let sk = item.get(Shape::SK)?.as_s().ok()?;
     Key::parse(pk, sk)

@@ -21,13 +21,13 @@ use carillon_foundations::time::sortable;
 use serde::de::DeserializeOwned;
 
 pub use self::create::ensure_table;
-pub use self::error::{Cancelled, StoreError};
-pub use self::item::{exclusive_start_key, listed_start_key, read_item};
+pub use self::error::{Cancelled, StoreError, condition_held};
+pub use self::item::{exclusive_start_key, listed_start_key, read_item, stored_key};
 pub use self::page::{Item, Page};
 pub use self::write::{Guard, Update, Write};
 
 use self::error::{ConditionFailure, failure, unavailable};
-use self::item::{key_item, page, stored_key, string};
+use self::item::{key_item, page, string};
 use crate::{Key, ListedAs, Shape};
 
 /// The table and the client that reaches it.
@@ -56,12 +56,21 @@ impl Table {
         answer.item.map(read_item).transpose()
     }
 
-    /// Reads up to 100 items and returns those that exist, in no order. The read is
-    /// strongly consistent.
-    pub async fn get_many<T: DeserializeOwned>(&self, keys: &[Key]) -> Result<Vec<T>, StoreError> {
+    /// Reads up to 100 items and returns those that exist with their keys, in no order.
+    /// The read is strongly consistent.
+    pub async fn get_many<T: DeserializeOwned>(
+        &self,
+        keys: &[Key],
+    ) -> Result<Vec<(Key, T)>, StoreError> {
         let mut found = Vec::with_capacity(keys.len());
         let mut wanted: Vec<Item> = keys.iter().map(key_item).collect();
+        let mut tries = 0;
         while !wanted.is_empty() {
+            if tries > 0 {
+                // What was not read was throttled. Source: AWS, `BatchGetItem`.
+                tokio::time::sleep(CONFLICT_DELAY * 2u32.pow(tries.min(CONFLICT_RETRIES))).await;
+            }
+            tries += 1;
             let request = KeysAndAttributes::builder()
                 .set_keys(Some(wanted))
                 .consistent_read(true)
@@ -70,7 +79,9 @@ impl Table {
             let request = self.client.batch_get_item().request_items(&self.name, request);
             let answer = Box::pin(request.send()).await.map_err(failure)?;
             for item in answer.responses.into_iter().flatten().flat_map(|(_, items)| items) {
-                found.push(read_item(item)?);
+                if let Some(key) = stored_key(&item) {
+                    found.push((key, read_item(item)?));
+                }
             }
             let mut left = answer.unprocessed_keys.unwrap_or_default();
             wanted = left.remove(&self.name).map(|rest| rest.keys).unwrap_or_default();
@@ -112,6 +123,24 @@ impl Table {
     ) -> Result<Page<T>, StoreError> {
         let end = format!("{prefix}\u{10FFFF}");
         self.query(pk, (prefix, &end), after, limit).await
+    }
+
+    /// All items of a partition whose sort key starts with `prefix`.
+    pub async fn query_all<T: DeserializeOwned>(
+        &self,
+        pk: &str,
+        prefix: &str,
+    ) -> Result<Vec<T>, StoreError> {
+        all_pages(|after| self.query_prefix(pk, prefix, after, 1000)).await
+    }
+
+    /// All items of a work list.
+    pub async fn list_all<T: DeserializeOwned>(
+        &self,
+        listed_as: ListedAs,
+        newest_first: bool,
+    ) -> Result<Vec<T>, StoreError> {
+        all_pages(|after| self.list(listed_as, newest_first, after, 500)).await
     }
 
     /// One page of a work list.
@@ -174,12 +203,7 @@ impl Table {
             Write::Update(update) => {
                 self.update(update).await?;
             }
-            Write::Delete(key) => {
-                let request =
-                    self.client.delete_item().table_name(&self.name).set_key(Some(key_item(&key)));
-                retry_conflicts(|| request.clone().send()).await?;
-            }
-            Write::DeleteIf { key, guard } => {
+            Write::Delete { key, guard } => {
                 let request = self
                     .client
                     .delete_item()
@@ -229,6 +253,23 @@ impl Table {
             tokio::time::sleep(CONFLICT_DELAY).await;
         }
         outcome.map(drop)
+    }
+}
+
+/// The items of all pages. `page_after` reads the page that follows a key.
+async fn all_pages<T, F>(page_after: impl Fn(Option<Item>) -> F) -> Result<Vec<T>, StoreError>
+where
+    F: Future<Output = Result<Page<T>, StoreError>>,
+{
+    let mut found = Vec::new();
+    let mut after = None;
+    loop {
+        let page = page_after(after).await?;
+        found.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            return Ok(found);
+        }
     }
 }
 

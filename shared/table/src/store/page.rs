@@ -5,11 +5,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 /// One item: its attributes by name.
 pub type Item = HashMap<String, AttributeValue>;
 
-/// One page of a query, and where the next starts.
+/// One page of a query.
 #[derive(Debug)]
 pub struct Page<T> {
     /// The items, in key order.
     pub items: Vec<T>,
-    /// The key to go on after; `None` at the end.
+    /// The exclusive start key of the next page; `None` for the last page.
     pub next: Option<Item>,
 }

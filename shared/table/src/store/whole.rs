@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::error::failure;
+use super::error::{condition_held, failure};
 use super::{Item, Page, StoreError, Table};
 use crate::Shape;
 
@@ -30,11 +30,7 @@ impl Table {
             .table_name(&self.name)
             .set_item(Some(item))
             .condition_expression(format!("attribute_not_exists({})", Shape::PK));
-        match super::retry_conflicts(|| request.clone().send()).await {
-            Ok(_) => Ok(true),
-            Err(StoreError::Condition(_)) => Ok(false),
-            Err(error) => Err(error),
-        }
+        condition_held(super::retry_conflicts(|| request.clone().send()).await)
     }
 
     /// Puts an item that was added without its list attributes on its work list.
@@ -60,10 +56,6 @@ impl Table {
                 .expression_attribute_values(":status", status.clone()),
             None => request.condition_expression(unlisted),
         };
-        match super::retry_conflicts(|| request.clone().send()).await {
-            Ok(_) => Ok(true),
-            Err(StoreError::Condition(_)) => Ok(false),
-            Err(error) => Err(error),
-        }
+        condition_held(super::retry_conflicts(|| request.clone().send()).await)
     }
 }

@@ -17,33 +17,36 @@ pub enum Write {
     Put {
         /// The item, keys included.
         item: Item,
-        /// What must hold before.
+        /// Its conditions.
         guard: Guard,
     },
     /// Changes attributes.
     Update(Update),
-    /// Deletes an item, whatever it holds.
-    Delete(Key),
-    /// Deletes an item while something holds.
-    DeleteIf {
+    /// Deletes an item.
+    Delete {
         /// Its key.
         key: Item,
-        /// What must hold before.
+        /// Its conditions.
         guard: Guard,
     },
 }
 
 impl Write {
-    /// Puts an item only where none is.
+    /// Puts an item where none has its key.
     pub fn create<T: Serialize>(key: &Key, value: &T) -> Result<Self, StoreError> {
         let mut guard = Guard::default();
         guard.condition("attribute_not_exists(pk)");
         Ok(Self::Put { item: item_of(key, value)?, guard })
     }
 
-    /// Puts an item, replacing what is there.
+    /// Puts an item or replaces the one with its key.
     pub fn put<T: Serialize>(key: &Key, value: &T) -> Result<Self, StoreError> {
         Ok(Self::Put { item: item_of(key, value)?, guard: Guard::default() })
+    }
+
+    /// Deletes an item.
+    pub fn delete(key: &Key) -> Self {
+        Self::Delete { key: key_item(key), guard: Guard::default() }
     }
 
     /// Adds the attributes that show the item in a work list.
@@ -60,23 +63,20 @@ impl Write {
                     .set(Shape::LISTED_AS, listed_as.to_string())
                     .set(Shape::LISTED_AT, listed_at),
             ),
-            Self::Delete(_) | Self::DeleteIf { .. } => self,
+            Self::Delete { .. } => self,
         }
     }
 
-    /// Lets a write happen only while the item has that `version`.
+    /// Adds the condition that the item has that `version`.
     #[must_use]
-    pub fn if_version(self, version: u64) -> Self {
-        match self {
-            Self::Put { item, guard } => Self::Put { item, guard: guard.version(version) },
-            Self::Update(update) => {
-                Self::Update(update.when("#version = :seen_version").value("seen_version", version))
-            }
-            Self::Delete(key) => {
-                Self::DeleteIf { key: key_item(&key), guard: Guard::default().version(version) }
-            }
-            Self::DeleteIf { key, guard } => Self::DeleteIf { key, guard: guard.version(version) },
-        }
+    pub fn if_version(mut self, version: u64) -> Self {
+        let guard = match &mut self {
+            Self::Put { guard, .. } | Self::Delete { guard, .. } => guard,
+            Self::Update(update) => &mut update.guard,
+        };
+        guard.condition("#version = :seen_version");
+        guard.values.insert(":seen_version".to_owned(), attribute_value(version));
+        self
     }
 
     pub(super) fn in_transaction(self, table: &str) -> Result<TransactWriteItem, StoreError> {
@@ -110,14 +110,7 @@ impl Write {
                         .map_err(unavailable)?,
                 )
             }
-            Self::Delete(key) => item.delete(
-                sdk::Delete::builder()
-                    .table_name(table)
-                    .set_key(Some(key_item(&key)))
-                    .build()
-                    .map_err(unavailable)?,
-            ),
-            Self::DeleteIf { key, guard } => item.delete(
+            Self::Delete { key, guard } => item.delete(
                 sdk::Delete::builder()
                     .table_name(table)
                     .set_key(Some(key))
@@ -132,8 +125,8 @@ impl Write {
     }
 }
 
-/// What must hold for a write, and the names and values its expressions use.
-/// Every `#name` in an expression stands for the attribute `name`.
+/// The conditions of a write, and the names and values of its expressions. Every `#name` in
+/// an expression stands for the attribute `name`.
 #[derive(Debug, Clone, Default)]
 pub struct Guard {
     conditions: Vec<String>,
@@ -142,12 +135,6 @@ pub struct Guard {
 }
 
 impl Guard {
-    fn version(mut self, version: u64) -> Self {
-        self.condition("#version = :seen_version");
-        self.values.insert(":seen_version".to_owned(), attribute_value(version));
-        self
-    }
-
     fn condition(&mut self, expression: &str) {
         let words = expression.split(|c: char| !(c.is_alphanumeric() || c == '#' || c == '_'));
         self.names.extend(words.filter_map(|word| word.strip_prefix('#')).map(str::to_owned));
@@ -223,13 +210,11 @@ impl Update {
         self
     }
 
-    /// Puts a text into a set of texts, which starts empty.
+    /// Adds a text to a set of texts, which starts empty.
     #[must_use]
     pub fn include(mut self, name: &str, member: &str) -> Self {
-        let placeholder = format!(":add_{name}");
-        self.guard.names.insert(name.to_owned());
         let set = AttributeValue::Ss(vec![member.to_owned()]);
-        self.guard.values.insert(placeholder.clone(), set);
+        let placeholder = self.bind_raw("add", name, set);
         self.adds.push(format!("#{name} {placeholder}"));
         self
     }
@@ -237,10 +222,8 @@ impl Update {
     /// Sets an attribute to a set of texts, which may not be empty.
     #[must_use]
     pub fn set_texts(mut self, name: &str, members: &BTreeSet<String>) -> Self {
-        let placeholder = format!(":set_{name}");
-        self.guard.names.insert(name.to_owned());
         let set = AttributeValue::Ss(members.iter().cloned().collect());
-        self.guard.values.insert(placeholder.clone(), set);
+        let placeholder = self.bind_raw("set", name, set);
         self.sets.push(format!("#{name} = {placeholder}"));
         self
     }
@@ -253,7 +236,7 @@ impl Update {
         self
     }
 
-    /// Adds the condition that an attribute is as it was seen: this text, or none.
+    /// Adds the condition that an attribute has the text that was read, or is absent.
     #[must_use]
     pub fn unchanged(self, name: &str, seen: Option<String>) -> Self {
         match seen {
@@ -286,13 +269,17 @@ impl Update {
 
     /// Deletes the item, under the conditions of a change of it.
     pub fn delete(self) -> Write {
-        Write::DeleteIf { key: self.key, guard: self.guard }
+        Write::Delete { key: self.key, guard: self.guard }
     }
 
     fn bind(&mut self, name: &str, value: impl Serialize) -> String {
-        let placeholder = format!(":set_{name}");
+        self.bind_raw("set", name, attribute_value(value))
+    }
+
+    fn bind_raw(&mut self, verb: &str, name: &str, value: AttributeValue) -> String {
+        let placeholder = format!(":{verb}_{name}");
         self.guard.names.insert(name.to_owned());
-        self.guard.values.insert(placeholder.clone(), attribute_value(value));
+        self.guard.values.insert(placeholder.clone(), value);
         placeholder
     }
 

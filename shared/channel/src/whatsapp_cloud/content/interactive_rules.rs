@@ -136,15 +136,9 @@ fn check_frame(
 fn check_header(header: &Header, problems: &mut Problems) {
     match header {
         Header::Text { text } => problems.text("text", text, MAX_EDGE),
-        Header::Image { image } => {
-            problems.at("image", |problems| image.check(MediaKind::Image, problems));
-        }
-        Header::Video { video } => {
-            problems.at("video", |problems| video.check(MediaKind::Video, problems));
-        }
-        Header::Document { document } => {
-            problems.at("document", |problems| document.check(MediaKind::Document, problems));
-        }
+        Header::Image { image } => image.check(MediaKind::Image, problems),
+        Header::Video { video } => video.check(MediaKind::Video, problems),
+        Header::Document { document } => document.check(MediaKind::Document, problems),
     }
 }
 

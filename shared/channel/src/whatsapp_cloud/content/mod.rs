@@ -17,7 +17,7 @@ pub use attachment::Attachment;
 pub use interactive::Interactive;
 pub use parameter::Parameter;
 pub use template::{ButtonKind, Card, Component, TemplateContent};
-pub(crate) use template_rules::{is_language, is_template_name};
+pub(crate) use template_rules::check_identity;
 
 use crate::content::{Content, FieldProblem, Media, Problems, Text};
 

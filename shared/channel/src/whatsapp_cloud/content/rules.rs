@@ -28,9 +28,12 @@ pub(super) fn check_media(media: &Media, problems: &mut Problems) {
 }
 
 impl Attachment {
+    /// Checks a file of that kind. Its field has the kind's name.
     pub(super) fn check(&self, kind: MediaKind, problems: &mut Problems) {
-        check_source(&self.source, problems);
-        check_filename(self.filename.as_deref(), kind, problems);
+        problems.at(kind.as_str(), |problems| {
+            check_source(&self.source, problems);
+            check_filename(self.filename.as_deref(), kind, problems);
+        });
     }
 }
 

@@ -21,25 +21,30 @@ const MAX_BUTTON_INDEX: u8 = 9;
 
 impl TemplateContent {
     pub(super) fn check(&self, problems: &mut Problems) {
-        if !is_template_name(&self.name) {
-            problems.report("name", "must be 1 to 512 small letters, digits and underscores");
-        }
-        if !is_language(&self.language) {
-            problems.report("language", "must be a language code such as es, en_US or pt_BR");
-        }
+        check_identity(&self.name, &self.language, problems);
         problems.each("components", &self.components, Component::check);
         problems.at("components", |problems| check_once_each(&self.components, problems));
     }
 }
 
-/// Whether Meta takes it as a template's name.
-pub(crate) fn is_template_name(name: &str) -> bool {
+/// Checks the name and the language of a template.
+pub(crate) fn check_identity(name: &str, language: &str, problems: &mut Problems) {
+    if !is_template_name(name) {
+        problems.report("name", "must be 1 to 512 small letters, digits and underscores");
+    }
+    if !is_language(language) {
+        problems.report("language", "must be a language code such as es, en_US or pt_BR");
+    }
+}
+
+/// Whether Meta accepts it as a template's name.
+fn is_template_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(allowed)
 }
 
 /// Whether it has the shape of a language: `es`, `fil`, `en_US`.
-pub(crate) fn is_language(code: &str) -> bool {
+fn is_language(code: &str) -> bool {
     let (language, country) = code.split_once('_').unwrap_or((code, "XX"));
     let language_fits =
         (2..=3).contains(&language.len()) && language.bytes().all(|byte| byte.is_ascii_lowercase());
@@ -209,15 +214,9 @@ impl Parameter {
             Self::DateTime { date_time, .. } => {
                 problems.text("date_time.fallback_value", &date_time.fallback_value, MAX_TEXT);
             }
-            Self::Image { image } => {
-                problems.at("image", |problems| image.check(MediaKind::Image, problems));
-            }
-            Self::Video { video } => {
-                problems.at("video", |problems| video.check(MediaKind::Video, problems));
-            }
-            Self::Document { document } => {
-                problems.at("document", |problems| document.check(MediaKind::Document, problems));
-            }
+            Self::Image { image } => image.check(MediaKind::Image, problems),
+            Self::Video { video } => video.check(MediaKind::Video, problems),
+            Self::Document { document } => document.check(MediaKind::Document, problems),
             Self::Location { location } => {
                 problems.text("location.latitude", &location.latitude, MAX_HEADER);
                 problems.text("location.longitude", &location.longitude, MAX_HEADER);

@@ -1,7 +1,7 @@
 //! Whether the values of a send are those that a template needs. Meta checks the
 //! same, but only when the first message is sent.
 
-use super::preview::{body_values, header_values};
+use super::preview::{body_values, card_values, header_values};
 use super::slots::{ButtonSlot, HeaderSlot, Slots};
 use super::{ParameterFormat, TemplateDefinition};
 use crate::content::{FieldProblem, Problems};
@@ -41,8 +41,9 @@ impl Fit {
             .at("body", |problems| self.check_texts(&slots.body, body_values(values), problems));
         check_buttons(&slots.buttons, values, problems);
         check_deadline(slots.deadline, values, problems);
-        problems
-            .at("carousel", |problems| self.check_cards(&slots.cards, cards_in(values), problems));
+        problems.at("carousel", |problems| {
+            self.check_cards(&slots.cards, card_values(values), problems);
+        });
     }
 
     fn check_header(&self, slot: &HeaderSlot, values: &[Parameter], problems: &mut Problems) {
@@ -135,12 +136,4 @@ fn check_deadline(needed: bool, values: &[Component], problems: &mut Problems) {
         }
         (true, true) | (false, false) => {}
     }
-}
-
-fn cards_in(values: &[Component]) -> &[Card] {
-    let found = values.iter().find_map(|value| match value {
-        Component::Carousel { cards } => Some(cards.as_slice()),
-        _ => None,
-    });
-    found.unwrap_or_default()
 }

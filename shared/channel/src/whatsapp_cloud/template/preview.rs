@@ -8,7 +8,7 @@ use super::{
     buttons_of, cards_of,
 };
 use crate::templates::Preview;
-use crate::whatsapp_cloud::content::{Component, Parameter};
+use crate::whatsapp_cloud::content::{Card, Component, Parameter};
 
 impl TemplateDefinition {
     /// What a contact will see when it is sent with these values.
@@ -57,11 +57,7 @@ fn show_footer(footer: &FooterPart) -> Option<String> {
 }
 
 fn show_cards(parts: &[TemplateComponent], values: &[Component]) -> Vec<Preview> {
-    let filled = values.iter().find_map(|value| match value {
-        Component::Carousel { cards } => Some(cards.as_slice()),
-        _ => None,
-    });
-    let filled = filled.unwrap_or_default();
+    let filled = card_values(values);
     let show = |(index, card): (usize, &super::TemplateCard)| {
         preview(&card.components, filled.get(index).map_or(&[], |card| card.components.as_slice()))
     };
@@ -79,6 +75,14 @@ pub(super) fn header_values(values: &[Component]) -> &[Parameter] {
 pub(super) fn body_values(values: &[Component]) -> &[Parameter] {
     let found = values.iter().find_map(|value| match value {
         Component::Body { parameters } => Some(parameters.as_slice()),
+        _ => None,
+    });
+    found.unwrap_or_default()
+}
+
+pub(super) fn card_values(values: &[Component]) -> &[Card] {
+    let found = values.iter().find_map(|value| match value {
+        Component::Carousel { cards } => Some(cards.as_slice()),
         _ => None,
     });
     found.unwrap_or_default()

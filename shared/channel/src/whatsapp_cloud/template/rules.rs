@@ -8,7 +8,7 @@ use super::{
     TemplateComponent, TemplateDefinition,
 };
 use crate::content::{FieldProblem, Problems};
-use crate::whatsapp_cloud::content::{is_language, is_template_name};
+use crate::whatsapp_cloud::content::check_identity;
 
 /// Longest text of a header and of a footer, in characters.
 const MAX_EDGE: usize = 60;
@@ -27,12 +27,7 @@ impl TemplateDefinition {
     /// Checks it against Meta's rules for new templates.
     pub fn validate(&self) -> Result<(), Vec<FieldProblem>> {
         let mut problems = Problems::default();
-        if !is_template_name(&self.name) {
-            problems.report("name", "must be 1 to 512 small letters, digits and underscores");
-        }
-        if !is_language(&self.language) {
-            problems.report("language", "must be a language code such as es, en_US or pt_BR");
-        }
+        check_identity(&self.name, &self.language, &mut problems);
         let rules = Rules {
             format: self.parameter_format,
             category: self.category,

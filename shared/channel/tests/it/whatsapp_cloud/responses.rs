@@ -167,7 +167,7 @@ fn without_a_code_the_status_decides() {
         (502, Verdict::Ambiguous),
         (599, Verdict::Ambiguous),
     ] {
-        let refusal = parse_error(status, b"<html>no json</html>", None).refusal();
+        let refusal = parse_error(status, b"<html>no json</html>", None);
         assert_eq!(refusal.verdict, verdict, "{status}");
         assert!(!refusal.known);
     }
@@ -176,7 +176,7 @@ fn without_a_code_the_status_decides() {
 #[test]
 fn an_unknown_object_breaks_the_connection() {
     let body = json!({"error": {"code": 100, "error_subcode": 33}}).to_string();
-    let refusal = parse_error(400, body.as_bytes(), None).refusal();
+    let refusal = parse_error(400, body.as_bytes(), None);
     assert_eq!(refusal.verdict, Verdict::ConnectionBroken);
 }
 
@@ -252,7 +252,7 @@ fn every_error_answer_leads_to_its_verdict() {
     assert!(synthetic.len() >= 50 && captured.len() >= 14);
     for (name, body) in synthetic.into_iter().chain(captured) {
         let (status, code, unknown_object) = named(&name);
-        let refusal = parse_error(status, &body, None).refusal();
+        let refusal = parse_error(status, &body, None);
         let by_code = || expected.iter().find(|(known, _)| *known == code).unwrap().1;
         let verdict = if unknown_object { Verdict::ConnectionBroken } else { by_code() };
         assert_eq!((refusal.verdict, refusal.code), (verdict, Some(code)), "{name}");
@@ -264,7 +264,7 @@ fn the_examples_of_the_openapi_document_are_understood() {
     for (name, body) in files("facebook-openapi/error_responses") {
         let value: Value = serde_json::from_slice(&body).unwrap();
         let Some(code) = value["error"]["code"].as_u64() else { continue };
-        let refusal = parse_error(400, &body, None).refusal();
+        let refusal = parse_error(400, &body, None);
         assert!(refusal.known, "{name}");
         assert_eq!(refusal.code, u32::try_from(code).ok());
     }
@@ -278,7 +278,7 @@ fn a_reason_helps_and_quotes_nothing() {
             "code": 132_000,
             "error_data": {"details": details},
         }});
-        parse_error(400, body.to_string().as_bytes(), None).refusal().reason
+        parse_error(400, body.to_string().as_bytes(), None).reason
     };
     let helpful = reason(
         "body: number of localizable_params (1) does not match the expected number of params (3)",
