@@ -6,11 +6,11 @@ default:
 
 # run everything on this machine, with the built-in simulator
 run *ARGS:
-    cargo run --release -- {{ARGS}}
+    cargo run -- {{ARGS}}
 
 # run the demo: 1,000 contacts, 250 a day, on a fast clock
 demo:
-    cargo run --release -- demo
+    cargo run -- demo
 
 # run every test
 test:
