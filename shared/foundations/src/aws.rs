@@ -7,8 +7,8 @@ use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{
-    AsyncSleep, Credentials, HttpClient, SharedAsyncSleep, SharedCredentialsProvider,
-    SharedHttpClient, Sleep,
+    AsyncSleep, Credentials, HttpClient, RuntimeComponents, SharedAsyncSleep,
+    SharedCredentialsProvider, SharedHttpClient, Sleep,
 };
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::Provider;
@@ -87,7 +87,7 @@ pub fn sdk_http_client() -> SharedHttpClient {
         let provider = Provider::Rustls(CryptoMode::Ring);
         let mut connector = Connector::builder().tls_provider(provider);
         connector.set_connector_settings(settings.cloned());
-        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
         connector.proxy_config(ProxyConfig::from_env()).build()
     })
 }
