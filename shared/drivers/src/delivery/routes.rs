@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use carillon_channel::{
@@ -28,7 +29,6 @@ pub struct Route {
 }
 
 /// The routes of all connections, cached for a minute.
-#[derive(Debug)]
 pub struct Routes {
     table: Table,
     vault: Arc<Vault>,
@@ -92,6 +92,12 @@ impl Route {
     /// Asks the provider for the health and the limits of the connection.
     pub async fn probe(&self) -> Result<Probe, ProbeError> {
         self.provider.probe(&self.access).await
+    }
+}
+
+impl fmt::Debug for Routes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Routes").finish_non_exhaustive()
     }
 }
 

@@ -66,11 +66,6 @@ impl Table {
         let mut wanted: Vec<Item> = keys.iter().map(key_item).collect();
         let mut tries = 0;
         while !wanted.is_empty() {
-            if tries > 0 {
-                // What was not read was throttled. Source: AWS, `BatchGetItem`.
-                tokio::time::sleep(CONFLICT_DELAY * 2u32.pow(tries.min(CONFLICT_RETRIES))).await;
-            }
-            tries += 1;
             let request = KeysAndAttributes::builder()
                 .set_keys(Some(wanted))
                 .consistent_read(true)
@@ -85,6 +80,16 @@ impl Table {
             }
             let mut left = answer.unprocessed_keys.unwrap_or_default();
             wanted = left.remove(&self.name).map(|rest| rest.keys).unwrap_or_default();
+            if !wanted.is_empty() {
+                // They were throttled. Source: AWS, `BatchGetItem`.
+                if tries == MAX_BATCH_GET_RETRIES {
+                    let code = "UnprocessedKeys".to_owned();
+                    let source = "the table throttles reads".into();
+                    return Err(StoreError::Unavailable { code, source });
+                }
+                tokio::time::sleep(CONFLICT_DELAY * 2u32.pow(tries)).await;
+                tries += 1;
+            }
         }
         Ok(found)
     }
@@ -275,6 +280,8 @@ where
 
 /// The delay before a write is retried that met a transaction on its item.
 const CONFLICT_DELAY: Duration = Duration::from_millis(20);
+/// Retries of a batch of reads of which some were throttled: about five seconds.
+const MAX_BATCH_GET_RETRIES: u32 = 8;
 /// Retries of a plain write that met a transaction.
 const CONFLICT_RETRIES: u32 = 6;
 
