@@ -32,8 +32,8 @@ pub struct Redriven {
     pub redriven: u32,
     /// Messages whose batch is done.
     pub done_already: u32,
-    /// Messages that this version cannot read; they were deleted. Nothing is lost with them:
-    /// the table has what belongs on the queue.
+    /// Messages that this version cannot read; they were deleted. The scheduler
+    /// requeues the open batches from the table.
     pub dropped: u32,
 }
 
