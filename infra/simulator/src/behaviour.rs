@@ -73,7 +73,10 @@ pub struct Outcomes {
     pub reply_quotes: f64,
     /// The share of template messages held for quality assessment.
     pub held: f64,
-    /// Of the held messages: the share that is dropped.
+    /// Of the other template messages: the share whose delivery is paused. Paused
+    /// messages are released or dropped like held ones.
+    pub paused: f64,
+    /// Of the held and the paused messages: the share that is dropped.
     pub held_dropped: f64,
     /// The error code of dropped messages: 132015 or 135000.
     pub held_dropped_code: u32,
@@ -94,6 +97,7 @@ impl Default for Outcomes {
                 .into(),
             reply_quotes: 0.5,
             held: 0.0,
+            paused: 0.0,
             held_dropped: 0.0,
             held_dropped_code: 132_015,
         }
@@ -114,7 +118,7 @@ pub struct Delays {
     pub reply: Delay,
     /// From `sent` to a late `failed`.
     pub late_failure: Delay,
-    /// From acceptance to the release or the drop of a held message.
+    /// From acceptance to the release or the drop of a held or paused message.
     pub held: Delay,
 }
 
@@ -174,6 +178,9 @@ pub struct Webhooks {
     pub duplicate_delay: Delay,
     /// The maximum number of updates in one request. Meta sends up to 1,000.
     pub batch_max: usize,
+    /// The share of requests that report a backlog together, up to `batch_max`
+    /// updates. The other requests report one update.
+    pub batched: f64,
     /// How long an incomplete batch waits for more updates, in milliseconds of
     /// the simulator's clock.
     pub flush_ms: u64,
@@ -182,6 +189,11 @@ pub struct Webhooks {
     pub retry_base_ms: u64,
     /// The maximum delay between retries, in milliseconds.
     pub retry_max_ms: u64,
+    /// How long a failed update is retried, in milliseconds of the simulator's clock.
+    /// Then it is lost. Meta retries for 7 days.
+    pub retry_for_ms: u64,
+    /// The share of statuses without the `biz_opaque_callback_data` of their message.
+    pub missing_callback_data: f64,
     /// Which statuses carry the `pricing` object.
     pub pricing: Pricing,
     /// The share of users whose webhooks carry a user id and no phone number.
@@ -200,9 +212,12 @@ impl Default for Webhooks {
             reorder_delay: Delay::fixed(1_000),
             duplicate_delay: Delay::fixed(200),
             batch_max: 1,
+            batched: 1.0,
             flush_ms: 0,
             retry_base_ms: 1_000,
             retry_max_ms: 600_000,
+            retry_for_ms: 7 * 24 * 60 * 60 * 1000,
+            missing_callback_data: 0.0,
             pricing: Pricing::SentAndDelivered,
             hidden_phones: 0.0,
             user_ids: true,

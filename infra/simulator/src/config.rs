@@ -10,6 +10,10 @@ use serde_json::Value;
 
 use crate::behaviour::Behaviour;
 
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+/// Messages a second of a number in use with the WhatsApp Business app.
+const COEXISTENCE_THROUGHPUT: u32 = 20;
+
 /// Returns the current time.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
@@ -17,6 +21,7 @@ pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 /// it runs.
 #[derive(Clone, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each one is an independent setting")]
 pub struct Config {
     /// The address to listen on. Port 0: any free port.
     pub listen: SocketAddr,
@@ -45,20 +50,43 @@ pub struct Config {
     /// Whether to refuse unknown templates (132001). If not, only the form of
     /// their parameters is checked.
     pub strict_templates: bool,
+    /// Whether to refuse media ids that the sending number did not upload, or uploaded
+    /// longer than `media_ttl_ms` ago.
+    pub strict_media: bool,
+    /// How long an uploaded media id is valid, in milliseconds of the simulator's
+    /// clock.
+    pub media_ttl_ms: u64,
+    /// How long the id of a media file from a user is valid, in milliseconds of the
+    /// simulator's clock.
+    pub inbound_media_ttl_ms: u64,
     /// How long a template created over HTTP stays `PENDING`, in milliseconds of
     /// the simulator's clock.
     pub template_review_ms: u64,
     /// The recipients that a test number may send to (131030). Empty: all.
     pub allowed_recipients: Vec<String>,
-    /// Whether Brazilian and Mexican phone numbers get the `wa_id` that WhatsApp
-    /// gives them, which differs from the dialled number.
+    /// Whether Argentine, Brazilian and Mexican phone numbers get the `wa_id` that
+    /// WhatsApp gives them, which may differ from the dialled number. All spellings of
+    /// a number then reach one user.
     pub rewrite_wa_ids: bool,
+    /// The `wa_id` of Mexican phone numbers, if `rewrite_wa_ids` is set.
+    pub mexican_wa_ids: MexicanWaIds,
+    /// Phone numbers that are never rewritten, with their country code. An Argentine
+    /// number without the mobile 9 is taken as a mobile number unless it is listed
+    /// here. The fixed line and the mobile number with the same digits are two users.
+    pub fixed_lines: Vec<String>,
+    /// Whether a `to` without `+` gets the country code of the business number, unless
+    /// it starts with it.
+    pub prepend_country_code: bool,
+    /// Whether marketing messages to phone numbers of the United States fail with
+    /// 131049, by webhook. Canadian numbers, also +1, are not affected.
+    pub refuse_us_marketing: bool,
     /// The rate limits.
     pub limits: Limits,
     /// How messages and webhooks are treated.
     pub behaviour: Behaviour,
     /// A JSON Lines file. The simulator appends each accepted message before it
-    /// responds, and restores its log from the file at the start.
+    /// responds, and restores its log from the file at the start. It restores no media,
+    /// customer service windows, marketing holds and changed phone numbers.
     pub log_file: Option<PathBuf>,
     /// The polling interval for due events, in real milliseconds.
     pub tick_ms: u64,
@@ -86,9 +114,16 @@ impl Default for Config {
             strict_numbers: false,
             templates: Vec::new(),
             strict_templates: false,
+            strict_media: true,
+            media_ttl_ms: 30 * DAY_MS,
+            inbound_media_ttl_ms: 7 * DAY_MS,
             template_review_ms: 1000,
             allowed_recipients: Vec::new(),
             rewrite_wa_ids: false,
+            mexican_wa_ids: MexicanWaIds::With1,
+            fixed_lines: Vec::new(),
+            prepend_country_code: false,
+            refuse_us_marketing: false,
             limits: Limits::default(),
             behaviour: Behaviour::default(),
             log_file: None,
@@ -100,9 +135,39 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// As strict as Meta: unknown ids, templates and media are refused, phone numbers
+    /// are rewritten, US numbers get no marketing messages, and the limits of a
+    /// verified business apply. The faults and outcomes stay those of the default.
+    pub fn as_meta() -> Self {
+        Self {
+            numbers: vec![Number { messaging_limit: "TIER_2K".into(), ..Number::default() }],
+            strict_numbers: true,
+            strict_templates: true,
+            rewrite_wa_ids: true,
+            prepend_country_code: true,
+            refuse_us_marketing: true,
+            limits: Limits::meta(2_000),
+            ..Self::default()
+        }
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "the edge: a host may pass another clock")]
 fn system_clock() -> Clock {
     Arc::new(SystemTime::now)
+}
+
+/// How WhatsApp writes the `wa_id` of a Mexican phone number. Developers still report
+/// the form with the 1 in webhooks of 2026, although the 1 is no longer dialled.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MexicanWaIds {
+    /// `521` and ten digits.
+    #[default]
+    With1,
+    /// `52` and ten digits, as the number is dialled today.
+    Without1,
 }
 
 /// A business phone number, with the fields that Meta's API returns.
@@ -127,6 +192,16 @@ pub struct Number {
     pub can_send_message: String,
     /// Messages a second, if it differs from [`Limits::throughput`].
     pub throughput: Option<u32>,
+    /// Whether the number is also in use with the WhatsApp Business app (coexistence).
+    /// Such a number sends at most 20 messages a second.
+    pub coexistence: bool,
+}
+
+impl Number {
+    /// Messages a second, if it differs from [`Limits::throughput`].
+    pub(crate) fn own_throughput(&self) -> Option<u32> {
+        if self.coexistence { Some(COEXISTENCE_THROUGHPUT) } else { self.throughput }
+    }
 }
 
 impl Default for Number {
@@ -141,6 +216,7 @@ impl Default for Number {
             messaging_limit: "TIER_UNLIMITED".into(),
             can_send_message: "AVAILABLE".into(),
             throughput: None,
+            coexistence: false,
         }
     }
 }
@@ -162,7 +238,8 @@ pub struct Limits {
     /// The error code of `portfolio_users`. Meta documents none.
     pub portfolio_code: u32,
     /// Whether a free-form message outside the customer service window (24 hours
-    /// after the user's last message) fails with 131047, by webhook.
+    /// after the user's last message to the sending number) fails with 131047, by
+    /// webhook.
     pub service_window: bool,
     /// The HTTP status of requests over a limit: 400, or the 429 that some
     /// developers report.

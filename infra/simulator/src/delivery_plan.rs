@@ -50,6 +50,24 @@ impl Steps {
     }
 }
 
+/// Why the delivery of a template message waits.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Hold {
+    QualityAssessment,
+    Pause,
+}
+
+impl Hold {
+    /// The `message_status` of the response.
+    pub(crate) fn message_status(self) -> &'static str {
+        match self {
+            Self::QualityAssessment => "held_for_quality_assessment",
+            Self::Pause => "paused",
+        }
+    }
+}
+
 /// When each step happens, in milliseconds after acceptance. `None`: never.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct DeliveryPlan {
@@ -66,9 +84,8 @@ pub(crate) struct DeliveryPlan {
     /// The error code of the failure; 0 without a failure.
     #[serde(default)]
     pub(crate) code: u32,
-    /// Whether the response said `held_for_quality_assessment`.
-    #[serde(default)]
-    pub(crate) held: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) hold: Option<Hold>,
 }
 
 /// What limits the plan of a message, whatever the draws are.
@@ -76,7 +93,7 @@ pub(crate) struct DeliveryPlan {
 pub(crate) struct Constraints {
     /// The message fails with this code.
     pub(crate) failure_code: Option<u32>,
-    /// Meta holds only template messages for quality assessment.
+    /// Meta holds only template messages.
     pub(crate) is_template: bool,
     /// A reaction has no status after `sent`.
     pub(crate) is_reaction: bool,
@@ -85,16 +102,31 @@ pub(crate) struct Constraints {
 impl DeliveryPlan {
     pub(crate) fn draw(rng: &mut Rng, behaviour: &Behaviour, constraints: Constraints) -> Self {
         let draws = Draws::new(rng, behaviour);
-        let held = draws.held.filter(|_| constraints.is_template);
+        let hold = draws.hold().filter(|_| constraints.is_template);
         let dropped =
-            (held.is_some() && draws.dropped).then_some(behaviour.outcomes.held_dropped_code);
+            (hold.is_some() && draws.dropped).then_some(behaviour.outcomes.held_dropped_code);
         let failed = draws.failed.then_some(draws.code);
-        let sent = held.unwrap_or(0).saturating_add(draws.sent);
+        let sent = hold.map_or(0, |(_, delay)| delay).saturating_add(draws.sent);
         let plan = match constraints.failure_code.or(dropped).or(failed) {
             Some(code) => Self { failed: Some(sent), code, ..Self::default() },
             None => Self::sent(sent, &draws, constraints.is_reaction),
         };
-        Self { held: held.is_some(), ..plan }
+        Self { hold: hold.map(|(hold, _)| hold), ..plan }
+    }
+
+    /// The plan of a held message that is dropped `after` its acceptance.
+    pub(crate) fn dropped(self, after: u32, code: u32) -> Self {
+        Self { failed: Some(after), code, hold: self.hold, ..Self::default() }
+    }
+
+    pub(crate) fn fails_with(&self, code: u32) -> bool {
+        self.failed.is_some() && self.code == code
+    }
+
+    /// Whether the message is still held `after` its acceptance.
+    pub(crate) fn is_held(self, after: u64) -> bool {
+        let first_step = self.steps().map(|(_, at)| u64::from(at)).min();
+        self.hold.is_some() && first_step.is_some_and(|at| at > after)
     }
 
     fn sent(sent: u32, draws: &Draws, is_reaction: bool) -> Self {
@@ -147,11 +179,13 @@ struct Draws {
     reply: Option<u32>,
     held: Option<u32>,
     dropped: bool,
+    paused: Option<u32>,
 }
 
 impl Draws {
     fn new(rng: &mut Rng, behaviour: &Behaviour) -> Self {
         let (outcomes, delays) = (&behaviour.outcomes, &behaviour.delays);
+        // The order of the fields is the order of the draws: a new one comes last.
         Self {
             failed: rng.chance(outcomes.failed),
             code: rng.choose(&outcomes.failure_codes).copied().unwrap_or(131_026),
@@ -163,7 +197,14 @@ impl Draws {
             reply: draw_step(rng, outcomes.reply, delays.reply),
             held: draw_step(rng, outcomes.held, delays.held),
             dropped: rng.chance(outcomes.held_dropped),
+            paused: draw_step(rng, outcomes.paused, delays.held),
         }
+    }
+
+    /// The hold and its delay.
+    fn hold(&self) -> Option<(Hold, u32)> {
+        let held = self.held.map(|delay| (Hold::QualityAssessment, delay));
+        held.or(self.paused.map(|delay| (Hold::Pause, delay)))
     }
 }
 
@@ -267,6 +308,22 @@ mod tests {
         (behaviour.outcomes.held, behaviour.outcomes.held_dropped) = (1.0, 1.0);
         let constraints = Constraints { is_template: true, ..Constraints::default() };
         let plan = DeliveryPlan::draw(&mut Rng::new(1, "plan", "x", 0), &behaviour, constraints);
-        assert_eq!((plan.held, plan.code, plan.sent), (true, 132_015, None));
+        assert_eq!(
+            (plan.hold, plan.code, plan.sent),
+            (Some(Hold::QualityAssessment), 132_015, None)
+        );
+    }
+
+    #[test]
+    fn a_paused_message_is_held_until_its_release() {
+        let mut behaviour = Behaviour::all_read();
+        behaviour.outcomes.paused = 1.0;
+        behaviour.delays.held = Delay::fixed(60_000);
+        let constraints = Constraints { is_template: true, ..Constraints::default() };
+        let plan = DeliveryPlan::draw(&mut Rng::new(1, "plan", "x", 0), &behaviour, constraints);
+        assert_eq!((plan.hold, plan.sent), (Some(Hold::Pause), Some(60_000)));
+        assert!(plan.is_held(59_999) && !plan.is_held(60_000));
+        let dropped = plan.dropped(10, 132_015);
+        assert_eq!((dropped.failed, dropped.sent, dropped.hold), (Some(10), None, plan.hold));
     }
 }

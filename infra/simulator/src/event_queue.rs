@@ -13,7 +13,19 @@ pub(crate) struct Event {
     /// When the event happened.
     pub(crate) at: u64,
     pub(crate) retries: u16,
+    /// When the first request with the event failed.
+    pub(crate) first_failure_at: Option<u64>,
     pub(crate) kind: EventKind,
+}
+
+impl Event {
+    pub(crate) fn new(at: u64, kind: EventKind) -> Self {
+        Self { at, retries: 0, first_failure_at: None, kind }
+    }
+
+    fn is_of(&self, message: u32) -> bool {
+        matches!(self.kind, EventKind::Step { message: of, .. } if of == message)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -73,6 +85,16 @@ impl EventQueue {
         taken
     }
 
+    /// Removes the queued steps of a message.
+    pub(crate) fn remove_steps(&mut self, message: u32) {
+        let retrying = &mut self.retrying;
+        self.events.retain(|_, event| {
+            let is_removed = event.is_of(message);
+            *retrying -= usize::from(is_removed && event.retries > 0);
+            !is_removed
+        });
+    }
+
     /// Ends the flight of that many taken events.
     pub(crate) fn finish(&mut self, events: usize) {
         self.in_flight -= events;
@@ -93,7 +115,8 @@ mod tests {
     use super::*;
 
     fn event(retries: u16) -> Event {
-        Event { at: 0, retries, kind: EventKind::Step { message: 0, step: Step::Sent } }
+        let kind = EventKind::Step { message: 0, step: Step::Sent };
+        Event { retries, ..Event::new(0, kind) }
     }
 
     #[test]
@@ -109,6 +132,17 @@ mod tests {
         queue.finish(2);
         assert_eq!(queue.pending(), 1);
         assert!(queue.due_events_acknowledged(21) && !queue.due_events_acknowledged(30));
+    }
+
+    #[test]
+    fn removing_a_message_removes_its_retries() {
+        let mut queue = EventQueue::default();
+        queue.push(1, event(0));
+        queue.push(1, event(1));
+        queue.remove_steps(1);
+        assert_eq!(queue.pending(), 2);
+        queue.remove_steps(0);
+        assert_eq!((queue.pending(), queue.due_events_acknowledged(1)), (0, true));
     }
 
     #[test]

@@ -50,7 +50,13 @@ pub(crate) fn user_id(seed: u64, phone: &str) -> Option<String> {
     Some(format!("US.{}", number ^ user_mask(seed)))
 }
 
-/// The phone number of a business-scoped user id that the simulator issued.
+/// A later business-scoped user id of a phone number: `retired` ids were given up.
+/// [`phone_of`] does not reverse it.
+pub(crate) fn reissued_user_id(seed: u64, phone: &str, retired: u32) -> String {
+    format!("US.{}", Rng::new(seed, "reissued user id", phone, retired).next())
+}
+
+/// The phone number of a business-scoped user id that the simulator issued first.
 pub(crate) fn phone_of(seed: u64, user_id: &str) -> Option<String> {
     let number: u64 = user_id.strip_prefix("US.")?.parse().ok()?;
     let phone = (number ^ user_mask(seed)).to_string();

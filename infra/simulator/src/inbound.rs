@@ -1,5 +1,7 @@
 //! Messages and preferences that a test sends on behalf of users.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -8,10 +10,11 @@ use sha2::{Digest, Sha256};
 
 use crate::event_queue::Change;
 use crate::ids::{self, Direction};
-use crate::recipient::phone_digits;
+use crate::media::{Media, MediaOrigin};
 use crate::state::State;
-use crate::webhooks::identity::WebhookIdentity;
 use crate::webhooks::value::{number_value, timestamp};
+
+const IMAGE_TYPE: &str = "image/jpeg";
 
 /// A message from a user to the business.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -30,6 +33,9 @@ pub struct InboundMessage {
     /// The user's profile name.
     #[serde(default)]
     pub name: Option<String>,
+    /// The group that the message was sent to. `None`: a one-to-one message.
+    #[serde(default)]
+    pub group_id: Option<String>,
 }
 
 impl InboundMessage {
@@ -40,7 +46,35 @@ impl InboundMessage {
 
     /// A message to the first number.
     pub fn new(from: impl Into<String>, content: InboundContent) -> Self {
-        Self { from: from.into(), content, phone_number_id: None, context: None, name: None }
+        Self {
+            from: from.into(),
+            content,
+            phone_number_id: None,
+            context: None,
+            name: None,
+            group_id: None,
+        }
+    }
+
+    /// Sets the receiving phone number.
+    #[must_use]
+    pub fn to_number(self, phone_number_id: impl Into<String>) -> Self {
+        Self { phone_number_id: Some(phone_number_id.into()), ..self }
+    }
+
+    /// Sets the group that the message is sent to.
+    #[must_use]
+    pub fn in_group(self, group_id: impl Into<String>) -> Self {
+        Self { group_id: Some(group_id.into()), ..self }
+    }
+
+    fn is_system_message(&self) -> bool {
+        matches!(&self.content, InboundContent::Other { kind, .. } if kind == "system")
+    }
+
+    /// Whether the message opens the customer service window of the receiving number.
+    fn opens_service_window(&self) -> bool {
+        self.group_id.is_none() && !self.is_system_message()
     }
 
     /// Sets the quoted message.
@@ -114,7 +148,7 @@ pub enum InboundContent {
 
 impl InboundContent {
     /// The type, and the object named like it.
-    fn to_json(&self, media_id: impl FnOnce() -> String) -> (&str, Value) {
+    fn to_json(&self, media_id: &str) -> (&str, Value) {
         match self {
             Self::Text { body } => ("text", json!({ "body": body })),
             Self::Button { payload, text } => {
@@ -131,7 +165,7 @@ impl InboundContent {
                     "list_reply": { "id": id, "title": title, "description": description },
                 }),
             ),
-            Self::Image { caption } => ("image", image(&media_id(), caption.as_deref())),
+            Self::Image { caption } => ("image", image(media_id, caption.as_deref())),
             Self::Reaction { message_id, emoji } => ("reaction", reaction(message_id, emoji)),
             Self::Location { latitude, longitude } => {
                 ("location", json!({ "latitude": latitude, "longitude": longitude }))
@@ -141,9 +175,19 @@ impl InboundContent {
     }
 }
 
+/// The file of an image from a user: its id, so that each file has its own hash.
+fn image_file(id: &str, expires_at: u64) -> Media {
+    Media {
+        mime_type: IMAGE_TYPE.into(),
+        bytes: id.to_owned().into(),
+        origin: MediaOrigin::Inbound,
+        expires_at,
+    }
+}
+
 fn image(id: &str, caption: Option<&str>) -> Value {
     let hash = STANDARD.encode(Sha256::digest(id));
-    let mut image = json!({ "mime_type": "image/jpeg", "sha256": hash, "id": id });
+    let mut image = json!({ "mime_type": IMAGE_TYPE, "sha256": hash, "id": id });
     if let Some(caption) = caption {
         image["caption"] = caption.into();
     }
@@ -179,28 +223,48 @@ impl State {
     /// Queues the webhook of a message from a user. Returns the message id.
     pub(crate) fn send_inbound(&mut self, now: u64, message: &InboundMessage) -> String {
         let number = self.number_or_first(message.phone_number_id.as_deref());
-        let key = user_key(&message.from);
-        let user = self.users.get_or_create(&key);
-        let user = self.users.get_mut(user);
-        let wamid = ids::wamid(self.seed, Direction::Inbound, &key, user.inbound);
-        user.inbound += 1;
-        user.last_inbound_at = Some(now);
+        let index = self.users.find_or_create(&self.numbering.address(&message.from));
+        let wamid = self.next_inbound_wamid(index);
+        let phone_number_id = number.id.as_str().into();
+        let user = self.users.get_mut(index);
+        user.meet(&phone_number_id);
+        if message.opens_service_window() {
+            user.open_service_window(&phone_number_id, now);
+        }
         self.log.inbound += 1;
 
-        let media_id = || ids::object(self.seed, "inbound media", &wamid);
-        let (kind, object) = message.content.to_json(media_id);
-        let identity = WebhookIdentity::new(self.seed, &key, &self.behaviour.webhooks);
+        let media_id = ids::object(self.seed, "inbound media", &wamid);
+        if matches!(message.content, InboundContent::Image { .. }) {
+            let file = image_file(&media_id, now + self.inbound_media_ttl_ms);
+            self.media.insert(media_id.clone(), file);
+        }
+        let (kind, object) = message.content.to_json(&media_id);
+        let user = Arc::clone(&self.users.get(index).identity);
+        let identity = self.webhook_identity(index, &user);
         let mut item = json!({ "id": wamid, "timestamp": timestamp(now), "type": kind });
         item[kind] = object;
         identity.write_to(&mut item, "from", "from_user_id");
         if let Some(quoted) = &message.context {
             item["context"] = json!({ "from": number.display_phone_number, "id": quoted });
         }
+        if let Some(group_id) = &message.group_id {
+            item["group_id"] = group_id.as_str().into();
+        }
         let mut value = number_value(&number);
-        value["contacts"] = json!([identity.contact(message.name.as_deref())]);
+        if !message.is_system_message() {
+            value["contacts"] = json!([identity.contact(message.name.as_deref())]);
+        }
         value["messages"] = json!([item]);
         self.queue_change(now, Change { waba_id: number.waba_id, field: "messages".into(), value });
         wamid
+    }
+
+    /// The id of the next message from the user.
+    pub(crate) fn next_inbound_wamid(&mut self, user: u32) -> String {
+        let user = self.users.get_mut(user);
+        let ordinal = user.counts.inbound;
+        user.counts.inbound += 1;
+        ids::wamid(self.seed, Direction::Inbound, &user.identity.key, ordinal)
     }
 
     /// Stores a user's marketing preference and queues its webhook.
@@ -211,12 +275,12 @@ impl State {
         preference: MarketingPreference,
     ) {
         let number = self.number_or_first(None);
-        let key = user_key(phone);
-        let user = self.users.get_or_create(&key);
-        self.users.get_mut(user).marketing_stopped = preference == MarketingPreference::Stop;
+        let index = self.users.find_or_create(&self.numbering.address(phone));
+        self.users.get_mut(index).marketing_stopped = preference == MarketingPreference::Stop;
 
         let word = preference.as_str();
-        let identity = WebhookIdentity::new(self.seed, &key, &self.behaviour.webhooks);
+        let user = Arc::clone(&self.users.get(index).identity);
+        let identity = self.webhook_identity(index, &user);
         let mut item = json!({
             "detail": format!("User requested to {word} marketing messages"),
             "category": "marketing_messages",
@@ -230,9 +294,4 @@ impl State {
         let field = "user_preferences".into();
         self.queue_change(now, Change { waba_id: number.waba_id, field, value });
     }
-}
-
-/// The digits of a phone number; anything else is a user id.
-fn user_key(phone_or_user_id: &str) -> String {
-    phone_digits(phone_or_user_id).unwrap_or_else(|| phone_or_user_id.to_owned())
 }

@@ -20,13 +20,18 @@ mod limiter;
 mod listener;
 mod log;
 mod media;
+mod north_america;
+mod number_changes;
+mod numbering;
 mod recipient;
 mod restore;
 mod rng;
 mod routes;
 mod send;
 mod state;
+mod template_pauses;
 mod templates;
+mod user;
 mod users;
 mod validate;
 mod webhooks;
@@ -44,7 +49,7 @@ use tower::util::MapRequestLayer;
 pub use behaviour::{
     Behaviour, Delay, Delays, Faults, ForcedError, Outcomes, Pricing, ReportedBy, Webhooks,
 };
-pub use config::{Clock, Config, Limits, Number, PairLimit};
+pub use config::{Clock, Config, Limits, MexicanWaIds, Number, PairLimit};
 pub use delivery_plan::Step;
 pub use inbound::{InboundContent, InboundMessage};
 pub use log::{LogEntry, StepCounts, StepEntry, Summary};
@@ -54,6 +59,7 @@ use event_queue::Change;
 use inbound::MarketingPreference;
 use listener::{AbortHandle, AbortableListener};
 use state::WebhookTarget;
+use user::Identity;
 
 /// How long requests in flight may take to finish at a shutdown.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
@@ -175,6 +181,52 @@ impl Simulator {
         self.app.state().set_preference(now, phone, preference);
     }
 
+    /// Moves a user to another phone number and a new business-scoped user id, which is
+    /// returned. The simulator sends a `system` message to each business number that
+    /// exchanged messages with the user, or else to the first one. Messages to the old
+    /// phone number and the old user id then fail with 131026, until
+    /// [`Simulator::recycle_number`].
+    pub fn change_number(&self, old: &str, new: &str) -> String {
+        let now = self.app.now();
+        user_id_of(&self.app.state().change_number(now, old, new))
+    }
+
+    /// Gives a phone number to a new user with another business-scoped user id, which
+    /// is returned. Whoever had the number loses it. No webhook reports this.
+    pub fn recycle_number(&self, phone: &str) -> String {
+        user_id_of(&self.app.state().recycle_number(phone))
+    }
+
+    /// The business-scoped user id of the user with this phone number. `None`: the
+    /// number belongs to nobody.
+    pub fn user_id(&self, phone: &str) -> Option<String> {
+        let mut state = self.app.state();
+        let address = state.numbering.address(phone);
+        let user = state.users.find_or_create(&address);
+        state.users.get(user).identity.user_id.as_deref().map(str::to_owned)
+    }
+
+    /// Leaves the phone number of this user out of all later webhooks, whatever
+    /// [`Webhooks::hidden_phones`] is.
+    pub fn hide_phone(&self, phone: &str) {
+        self.app.state().set_phone_hidden(phone, true);
+    }
+
+    /// Shows the phone number of this user in all later webhooks, whatever
+    /// [`Webhooks::hidden_phones`] is.
+    pub fn show_phone(&self, phone: &str) {
+        self.app.state().set_phone_hidden(phone, false);
+    }
+
+    /// Pauses a template, as Meta does after bad feedback. The simulator sends the
+    /// `message_template_status_update` webhook, and the held messages of the template
+    /// fail with [`Outcomes::held_dropped_code`]. Returns whether there is such a
+    /// template.
+    pub fn pause_template(&self, name: &str, language: &str) -> bool {
+        let now = self.app.now();
+        self.app.state().pause_template(now, &self.app.config.waba_id, name, language)
+    }
+
     /// Sends an account webhook with the given field and value.
     pub fn account_event(&self, field: &str, value: Value) {
         let now = self.app.now();
@@ -183,14 +235,14 @@ impl Simulator {
         self.app.state().queue_change(now, change);
     }
 
-    /// The number of webhook events that are not acknowledged, future events
-    /// included.
+    /// The number of webhook events that are neither acknowledged nor lost, future
+    /// events included.
     pub fn pending_events(&self) -> usize {
         self.app.state().event_queue.pending()
     }
 
-    /// Whether the webhook has acknowledged every event that is due. Without a
-    /// webhook URL, due events stay unacknowledged.
+    /// Whether the webhook has acknowledged every event that is due and not lost.
+    /// Without a webhook URL, due events stay unacknowledged.
     pub fn due_events_acknowledged(&self) -> bool {
         let now = self.app.now();
         self.app.state().event_queue.due_events_acknowledged(now)
@@ -220,6 +272,11 @@ impl Drop for Simulator {
         self.webhooks.abort();
         self.server.abort();
     }
+}
+
+/// The user id of an issued identity. Every issued identity has one.
+fn user_id_of(identity: &Identity) -> String {
+    identity.user_id.as_deref().unwrap_or(&identity.key).to_owned()
 }
 
 async fn serve(

@@ -1,11 +1,11 @@
 //! The simulator's mutable state.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::behaviour::Behaviour;
+use crate::behaviour::{Behaviour, ForcedError};
 use crate::config::{Config, Limits, Number};
 use crate::delivery_plan::WebhookTiming;
 use crate::errors::ApiError;
@@ -13,10 +13,13 @@ use crate::event_queue::{Change, Event, EventKind, EventQueue};
 use crate::ids;
 use crate::limiter::Limiter;
 use crate::log::{Log, LogFile};
-use crate::media::Media;
+use crate::media::MediaStore;
+use crate::numbering::Numbering;
 use crate::rng::Rng;
 use crate::templates::{Template, Templates};
+use crate::user::Identity;
 use crate::users::Users;
+use crate::webhooks::identity::WebhookIdentity;
 
 /// The webhook's URL, and the token of its verification request.
 #[derive(Clone)]
@@ -28,11 +31,15 @@ pub(crate) struct WebhookTarget {
 pub(crate) struct State {
     pub(crate) seed: u64,
     pub(crate) behaviour: Arc<Behaviour>,
+    /// The forced errors by the address of the user.
+    pub(crate) forced_errors: BTreeMap<String, ForcedError>,
+    pub(crate) numbering: Numbering,
     pub(crate) limits: Limits,
     pub(crate) webhook_target: Option<WebhookTarget>,
     pub(crate) numbers: BTreeMap<Arc<str>, Number>,
     pub(crate) templates: Templates,
-    pub(crate) media: HashMap<String, Media>,
+    pub(crate) media: MediaStore,
+    pub(crate) inbound_media_ttl_ms: u64,
     pub(crate) users: Users,
     pub(crate) limiter: Limiter,
     pub(crate) event_queue: EventQueue,
@@ -50,19 +57,23 @@ impl State {
             .map(|url| WebhookTarget { url, verify_token: config.verify_token.clone() });
         let mut state = Self {
             seed: config.seed,
-            behaviour: Arc::new(config.behaviour.clone()),
+            behaviour: Arc::default(),
+            forced_errors: BTreeMap::new(),
+            numbering: Numbering::new(config),
             limits: config.limits.clone(),
             webhook_target,
             numbers: BTreeMap::new(),
             templates: Templates::default(),
-            media: HashMap::new(),
-            users: Users::default(),
+            media: MediaStore::default(),
+            inbound_media_ttl_ms: config.inbound_media_ttl_ms,
+            users: Users::new(config.seed),
             limiter: Limiter::default(),
             event_queue: EventQueue::default(),
             log: Log::default(),
             log_file: None,
             id_count: 0,
         };
+        state.set_behaviour(config.behaviour.clone());
         config.numbers.iter().for_each(|number| state.add_number(number.clone()));
         for template in &config.templates {
             state.add_template(template.clone()).map_err(std::io::Error::other)?;
@@ -81,6 +92,10 @@ impl State {
     }
 
     pub(crate) fn set_behaviour(&mut self, behaviour: Behaviour) {
+        let forced = &behaviour.faults.forced;
+        let by_address =
+            |(name, error): (&String, &ForcedError)| (self.numbering.address(name), *error);
+        self.forced_errors = forced.iter().map(by_address).collect();
         self.behaviour = Arc::new(behaviour);
         self.users.reset_forced_errors();
     }
@@ -112,6 +127,15 @@ impl State {
         by_id.or_else(|| self.numbers.values().next()).cloned().unwrap_or_default()
     }
 
+    /// How webhooks identify a user who has this identity.
+    pub(crate) fn webhook_identity<'a>(
+        &self,
+        user: u32,
+        identity: &'a Identity,
+    ) -> WebhookIdentity<'a> {
+        WebhookIdentity::new(self.seed, self.users.get(user), identity, &self.behaviour.webhooks)
+    }
+
     /// Refuses an account that is neither configured nor used by a number, if
     /// [`Config::strict_numbers`] is set.
     pub(crate) fn check_account(
@@ -133,18 +157,18 @@ impl State {
         ids::object(self.seed, kind, &self.id_count.to_string())
     }
 
-    /// Queues the webhook events of a message that are not acknowledged yet.
+    /// Queues the webhook events of a message that are neither acknowledged nor lost.
     pub(crate) fn queue_steps(&mut self, index: u32) {
         let message = self.log.get(index);
         for (step, after) in message.plan.steps() {
-            if message.acknowledged.contains(step) {
+            if message.acknowledged.contains(step) || message.lost.contains(step) {
                 continue;
             }
             let at = message.accepted_at + u64::from(after);
-            let mut rng = Rng::new(self.seed, step.as_str(), &message.to, message.ordinal);
+            let mut rng = Rng::new(self.seed, step.as_str(), &message.to.key, message.ordinal);
             let timing = WebhookTiming::draw(&mut rng, &self.behaviour.webhooks);
             let due = at + u64::from(timing.delay_ms);
-            let event = Event { at, retries: 0, kind: EventKind::Step { message: index, step } };
+            let event = Event::new(at, EventKind::Step { message: index, step });
             if let Some(after) = timing.duplicate_after_ms {
                 self.event_queue.push(due + u64::from(after), event.clone());
             }
@@ -154,8 +178,7 @@ impl State {
 
     /// Queues a webhook change that is due at `at`.
     pub(crate) fn queue_change(&mut self, at: u64, change: Change) {
-        let event = Event { at, retries: 0, kind: EventKind::Change(Arc::new(change)) };
-        self.event_queue.push(at, event);
+        self.event_queue.push(at, Event::new(at, EventKind::Change(Arc::new(change))));
     }
 }
 

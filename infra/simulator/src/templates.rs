@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use crate::event_queue::Change;
 use crate::ids;
 
 /// Meta's pricing category.
@@ -42,9 +43,15 @@ impl Category {
     }
 }
 
+/// What identifies a template: a name and a language.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct TemplateName {
+    pub(crate) name: Box<str>,
+    pub(crate) language: Box<str>,
+}
+
 pub(crate) struct Template {
-    pub(crate) name: Arc<str>,
-    pub(crate) language: String,
+    pub(crate) name: Arc<TemplateName>,
     pub(crate) id: String,
     pub(crate) category: Category,
     pub(crate) parameters: TemplateParameters,
@@ -73,8 +80,8 @@ impl Template {
         let components = json.entry("components").or_insert_with(|| json!([]));
         let named = format.eq_ignore_ascii_case("NAMED");
         let parameters = TemplateParameters::of(components, named, category);
-        let name = name.into();
-        Some(Self { name, language, id, category, parameters, approved_at: None, json })
+        let name = TemplateName { name: name.into(), language: language.into() };
+        Some(Self { name: Arc::new(name), id, category, parameters, approved_at: None, json })
     }
 
     pub(crate) fn pending_until(self, approved_at: u64) -> Self {
@@ -83,11 +90,33 @@ impl Template {
         Self { approved_at: Some(approved_at), json, ..self }
     }
 
+    fn is_named(&self, name: &str, language: &str) -> bool {
+        *self.name.name == *name && *self.name.language == *language
+    }
+
+    fn pause(&mut self) {
+        self.approved_at = None;
+        self.json.insert("status".into(), "PAUSED".into());
+    }
+
     pub(crate) fn status(&self, now: u64) -> &str {
         match self.approved_at {
             Some(at) if now >= at => "APPROVED",
             _ => self.json.get("status").and_then(Value::as_str).unwrap_or("APPROVED"),
         }
+    }
+
+    /// The `message_template_status_update` change that reports this event.
+    pub(crate) fn status_change(&self, waba_id: String, event: &str) -> Change {
+        let value = json!({
+            "event": event,
+            "message_template_id": self.id.parse::<u64>().unwrap_or_default(),
+            "message_template_name": self.name.name,
+            "message_template_language": self.name.language,
+            "message_template_category": self.category.as_str().to_ascii_uppercase(),
+            "reason": "NONE",
+        });
+        Change { waba_id, field: "message_template_status_update".into(), value }
     }
 
     pub(crate) fn to_json(&self, now: u64) -> Value {
@@ -104,17 +133,21 @@ pub(crate) struct Templates(Vec<Template>);
 impl Templates {
     /// Adds a template. It replaces a template with the same name and language.
     pub(crate) fn insert(&mut self, template: Template) {
-        let is_same = |known: &&mut Template| {
-            known.name == template.name && known.language == template.language
-        };
-        match self.0.iter_mut().find(is_same) {
+        match self.0.iter_mut().find(|known| known.name == template.name) {
             Some(known) => *known = template,
             None => self.0.push(template),
         }
     }
 
     pub(crate) fn get(&self, name: &str, language: &str) -> Option<&Template> {
-        self.iter().find(|known| &*known.name == name && known.language == language)
+        self.iter().find(|known| known.is_named(name, language))
+    }
+
+    /// Pauses a template. `None`: there is no such template.
+    pub(crate) fn pause(&mut self, name: &str, language: &str) -> Option<&Template> {
+        let template = self.0.iter_mut().find(|known| known.is_named(name, language))?;
+        template.pause();
+        Some(template)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Template> {

@@ -65,6 +65,15 @@ impl ApiError {
         }
     }
 
+    /// The Graph API's error for the id of an object that the request may not use.
+    pub(crate) fn invalid_id(path: &str, kind: &str) -> Self {
+        Self {
+            message: format!("(#100) Param {path} is not a valid {kind}"),
+            details: None,
+            ..Self::new(100)
+        }
+    }
+
     pub(crate) fn unknown_object(verb: &str, id: &str) -> Self {
         Self {
             subcode: Some(33),

@@ -14,6 +14,9 @@ pub struct LogEntry {
     pub wamid: String,
     /// The recipient's `wa_id`, or a user id without a known phone number.
     pub to: String,
+    /// The recipient's business-scoped user id.
+    #[serde(default)]
+    pub user_id: Option<String>,
     /// The id of the sending phone number.
     pub phone_number_id: String,
     /// The `biz_opaque_callback_data` of the request.
@@ -37,14 +40,16 @@ impl LogEntry {
             at_ms: message.accepted_at + u64::from(after),
             reported: message.reported.contains(step),
             acknowledged: message.acknowledged.contains(step),
+            lost: message.lost.contains(step) && !message.acknowledged.contains(step),
         };
         Self {
             at_ms: message.accepted_at,
             wamid: message.wamid(seed),
-            to: message.to.to_string(),
+            to: message.to.key.to_string(),
+            user_id: message.to.user_id.as_deref().map(str::to_owned),
             phone_number_id: message.phone_number_id.to_string(),
             biz_opaque_callback_data: message.callback_data.as_deref().map(str::to_owned),
-            template: message.template.as_deref().map(str::to_owned),
+            template: message.template_name(),
             category: message.category.as_str().to_owned(),
             response_lost: message.response_lost,
             failure_code: message.plan.failed.map(|_| message.plan.code),
@@ -69,4 +74,7 @@ pub struct StepEntry {
     pub reported: bool,
     /// Whether the webhook responded with 200 to such a request.
     pub acknowledged: bool,
+    /// Whether the simulator gave up reporting it.
+    #[serde(default)]
+    pub lost: bool,
 }

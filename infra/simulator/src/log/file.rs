@@ -17,6 +17,10 @@ pub(crate) enum LogLine {
     Accepted(AcceptedLine),
     /// The webhook acknowledged a step. `message` is the index in the log.
     Acknowledged { message: u32, step: Step },
+    /// The webhook did not acknowledge a step in time.
+    Lost { message: u32, step: Step },
+    /// The plan of a message changed after its acceptance.
+    Replanned { message: u32, plan: DeliveryPlan },
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -27,7 +31,13 @@ pub(crate) struct AcceptedLine {
     pub(crate) phone_number_id: String,
     pub(crate) biz_opaque_callback_data: Option<String>,
     pub(crate) template: Option<String>,
+    #[serde(default)]
+    pub(crate) template_language: Option<String>,
     pub(crate) category: Category,
+    #[serde(default)]
+    pub(crate) by_user_id: bool,
+    #[serde(default)]
+    pub(crate) in_service_window: bool,
     pub(crate) ordinal: u32,
     pub(crate) response_lost: bool,
     pub(crate) plan: DeliveryPlan,
@@ -38,11 +48,14 @@ impl AcceptedLine {
         Self {
             at_ms: message.accepted_at,
             wamid: message.wamid(seed),
-            to: message.to.to_string(),
+            to: message.to.key.to_string(),
             phone_number_id: message.phone_number_id.to_string(),
             biz_opaque_callback_data: message.callback_data.as_deref().map(str::to_owned),
-            template: message.template.as_deref().map(str::to_owned),
+            template: message.template_name(),
+            template_language: message.template.as_ref().map(|name| name.language.to_string()),
             category: message.category,
+            by_user_id: message.by_user_id,
+            in_service_window: message.in_service_window,
             ordinal: message.ordinal,
             response_lost: message.response_lost,
             plan: message.plan,

@@ -41,6 +41,10 @@ pub struct Summary {
     pub webhook_requests: u64,
     /// Webhook requests without a 200 response.
     pub webhook_failures: u64,
+    /// Updates that the webhook did not acknowledge in time. They are not reported
+    /// again.
+    #[serde(default)]
+    pub lost_events: u64,
     /// The maximum number of messages accepted within a second.
     pub peak_per_second: u64,
     /// The maximum number of unique recipients within 24 hours.
@@ -100,6 +104,7 @@ impl Log {
             inbound: self.inbound,
             webhook_requests: self.webhook_requests,
             webhook_failures: self.webhook_failures,
+            lost_events: self.lost_events,
             peak_per_second: peak_per_second(messages),
             peak_recipients_per_day: peak_recipients_per_day(messages),
             shortest_pair_gap_ms: shortest_pair_gap(messages),
@@ -172,20 +177,24 @@ mod tests {
     use super::*;
     use crate::delivery_plan::DeliveryPlan;
     use crate::templates::Category;
+    use crate::user::Identity;
 
     fn message(accepted_at: u64, user: u32, callback_data: &str) -> Message {
         Message {
             accepted_at,
             user,
             ordinal: 0,
-            to: Arc::from("14155550101"),
+            to: Arc::new(Identity { key: "14155550101".into(), user_id: None }),
+            by_user_id: false,
             phone_number_id: Arc::from("1"),
             callback_data: Some(callback_data.into()),
             template: None,
             category: Category::Service,
+            in_service_window: false,
             plan: DeliveryPlan::default(),
             reported: Steps::default(),
             acknowledged: Steps::default(),
+            lost: Steps::default(),
             response_lost: false,
         }
     }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::auth::is_valid_token;
 use super::extract::{ApiResult, QueryParameters, SharedApp};
+use super::media;
 use crate::app::App;
 use crate::config::Number;
 use crate::errors::ApiError;
@@ -35,12 +36,12 @@ pub(super) async fn object(
     Path(id): Path<String>,
     Query(query): QueryParameters,
 ) -> ApiResult {
+    if let Some(media) = media::info(&app, &id, query.get("phone_number_id")) {
+        return media.map(Json);
+    }
     let now = app.now();
     let mut state = app.state();
     let fields = query.get("fields").map(String::as_str);
-    if let Some(media) = state.media.get(&id) {
-        return Ok(Json(media.info(&id, &app.url)));
-    }
     if let Some(template) = state.templates.iter().find(|template| template.id == id) {
         return Ok(Json(select_fields(template.to_json(now), fields)));
     }
@@ -67,8 +68,11 @@ fn account_json<'a>(
     }))
 }
 
+/// A number in use with the WhatsApp Business app differs only in `is_on_biz_app`:
+/// its throughput level stays `STANDARD`.
 fn number_json(number: &Number) -> Value {
-    let level = if number.throughput.is_some_and(|rate| rate > 80) { "HIGH" } else { "STANDARD" };
+    let is_high = number.own_throughput().is_some_and(|rate| rate > 80);
+    let level = if is_high { "HIGH" } else { "STANDARD" };
     json!({
         "id": number.id,
         "display_phone_number": number.display_phone_number,
@@ -78,6 +82,7 @@ fn number_json(number: &Number) -> Value {
         "name_status": "APPROVED",
         "status": number.status,
         "platform_type": "CLOUD_API",
+        "is_on_biz_app": number.coexistence,
         "throughput": { "level": level },
         "whatsapp_business_manager_messaging_limit": number.messaging_limit,
         "messaging_limit_tier": number.messaging_limit,

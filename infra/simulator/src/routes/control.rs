@@ -33,6 +33,10 @@ pub(super) fn router() -> Router<Arc<App>> {
         .route("/_simulator/event", post(account_event))
         .route("/_simulator/templates", post(template))
         .route("/_simulator/numbers", post(number))
+        .route("/_simulator/number_changes", post(number_change))
+        .route("/_simulator/recycled_numbers", post(recycled_number))
+        .route("/_simulator/hidden_phones", post(hidden_phone))
+        .route("/_simulator/paused_templates", post(paused_template))
         .route("/_simulator/config", get(settings).post(configure))
         .route("/_simulator/log", get(log))
         .route("/_simulator/summary", get(summary))
@@ -80,6 +84,49 @@ async fn template(State(app): SharedApp, Json(template): Json<Value>) -> Respons
 async fn number(State(app): SharedApp, Json(number): Json<Number>) -> Json<Value> {
     app.state().add_number(number);
     success()
+}
+
+#[derive(Deserialize)]
+struct NumberChange {
+    old: String,
+    new: String,
+}
+
+async fn number_change(State(app): SharedApp, Json(change): Json<NumberChange>) -> Json<Value> {
+    let now = app.now();
+    let identity = app.state().change_number(now, &change.old, &change.new);
+    Json(json!({ "user_id": identity.user_id }))
+}
+
+#[derive(Deserialize)]
+struct Phone {
+    phone: String,
+}
+
+async fn recycled_number(State(app): SharedApp, Json(Phone { phone }): Json<Phone>) -> Json<Value> {
+    let identity = app.state().recycle_number(&phone);
+    Json(json!({ "user_id": identity.user_id }))
+}
+
+async fn hidden_phone(State(app): SharedApp, Json(Phone { phone }): Json<Phone>) -> Json<Value> {
+    app.state().set_phone_hidden(&phone, true);
+    success()
+}
+
+#[derive(Deserialize)]
+struct PausedTemplate {
+    name: String,
+    language: String,
+}
+
+async fn paused_template(
+    State(app): SharedApp,
+    Json(template): Json<PausedTemplate>,
+) -> Json<Value> {
+    let now = app.now();
+    let PausedTemplate { name, language } = template;
+    let found = app.state().pause_template(now, &app.config.waba_id, &name, &language);
+    Json(json!({ "success": found }))
 }
 
 /// The settings that may change while the simulator runs.

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use super::extract::{ApiResult, QueryParameters, SharedApp};
 use crate::app::App;
 use crate::errors::ApiError;
-use crate::event_queue::Change;
 use crate::templates::Template;
 
 const DEFAULT_LIMIT: usize = 25;
@@ -77,25 +76,13 @@ pub(super) async fn create(
         Template::parse(template, state.seed).ok_or_else(|| ApiError::missing_parameter("name"))?;
     let response =
         json!({ "id": template.id, "status": "PENDING", "category": category(&template) });
-    state.queue_change(approved_at, approval_change(waba_id, &template));
+    state.queue_change(approved_at, template.status_change(waba_id, "APPROVED"));
     state.templates.insert(template.pending_until(approved_at));
     Ok(Json(response))
 }
 
 fn category(template: &Template) -> String {
     template.category.as_str().to_ascii_uppercase()
-}
-
-fn approval_change(waba_id: String, template: &Template) -> Change {
-    let value = json!({
-        "event": "APPROVED",
-        "message_template_id": template.id.parse::<u64>().unwrap_or_default(),
-        "message_template_name": &*template.name,
-        "message_template_language": template.language,
-        "message_template_category": category(template),
-        "reason": "NONE",
-    });
-    Change { waba_id, field: "message_template_status_update".into(), value }
 }
 
 pub(super) async fn delete(
@@ -107,8 +94,9 @@ pub(super) async fn delete(
     let id = query.get("hsm_id");
     let mut state = app.state();
     state.check_account(&app.config, "delete", &waba_id)?;
-    let is_match =
-        |template: &Template| *template.name == **name && id.is_none_or(|id| template.id == *id);
+    let is_match = |template: &Template| {
+        *template.name.name == **name && id.is_none_or(|id| template.id == *id)
+    };
     if state.templates.remove(is_match) {
         return Ok(Json(json!({ "success": true })));
     }

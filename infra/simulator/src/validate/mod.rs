@@ -3,6 +3,7 @@
 mod content;
 mod context;
 mod interactive;
+mod media_ids;
 mod template;
 
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 use crate::errors::ApiError;
 use crate::recipient::Recipient;
-use crate::templates::Category;
+use crate::templates::{Category, TemplateName};
 
 pub(crate) use context::ValidationContext;
 
@@ -29,7 +30,7 @@ pub(crate) enum Endpoint {
 pub(crate) struct OutgoingMessage {
     pub(crate) recipient: Recipient,
     pub(crate) callback_data: Option<Box<str>>,
-    pub(crate) template: Option<Arc<str>>,
+    pub(crate) template: Option<Arc<TemplateName>>,
     pub(crate) category: Category,
     pub(crate) reaction: bool,
 }
@@ -53,10 +54,11 @@ pub(crate) fn request(
     if body.get("status").is_some() {
         return read_receipt(body);
     }
-    let recipient = Recipient::parse(body, context.seed, context.rewrite_wa_ids)?;
+    let recipient = Recipient::parse(body, context.numbering, context.business_number)?;
     let callback_data = callback_data(body)?;
     let kind = message_type(body, endpoint)?;
     let (template, category) = check_content(body, kind, &recipient, context)?;
+    media_ids::check(kind, &body[kind], context)?;
     Ok(Request::Message(Box::new(OutgoingMessage {
         recipient,
         callback_data,
@@ -105,7 +107,7 @@ fn check_content(
     kind: &str,
     recipient: &Recipient,
     context: &ValidationContext,
-) -> Result<(Option<Arc<str>>, Category), ApiError> {
+) -> Result<(Option<Arc<TemplateName>>, Category), ApiError> {
     let object = &body[kind];
     if content::TYPES.contains(&kind) && object.is_null() {
         return Err(content::missing_object(kind));
@@ -138,15 +140,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::config::Config;
+    use crate::media::MediaStore;
+    use crate::numbering::Numbering;
     use crate::templates::Templates;
 
     fn code(body: &Value, endpoint: Endpoint) -> u32 {
-        let templates = Templates::default();
         let context = ValidationContext {
-            templates: &templates,
+            templates: &Templates::default(),
             strict_templates: false,
-            seed: 1,
-            rewrite_wa_ids: false,
+            media: &MediaStore::default(),
+            strict_media: false,
+            numbering: &Numbering::new(&Config::default()),
+            phone_number_id: "1",
+            business_number: "15550100001",
             now: 0,
         };
         request(body, endpoint, &context).map_or_else(|error| error.code, |_| 200)

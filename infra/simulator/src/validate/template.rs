@@ -9,7 +9,7 @@ use super::content::{non_empty, text};
 use super::context::{ValidationContext, ValidationResult};
 use crate::errors::ApiError;
 use crate::recipient::Recipient;
-use crate::templates::{Category, Template, TemplateButton, TemplateParameters};
+use crate::templates::{Category, Template, TemplateButton, TemplateName, TemplateParameters};
 
 const NAME_LIMIT: usize = 512;
 
@@ -17,7 +17,7 @@ pub(super) fn check(
     object: &Value,
     recipient: &Recipient,
     context: &ValidationContext,
-) -> Result<(Option<Arc<str>>, Category), ApiError> {
+) -> Result<(Option<Arc<TemplateName>>, Category), ApiError> {
     let name = text(object, "name", "template['name']", NAME_LIMIT)?;
     let language = text(&object["language"], "code", "template['language']['code']", NAME_LIMIT)?;
     let components = &object["components"];
@@ -38,12 +38,13 @@ fn check_unknown(
     language: &str,
     components: &Value,
     context: &ValidationContext,
-) -> Result<(Option<Arc<str>>, Category), ApiError> {
+) -> Result<(Option<Arc<TemplateName>>, Category), ApiError> {
     if context.strict_templates {
         return Err(not_found(name, language));
     }
     check_objects(components)?;
-    Ok((Some(name.into()), Category::Marketing))
+    let name = TemplateName { name: name.into(), language: language.into() };
+    Ok((Some(Arc::new(name)), Category::Marketing))
 }
 
 fn not_found(name: &str, language: &str) -> ApiError {
@@ -55,7 +56,7 @@ fn check_status(template: &Template, now: u64) -> ValidationResult {
         "PAUSED" => Err(ApiError::new(132_015)),
         "DISABLED" => Err(ApiError::new(132_016)),
         "APPROVED" => Ok(()),
-        _ => Err(not_found(&template.name, &template.language)),
+        _ => Err(not_found(&template.name.name, &template.name.language)),
     }
 }
 

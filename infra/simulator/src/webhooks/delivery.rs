@@ -8,9 +8,11 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::{body, signature};
 use crate::app::App;
+use crate::behaviour::Webhooks;
 use crate::delivery_plan::Step;
 use crate::event_queue::{Event, EventKind};
 use crate::log::LogLine;
+use crate::rng::Rng;
 use crate::state::{State, WebhookTarget};
 
 /// How long a failed request keeps its slot, in real time. It limits the load on
@@ -57,7 +59,8 @@ impl App {
         let url = state.webhook_target.as_ref().map(|target| target.url.clone())?;
         let behaviour = Arc::clone(&state.behaviour);
         let webhooks = &behaviour.webhooks;
-        let events = state.event_queue.take(now, webhooks.batch_max, webhooks.flush_ms);
+        let (max, flush_ms) = state.batch_size(webhooks);
+        let events = state.event_queue.take(now, max, flush_ms);
         if events.is_empty() {
             return None;
         }
@@ -101,6 +104,14 @@ impl App {
 }
 
 impl State {
+    /// The maximum number of events in the next request, and how long an incomplete
+    /// batch waits.
+    fn batch_size(&self, webhooks: &Webhooks) -> (usize, u64) {
+        let requests = self.log.webhook_requests as u32;
+        let is_batch = Rng::new(self.seed, "batch", "", requests).chance(webhooks.batched);
+        if is_batch { (webhooks.batch_max, webhooks.flush_ms) } else { (1, 0) }
+    }
+
     fn mark_reported(&mut self, events: &[Event]) {
         self.log.webhook_requests += 1;
         for event in events {
@@ -109,8 +120,9 @@ impl State {
             };
             self.log.mark_reported(message, step);
             if step == Step::Reply {
-                let user = self.log.get(message).user;
-                self.users.get_mut(user).last_inbound_at = Some(event.at);
+                let message = self.log.get(message);
+                let user = self.users.get_mut(message.user);
+                user.open_service_window(&message.phone_number_id, event.at);
             }
         }
     }
@@ -123,23 +135,54 @@ impl State {
                 lines.push(LogLine::Acknowledged { message, step });
             }
         }
-        let written = self.log_file.as_mut().map_or(Ok(()), |log_file| log_file.append(&lines));
-        if let Err(error) = written {
-            tracing::error!(%error, "the log file cannot be written");
-        }
+        self.append_or_log(&lines);
         self.event_queue.finish(events.len());
     }
 
-    /// Queues failed events again, with exponential backoff.
+    /// Queues failed events again, with exponential backoff. Gives up events that
+    /// failed for too long.
     fn requeue(&mut self, now: u64, events: Vec<Event>) {
         self.log.webhook_failures += 1;
         self.event_queue.finish(events.len());
-        let webhooks = &self.behaviour.webhooks;
+        let behaviour = Arc::clone(&self.behaviour);
+        let mut lost = Vec::new();
         for event in events {
-            let backoff = webhooks.retry_base_ms.saturating_mul(1 << event.retries.min(30));
+            let first_failure_at = event.first_failure_at.unwrap_or(now);
+            let due = now + backoff(&behaviour.webhooks, event.retries);
+            if due > first_failure_at + behaviour.webhooks.retry_for_ms {
+                lost.push(event);
+                continue;
+            }
             let retries = event.retries.saturating_add(1);
-            let due = now + backoff.min(webhooks.retry_max_ms);
-            self.event_queue.push(due, Event { retries, ..event });
+            let first_failure_at = Some(first_failure_at);
+            self.event_queue.push(due, Event { retries, first_failure_at, ..event });
+        }
+        self.give_up(&lost);
+    }
+
+    fn give_up(&mut self, events: &[Event]) {
+        self.log.lost_events += events.len() as u64;
+        let mut lines = Vec::new();
+        for event in events {
+            if let EventKind::Step { message, step } = event.kind {
+                self.log.mark_lost(message, step);
+                lines.push(LogLine::Lost { message, step });
+            }
+        }
+        self.append_or_log(&lines);
+    }
+
+    /// Appends to the log file. Nobody waits for these lines, so an error is logged.
+    pub(crate) fn append_or_log(&mut self, lines: &[LogLine]) {
+        let written = self.log_file.as_mut().map_or(Ok(()), |log_file| log_file.append(lines));
+        if let Err(error) = written {
+            tracing::error!(%error, "the log file cannot be written");
         }
     }
+}
+
+/// The time until the next retry, in milliseconds.
+fn backoff(webhooks: &Webhooks, retries: u16) -> u64 {
+    let backoff = webhooks.retry_base_ms.saturating_mul(1 << retries.min(30));
+    backoff.min(webhooks.retry_max_ms)
 }

@@ -3,39 +3,42 @@
 use serde_json::{Value, json};
 
 use crate::behaviour::Webhooks;
-use crate::ids;
 use crate::rng::Rng;
+use crate::user::{Identity, User};
 
 pub(crate) struct WebhookIdentity<'a> {
-    key: &'a str,
-    seed: u64,
-    user_ids: bool,
+    identity: &'a Identity,
+    profile_name: &'static str,
+    has_user_id: bool,
     phone_hidden: bool,
 }
 
 impl<'a> WebhookIdentity<'a> {
-    pub(crate) fn new(seed: u64, key: &'a str, webhooks: &Webhooks) -> Self {
-        let phone_hidden = Rng::new(seed, "hidden", key, 0).chance(webhooks.hidden_phones);
-        Self { key, seed, user_ids: webhooks.user_ids || phone_hidden, phone_hidden }
+    pub(crate) fn new(seed: u64, user: &User, identity: &'a Identity, webhooks: &Webhooks) -> Self {
+        let phone_hidden = user.phone_hidden.unwrap_or_else(|| {
+            Rng::new(seed, "hidden", &identity.key, 0).chance(webhooks.hidden_phones)
+        });
+        let is_user_id = identity.wa_id().is_none();
+        Self {
+            identity,
+            profile_name: user.profile_name,
+            has_user_id: webhooks.user_ids || phone_hidden || is_user_id,
+            phone_hidden,
+        }
     }
 
     /// The phone number, unless the user hides it.
     pub(crate) fn wa_id(&self) -> Option<&'a str> {
-        let is_phone = !self.key.contains('.');
-        (is_phone && !self.phone_hidden).then_some(self.key)
+        self.identity.wa_id().filter(|_| !self.phone_hidden)
     }
 
-    pub(crate) fn user_id(&self) -> Option<String> {
-        if self.key.contains('.') {
-            return Some(self.key.to_owned());
-        }
-        self.user_ids.then(|| ids::user_id(self.seed, self.key)).flatten()
+    pub(crate) fn user_id(&self) -> Option<&'a str> {
+        self.identity.user_id.as_deref().filter(|_| self.has_user_id)
     }
 
     /// The `contacts` item of a webhook.
     pub(crate) fn contact(&self, name: Option<&str>) -> Value {
-        let name = name.unwrap_or_else(|| profile_name(self.seed, self.key));
-        let mut contact = json!({ "profile": { "name": name } });
+        let mut contact = json!({ "profile": { "name": name.unwrap_or(self.profile_name) } });
         self.write_to(&mut contact, "wa_id", "user_id");
         contact
     }
@@ -51,28 +54,24 @@ impl<'a> WebhookIdentity<'a> {
     }
 }
 
-fn profile_name(seed: u64, key: &str) -> &'static str {
-    const NAMES: [&str; 8] = [
-        "Siti Aminah",
-        "José Álvarez",
-        "Chloé Martin",
-        "Li Wei 李伟",
-        "Ravi Kumar",
-        "Anna Müller",
-        "Zeynep Şahin",
-        "Tom Baker",
-    ];
-    NAMES[Rng::new(seed, "name", key, 0).below(NAMES.len())]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::users::Users;
 
     #[test]
     fn a_user_who_hides_the_phone_number_shows_only_the_user_id() {
-        let webhooks = Webhooks { hidden_phones: 1.0, ..Webhooks::default() };
-        let contact = WebhookIdentity::new(1, "14155550101", &webhooks).contact(None);
-        assert!(contact.get("wa_id").is_none() && contact["user_id"].is_string());
+        let mut users = Users::new(1);
+        let user = users.find_or_create("14155550101");
+        let contact = |users: &Users, share: f64| {
+            let webhooks = Webhooks { hidden_phones: share, ..Webhooks::default() };
+            let user = users.get(user);
+            WebhookIdentity::new(1, user, &user.identity, &webhooks).contact(None)
+        };
+        let hidden = contact(&users, 1.0);
+        assert!(hidden.get("wa_id").is_none() && hidden["user_id"].is_string());
+        assert_eq!(contact(&users, 0.0)["wa_id"], "14155550101");
+        users.get_mut(user).phone_hidden = Some(true);
+        assert_eq!(contact(&users, 0.0), hidden);
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::config::Number;
-use crate::recipient::phone_digits;
+use crate::numbering::phone_digits;
 
 /// A `value` with the metadata of a phone number.
 pub(crate) fn number_value(number: &Number) -> Value {

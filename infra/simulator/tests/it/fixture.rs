@@ -95,7 +95,7 @@ async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Byt
     StatusCode::OK
 }
 
-/// A clock that moves only in [`ManualClock::advance`].
+/// A clock that moves only on request.
 #[derive(Clone)]
 pub(crate) struct ManualClock(Arc<AtomicU64>);
 
@@ -106,6 +106,11 @@ impl ManualClock {
 
     pub(crate) fn advance(&self, milliseconds: u64) {
         self.0.fetch_add(milliseconds, Ordering::SeqCst);
+    }
+
+    /// Moves the clock back, before anything happens.
+    pub(crate) fn rewind(&self, milliseconds: u64) {
+        self.0.fetch_sub(milliseconds, Ordering::SeqCst);
     }
 
     pub(crate) fn clock(&self) -> Clock {
@@ -155,6 +160,23 @@ impl Fixture {
         Self::response(self.http.post(self.url(path)).bearer_auth("t").json(body)).await
     }
 
+    /// Uploads an image for a number. Returns the media id.
+    pub(crate) async fn upload(&self, number: &str) -> String {
+        let part = reqwest::multipart::Part::bytes(b"picture".to_vec());
+        let form = reqwest::multipart::Form::new()
+            .text("messaging_product", "whatsapp")
+            .part("file", part.mime_str("image/png").unwrap());
+        let request = self.http.post(self.url(&format!("{number}/media"))).bearer_auth("t");
+        let (_, body) = Self::response(request.multipart(form)).await.unwrap();
+        body["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Returns the HTTP status.
+    pub(crate) async fn delete(&self, path: &str) -> u16 {
+        let request = self.http.delete(self.url(path)).bearer_auth("t");
+        Self::response(request).await.unwrap().0
+    }
+
     pub(crate) async fn control(&self, path: &str, body: &Value) -> (u16, Value) {
         let url = format!("{}/_simulator/{path}", self.simulator.url());
         Self::response(self.http.post(url).json(body)).await.unwrap()
@@ -172,8 +194,18 @@ impl Fixture {
 
     /// Sends a text message. Returns 200 or the error code.
     pub(crate) async fn text_to(&self, phone: &str) -> u64 {
-        let (_, body) = self.send(&text(phone)).await;
+        self.code_of(NUMBER, &text(phone)).await
+    }
+
+    /// Sends a message from a number. Returns 200 or the error code.
+    pub(crate) async fn code_of(&self, number: &str, message: &Value) -> u64 {
+        let (_, body) = self.post(&format!("{number}/messages"), message).await;
         body["error"]["code"].as_u64().unwrap_or(200)
+    }
+
+    /// The failure codes of all accepted messages.
+    pub(crate) fn failure_codes(&self) -> Vec<Option<u32>> {
+        self.simulator.log().iter().map(|entry| entry.failure_code).collect()
     }
 
     /// Waits until the receiver has acknowledged all due events.

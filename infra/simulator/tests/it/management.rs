@@ -84,23 +84,41 @@ async fn a_number_returns_the_requested_fields() {
 }
 
 #[tokio::test]
+async fn a_number_of_the_business_app_sends_twenty_messages_a_second() {
+    let shared = Number { throughput: Some(1_000), coexistence: true, ..Number::default() };
+    let behaviour = Behaviour::no_webhooks();
+    let fixture =
+        Fixture::new(Config { numbers: vec![shared], behaviour, ..Config::default() }).await;
+    let fields = "is_on_biz_app,platform_type,throughput";
+    let expected = json!({
+        "id": NUMBER, "is_on_biz_app": true, "platform_type": "CLOUD_API",
+        "throughput": { "level": "STANDARD" },
+    });
+    assert_eq!(fixture.get(&format!("{NUMBER}?fields={fields}")).await, (200, expected));
+    let mut codes = Vec::new();
+    for n in 0..21 {
+        codes.push(fixture.text_to(&format!("+1415555{n:04}")).await);
+    }
+    assert_eq!(codes.iter().filter(|code| **code == 200).count(), 20);
+    assert_eq!(codes[20], 130_429);
+    fixture.clock.advance(1_000);
+    assert_eq!(fixture.text_to("+14155550020").await, 200);
+    fixture.simulator.add_number(Number { id: "12".into(), ..Number::default() });
+    assert_eq!(fixture.get("12?fields=is_on_biz_app").await.1["is_on_biz_app"], false);
+}
+
+#[tokio::test]
 async fn media_can_be_uploaded_downloaded_and_deleted() {
     let fixture = Fixture::with(Behaviour::all_read()).await;
-    let part = reqwest::multipart::Part::bytes(b"picture".to_vec()).mime_str("image/png").unwrap();
-    let form =
-        reqwest::multipart::Form::new().text("messaging_product", "whatsapp").part("file", part);
-    let upload =
-        fixture.http.post(fixture.url(&format!("{NUMBER}/media"))).bearer_auth("t").multipart(form);
-    let id: Value = upload.send().await.unwrap().json().await.unwrap();
-    let id = id["id"].as_str().unwrap();
-
+    let id = &fixture.upload(NUMBER).await;
     let (_, info) = fixture.get(id).await;
     assert_eq!((&info["mime_type"], &info["file_size"]), (&json!("image/png"), &json!(7)));
     let download =
         fixture.http.get(info["url"].as_str().unwrap()).bearer_auth("t").send().await.unwrap();
     assert_eq!(download.bytes().await.unwrap().as_ref(), b"picture");
-    let deleted = fixture.http.delete(fixture.url(id)).bearer_auth("t").send().await.unwrap();
-    assert_eq!(deleted.status(), 200);
+    for status in [200, 400] {
+        assert_eq!(fixture.delete(id).await, status);
+    }
     let empty = reqwest::multipart::Form::new().text("messaging_product", "whatsapp");
     let refused = fixture
         .http

@@ -1,6 +1,9 @@
 use serde_json::json;
 
 use super::*;
+use crate::config::Config;
+use crate::media::MediaStore;
+use crate::numbering::Numbering;
 use crate::templates::Templates;
 
 fn templates() -> Templates {
@@ -32,15 +35,20 @@ fn templates() -> Templates {
 
 fn send(name: &str, components: &Value, to: &Value) -> Result<Category, ApiError> {
     let templates = templates();
+    let numbering = Numbering::new(&Config::default());
+    let business_number = "15550100001";
     let context = ValidationContext {
         templates: &templates,
         strict_templates: true,
-        seed: 1,
-        rewrite_wa_ids: false,
+        media: &MediaStore::default(),
+        strict_media: false,
+        numbering: &numbering,
+        phone_number_id: "1",
+        business_number,
         now: 0,
     };
     let object = json!({ "name": name, "language": { "code": "en_US" }, "components": components });
-    let recipient = Recipient::parse(to, 1, false).unwrap();
+    let recipient = Recipient::parse(to, &numbering, business_number).unwrap();
     check(&object, &recipient, &context).map(|(_, category)| category)
 }
 
