@@ -306,7 +306,8 @@ def a_move(program, place, aws, outputs, deployed, simulator):
         child.wait(30)
     run([program, "export", "--retire", "--data", folder, file])
     move_in = [program, "import", "--table", outputs["TableName"], "--secrets-prefix", outputs["SecretsPrefix"]]
-    run([*move_in, "--secrets-key-file", folder / "secrets-key", file], env=aws)
+    keys = ["--secrets-key-file", folder / "secrets-key", "--address-key-file", folder / "address-key"]
+    run([*move_in, *keys, file], env=aws)
     deployed.receive_webhooks()
     deployed.ask("PATCH", f"/v1/campaigns/{campaign}", {"daily_send_limit": MOVED})
     wait_until(lambda: status(deployed, campaign) == "completed", TIMEOUT_SECONDS, "the moved campaign is completed")

@@ -18,6 +18,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use carillon::AwsConfig;
+use carillon::address_key::AddressKeys;
 use carillon::channel::Providers;
 use carillon::config::Config;
 use carillon::connection::Vault;
@@ -65,7 +66,8 @@ impl Api {
         ids: IdSource,
         providers: Providers,
     ) -> Result<Self, SetUpError> {
-        let table = Table::new(aws, &config.table()?);
+        let addresses = AddressKeys::of(config, aws, &clock, &ids)?;
+        let table = Table::new(aws, &config.table()?).with_addresses(addresses);
         let vault = Arc::new(Vault::of(config, aws, &clock)?);
         let dlq_url = config.sends_dlq_url();
         Ok(Self {

@@ -252,9 +252,10 @@ impl From<StoreError> for Problem {
                 tracing::error!(error = &error as &dyn StdError, "the table is not available");
                 Self::new(Kind::Unavailable, "The table can't be reached. Try again in a moment.")
             }
-            StoreError::Condition(_) | StoreError::Cancelled(_) | StoreError::Malformed(_) => {
-                Self::internal(error)
-            }
+            StoreError::Condition(_)
+            | StoreError::Cancelled(_)
+            | StoreError::Malformed(_)
+            | StoreError::AddressKey(_) => Self::internal(error),
         }
     }
 }

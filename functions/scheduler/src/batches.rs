@@ -54,11 +54,11 @@ impl BatchMaker<'_> {
         let mut batches = Vec::new();
         let mut left = messages;
         while left > 0 {
-            let after = campaign.walk.cursor.clone();
+            let after = campaign.walk.cursor;
             let segment = self.segment(&campaign, left.min(BATCH_SIZE)).await?;
             let (due, is_full) = (segment.due, segment.end == SegmentEnd::Full);
-            let until = segment.last.clone().filter(|_| due > 0);
-            advance(&mut campaign.walk, segment);
+            let until = segment.last.filter(|_| due > 0);
+            advance(&mut campaign.walk, &segment);
             let Some(until) = until else {
                 self.save(&mut campaign).await?;
                 break;
@@ -82,7 +82,7 @@ impl BatchMaker<'_> {
         campaign.walk.begin(self.now);
         let segment = self.segment(&campaign, 0).await?;
         let full = segment.end == SegmentEnd::Full;
-        advance(&mut campaign.walk, segment);
+        advance(&mut campaign.walk, &segment);
         campaign.walk.next_is_due = full;
         let saved = self.save(&mut campaign).await?;
         Ok(saved.then_some(campaign))
@@ -91,7 +91,7 @@ impl BatchMaker<'_> {
     /// Reads on from the cursor until `wanted` due recipients are found and the
     /// next one is due too, or the list ends.
     async fn segment(&self, campaign: &Campaign, wanted: u32) -> Result<Segment, StoreError> {
-        let mut segment = Segment { last: campaign.walk.cursor.clone(), ..Segment::default() };
+        let mut segment = Segment { last: campaign.walk.cursor, ..Segment::default() };
         for _ in 0..MAX_PAGES {
             let range = CursorRange::after(segment.last.as_ref());
             let recipients = campaign.recipients();
@@ -156,7 +156,7 @@ impl BatchMaker<'_> {
 }
 
 /// Moves the walk over a segment.
-fn advance(walk: &mut Walk, segment: Segment) {
+fn advance(walk: &mut Walk, segment: &Segment) {
     walk.cursor = segment.last;
     walk.next_is_due = false;
     walk.made_batch |= segment.due > 0;
@@ -179,7 +179,7 @@ impl Segment {
             } else if recipient.status == Status::Pending {
                 self.next_due_at = self.next_due_at.into_iter().chain(recipient.not_before).min();
             }
-            self.last = Some(Cursor { shard, contact: recipient.contact.as_str().to_owned() });
+            self.last = Some(Cursor { shard, contact: Some(recipient.contact) });
         }
         false
     }

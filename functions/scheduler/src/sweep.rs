@@ -52,7 +52,7 @@ impl Scheduler {
         let waiting = page.into_iter().filter(|recipient| recipient.status == Status::Pending);
         stream::iter(waiting)
             .map(|recipient| async move {
-                let key = sweep.recipients().key(&recipient.contact);
+                let key = sweep.recipients().key(recipient.contact);
                 cancel(&self.table, &key, recipient.attempt, sweep.reason).await
             })
             .buffer_unordered(AT_ONCE)

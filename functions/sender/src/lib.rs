@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use carillon::AwsConfig;
+use carillon::address_key::AddressKeys;
 use carillon::channel::Providers;
 use carillon::config::Config;
 use carillon::connection::Vault;
@@ -22,7 +23,8 @@ pub fn sender(
     ids: IdSource,
     providers: Providers,
 ) -> Result<Sender, Error> {
-    let table = Table::new(aws, &config.table()?);
+    let addresses = AddressKeys::of(config, aws, &clock, &ids)?;
+    let table = Table::new(aws, &config.table()?).with_addresses(addresses);
     let vault = Arc::new(Vault::of(config, aws, &clock)?);
     Ok(Sender {
         queue: SendQueue::new(aws, &config.sends_queue_url()?, config.sends_dlq_url().as_deref()),

@@ -57,6 +57,12 @@ impl Signers {
         Self { provider: provider.clone(), connections }
     }
 
+    /// The connection of a sender among them.
+    pub(crate) fn connection_of(&self, sender: &str) -> Option<ConnectionId> {
+        let found = self.connections.iter().find(|one| one.provider.sender_id == sender);
+        found.map(|connection| connection.id)
+    }
+
     /// Whether an event concerns one of them. A status without a sender is matched by its
     /// message (see `record_status`).
     pub(crate) fn sign_for(&self, event: &Event) -> bool {

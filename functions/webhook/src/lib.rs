@@ -14,12 +14,13 @@ use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
 use carillon::AwsConfig;
+use carillon::address_key::AddressKeys;
 use carillon::channel::event::Event;
 use carillon::channel::{Candidate, Handshake, Providers, WebhookRequest};
 use carillon::config::Config;
 use carillon::connection::Vault;
 use carillon::conversation::Retention;
-use carillon::delivery::CampaignConnections;
+use carillon::delivery::{CampaignConnections, LinkedAddresses};
 use carillon::ids::IdSource;
 use carillon::table::{StoreError, Table};
 use carillon::telemetry::{Metric, measure};
@@ -41,6 +42,7 @@ pub struct Webhook {
     providers: Providers,
     candidates: Candidates,
     campaigns: CampaignConnections,
+    linked: LinkedAddresses,
     retention: Retention,
     clock: Clock,
     ids: IdSource,
@@ -58,12 +60,14 @@ impl Webhook {
         ids: IdSource,
         providers: Providers,
     ) -> Result<Self, SetUpError> {
-        let table = Table::new(aws, &config.table()?);
+        let addresses = AddressKeys::of(config, aws, &clock, &ids)?;
+        let table = Table::new(aws, &config.table()?).with_addresses(addresses);
         let vault = Vault::of(config, aws, &clock)?;
         let retention = config.message_retention()?;
         let candidates = Candidates::new(table.clone(), vault);
         let campaigns = CampaignConnections::default();
-        Ok(Self { table, providers, candidates, campaigns, retention, clock, ids })
+        let linked = LinkedAddresses::default();
+        Ok(Self { table, providers, candidates, campaigns, linked, retention, clock, ids })
     }
 
     fn count_dropped(&self, dropped: usize) {

@@ -86,6 +86,7 @@ impl Stage {
             public_url: None,
             admin_key: ADMIN_KEY.into(),
             secrets_key: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".into(),
+            address_key: "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".into(),
             clock: Clock::system(),
             ids: IdSource::random(),
             senders: 4,

@@ -38,6 +38,10 @@ pub(crate) enum CommandError {
     NotEmpty(PathBuf),
     #[error("{} contains no table; give the folder of `carillon serve --data`", .0.display())]
     NoTable(PathBuf),
+    #[error("no contact has this address")]
+    NoContact,
+    #[error("--address-key-file is missing: it is the file address-key of the exported folder")]
+    NoAddressKey,
     #[error("--secrets-prefix is missing: it is the stack's output SecretsPrefix")]
     NoSecretsPrefix,
     #[error("{}: line {line}: {reason}\nNothing was imported.", path.display())]

@@ -37,6 +37,8 @@ pub struct HostConfig {
     pub admin_key: SecretString,
     /// Key that encrypts the connections' secrets: 32 bytes in base64.
     pub secrets_key: SecretString,
+    /// The key that hashes addresses: 32 bytes in base64.
+    pub address_key: SecretString,
     /// Clock of all functions.
     pub clock: Clock,
     /// Source of ids and random bytes.
@@ -108,6 +110,7 @@ impl HostConfig {
             ("CARILLON_SENDS_QUEUE_URL", queue.url()),
             ("CARILLON_SENDS_DLQ_URL", queue.dead_letter_url()),
             ("CARILLON_SECRETS_KEY", self.secrets_key.expose_secret()),
+            ("CARILLON_ADDRESS_KEY", self.address_key.expose_secret()),
             ("CARILLON_ADMIN_KEY", self.admin_key.expose_secret()),
             ("CARILLON_PUBLIC_URL", &public_url),
             ("CARILLON_MINIMUM_SHARE", &minimum_share),

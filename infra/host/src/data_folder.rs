@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use carillon::api_key;
 use carillon::ids::IdSource;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 /// Name of the table's file. The embedded engine creates it.
 const TABLE_FILE: &str = "table.sqlite";
@@ -16,6 +16,7 @@ const LOCK_FILE: &str = "lock";
 const RETIRED_FILE: &str = "retired";
 const ADMIN_KEY_FILE: &str = "admin-key";
 const SECRETS_KEY_FILE: &str = "secrets-key";
+const ADDRESS_KEY_FILE: &str = "address-key";
 
 /// A data folder: the table, the first API key, and the key that encrypts the
 /// connections' secrets.
@@ -116,6 +117,25 @@ impl DataFolder {
             None => self
                 .load_or_generate(SECRETS_KEY_FILE, || BASE64_STANDARD.encode(ids.bytes::<32>())),
         }
+    }
+
+    /// The key that hashes addresses, which is generated on first use. Every address in the
+    /// folder is found by it: keep it with each backup.
+    pub fn address_key(&self, ids: &IdSource) -> Result<SecretString, DataFolderError> {
+        self.load_or_generate(ADDRESS_KEY_FILE, || BASE64_STANDARD.encode(ids.bytes::<32>()))
+    }
+
+    /// The address key of this folder, which is `given` where it has none yet; none where it
+    /// has none and none is given.
+    pub fn known_address_key(
+        &self,
+        given: Option<&SecretString>,
+    ) -> Result<Option<SecretString>, DataFolderError> {
+        if given.is_none() && !self.path.join(ADDRESS_KEY_FILE).exists() {
+            return Ok(None);
+        }
+        let given = given.map_or("", |key| key.expose_secret()).trim();
+        self.load_or_generate(ADDRESS_KEY_FILE, || given.to_owned()).map(Some)
     }
 
     fn load_or_generate(

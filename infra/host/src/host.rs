@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use carillon::AwsConfig;
+use carillon::address_key::AddressKeys;
 use carillon::batch::{self, BatchRef};
 use carillon::delivery::{RunEnd, SendQueue, Sender};
 use carillon::plan::Plan;
@@ -88,7 +89,8 @@ impl Host {
             .await
             .map_err(HostError::Function)?;
         let environment = config.function_config(&backends.name, &queue, address);
-        let table = Table::new(&aws, &backends.name);
+        let addresses = AddressKeys::fixed(&config.address_key).map_err(HostError::function)?;
+        let table = Table::new(&aws, &backends.name).with_addresses(addresses);
         let parts =
             Parts { clock: config.clock.clone(), ids: config.ids, providers: config.providers };
         let functions = Functions::new(&environment, &aws, table, parts).await?;

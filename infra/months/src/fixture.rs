@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use carillon::AwsConfig;
+use carillon::address_key::AddressKeys;
 use carillon::channel::Providers;
 use carillon::channel::whatsapp_cloud::WhatsappCloud;
 use carillon::config::Config;
@@ -66,7 +67,8 @@ impl Fixture {
         let (engine, queue) = (Arc::new(TableEngine::open()?), Arc::new(FifoQueue::default()));
         let aws = aws_config(&engine, &queue, &clock, &rng);
         let config = config();
-        let table = Table::new(&aws, TABLE);
+        let addresses = AddressKeys::fixed(&SECRETS_KEY.into())?;
+        let table = Table::new(&aws, TABLE).with_addresses(addresses);
         ensure_table(&table).await?;
         let monitor = Arc::new(InvariantMonitor::new(engine, clock.clone()));
         let whatsapp = WhatsApp::new(clock.clone(), rng.clone(), monitor.clone(), fault_rates);
@@ -136,6 +138,7 @@ fn config() -> Config {
         ("CARILLON_TABLE", TABLE),
         ("CARILLON_SENDS_QUEUE_URL", "http://engine.invalid/000000000000/sends.fifo"),
         ("CARILLON_SECRETS_KEY", SECRETS_KEY),
+        ("CARILLON_ADDRESS_KEY", SECRETS_KEY),
         ("CARILLON_ADMIN_KEY", ADMIN_KEY),
     ])
 }

@@ -15,7 +15,7 @@ use crate::api_client::ApiResponse;
 use crate::campaign_contact::CampaignContact;
 use crate::fixture::{APP_SECRET, Fixture};
 use crate::rng::SeededRng;
-use crate::whatsapp::{Number, WABA_ID};
+use crate::whatsapp::{Number, Person, WABA_ID};
 
 const TIME_ZONES: [&str; 4] = ["UTC", "America/Bogota", "Asia/Kolkata", "Europe/Madrid"];
 const SEND_WINDOWS: [(&str, &str); 4] =
@@ -75,11 +75,11 @@ impl Operator {
 
     /// A CSV with `count` random contacts, of which some appear twice.
     fn csv(&self, rng: &SeededRng, count: u64) -> String {
-        let mut csv = "phone,first_name\n".to_owned();
+        let mut csv = "contact,first_name\n".to_owned();
         for _ in 0..count {
             let number = rng.below(self.contact_count);
             // Writing to a string cannot fail.
-            let _ = writeln!(csv, "{},Person {number}", phone(number));
+            let _ = writeln!(csv, "{},Person {number}", Person(number).written(rng));
         }
         csv
     }
@@ -97,16 +97,14 @@ impl Operator {
                 api.send_json(Method::PATCH, &path, &body).await.and_then(check)
             }
             62..66 => {
-                let path = format!("/v1/contacts/{}/blacklist", self.random_contact(rng));
+                let contact = self.random_contact(fixture).await?;
+                let path = format!("/v1/contacts/{contact}/blacklist");
                 api.send(Method::PUT, &path).await.and_then(check)
             }
             66..68 => {
-                let path = format!("/v1/contacts/{}", self.random_contact(rng));
-                match api.send(Method::DELETE, &path).await? {
-                    // The contact was never imported.
-                    (404, _) => Ok(()),
-                    response => check(response),
-                }
+                let contact = self.random_contact(fixture).await?;
+                let path = format!("/v1/contacts/{contact}/erase");
+                api.send_json(Method::POST, &path, &json!({})).await.and_then(check)
             }
             68..80 => {
                 let count = rng.between(1, 8);
@@ -117,9 +115,11 @@ impl Operator {
         }
     }
 
-    /// A contact for a URL's path.
-    fn random_contact(&self, rng: &SeededRng) -> String {
-        percent_encoded(&phone(rng.below(self.contact_count)))
+    /// The id of a random contact, created where there is none.
+    async fn random_contact(&self, fixture: &Fixture) -> Result<String, BoxError> {
+        let person = Person(fixture.rng.below(self.contact_count));
+        let body = json!({ "addresses": [person.written(&fixture.rng)] });
+        created_id(fixture.api.send_json(Method::POST, "/v1/contacts", &body).await?)
     }
 
     /// Resumes every paused or halted campaign.
@@ -143,7 +143,7 @@ async fn change_campaign(fixture: &Fixture, id: &CampaignId, action: &str) -> Re
 async fn retry_unconfirmed(fixture: &Fixture) -> Result<(), BoxError> {
     let found = random_recipient(fixture, RecipientStatus::Unconfirmed)?;
     let Some((key, attempt)) = found else { return Ok(()) };
-    fixture.whatsapp.log().record_retry_request(key.clone(), attempt + 1);
+    fixture.whatsapp.log().record_retry_request(key, attempt + 1);
     change_recipient(fixture, &key, "retry").await
 }
 
@@ -163,8 +163,8 @@ fn random_recipient(
     let state = fixture.monitor.state();
     let recipients = state.recipients.iter().filter(|(_, recipient)| recipient.status == status);
     let found: Vec<(CampaignContact, u32)> =
-        recipients.map(|(key, recipient)| (key.clone(), recipient.attempt)).collect();
-    Ok(fixture.rng.choose(&found).cloned())
+        recipients.map(|(key, recipient)| (*key, recipient.attempt)).collect();
+    Ok(fixture.rng.choose(&found).copied())
 }
 
 async fn change_recipient(
@@ -172,8 +172,7 @@ async fn change_recipient(
     key: &CampaignContact,
     action: &str,
 ) -> Result<(), BoxError> {
-    let contact = percent_encoded(key.contact.as_str());
-    let path = format!("/v1/campaigns/{}/recipients/{contact}", key.campaign);
+    let path = format!("/v1/campaigns/{}/recipients/{}", key.campaign, key.contact);
     fixture.api.send_json(Method::PATCH, &path, &json!({ "action": action })).await.and_then(check)
 }
 
@@ -229,14 +228,6 @@ fn settings_change(rng: &SeededRng) -> Value {
 fn send_window(rng: &SeededRng) -> Value {
     let (from, to) = rng.choose(&SEND_WINDOWS).copied().unwrap_or(("08:00", "20:00"));
     json!({ "from": from, "to": to })
-}
-
-fn phone(number: u64) -> String {
-    format!("+57300{number:07}")
-}
-
-fn percent_encoded(contact: &str) -> String {
-    contact.replace('+', "%2B")
 }
 
 /// A refusal because of the current state is no error. Any other one means that the

@@ -20,6 +20,7 @@ pub struct WorldBuilder {
     rate: f64,
     faults: Option<FaultRates>,
     providers: fn(Providers) -> Providers,
+    whatsapp: fn(Config) -> Config,
 }
 
 impl Default for WorldBuilder {
@@ -29,6 +30,7 @@ impl Default for WorldBuilder {
             rate: 30.0,
             faults: None,
             providers: |standard| standard,
+            whatsapp: |config| config,
         }
     }
 }
@@ -87,6 +89,13 @@ impl WorldBuilder {
         self
     }
 
+    /// The configuration of the simulator, made from the usual one.
+    #[must_use]
+    pub fn whatsapp(mut self, whatsapp: fn(Config) -> Config) -> Self {
+        self.whatsapp = whatsapp;
+        self
+    }
+
     /// Starts everything.
     ///
     /// # Panics
@@ -94,7 +103,8 @@ impl WorldBuilder {
     pub async fn build(self) -> World {
         logs::write_to_file();
         let clock = Clock::movable(START, self.rate);
-        let simulator = Simulator::start(simulator_config(self.behaviour, &clock)).await;
+        let config = (self.whatsapp)(simulator_config(self.behaviour, &clock));
+        let simulator = Simulator::start(config).await;
         let setup = HostSetup {
             clock,
             folder: tempfile::tempdir().expect("a temporary folder"),

@@ -75,6 +75,7 @@ impl HostSetup {
             public_url: None,
             admin_key: ADMIN_KEY.into(),
             secrets_key: SECRETS_KEY.into(),
+            address_key: SECRETS_KEY.into(),
             clock: self.clock.clone(),
             ids: IdSource::seeded(7),
             senders: 4,

@@ -46,7 +46,7 @@ impl World {
     /// If they can't be read.
     pub async fn recipients_in(&self, batch: &Batch) -> Vec<Recipient> {
         let campaign = self.stored_campaign(&batch.name.campaign.to_string()).await;
-        self.walk(&campaign, batch.after.clone(), Some(&batch.until)).await
+        self.walk(&campaign, batch.after, Some(&batch.until)).await
     }
 
     async fn walk(

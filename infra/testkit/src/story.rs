@@ -141,36 +141,58 @@ impl World {
     pub async fn recipients(&self, campaign: &str) -> Vec<Value> {
         let path = format!("/v1/campaigns/{campaign}/recipients?limit=500");
         let mut recipients = self.get(&path).await.expect(200).items();
-        recipients.sort_by_key(|recipient| recipient["contact"].to_string());
+        recipients.sort_by_key(|recipient| recipient["address"].to_string());
         recipients
     }
 }
 
 /// Contacts, by phone number or BSUID.
 impl World {
-    /// Reads a contact.
-    pub async fn contact(&self, key: &str) -> Response {
-        self.get(&contact_path(key)).await
+    /// Finds a contact by its address: the answer's `items` have at most one.
+    pub async fn find_contact(&self, address: &str) -> Response {
+        self.post("/v1/contacts/search", &json!({ "address": address })).await
+    }
+
+    /// The id of the contact with an address.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub async fn contact_id(&self, address: &str) -> String {
+        let found = self.find_contact(address).await.expect(200);
+        let id =
+            found.items().first().and_then(|contact| contact["id"].as_str().map(str::to_owned));
+        id.unwrap_or_else(|| panic!("no contact has the address {address}"))
+    }
+
+    /// Reads the contact with an address.
+    pub async fn contact(&self, address: &str) -> Response {
+        self.get(&self.contact_path(address).await).await
+    }
+
+    /// Creates the contact of a person with these addresses.
+    pub async fn create_contact(&self, addresses: &[&str]) -> Response {
+        self.post("/v1/contacts", &json!({ "addresses": addresses })).await
     }
 
     /// Adds a contact to the blacklist.
-    pub async fn blacklist(&self, key: &str) -> Response {
-        self.put(&format!("{}/blacklist", contact_path(key))).await
+    pub async fn blacklist(&self, address: &str) -> Response {
+        self.create_contact(&[address]).await.expect(200);
+        self.put(&format!("{}/blacklist", self.contact_path(address).await)).await
     }
 
     /// Removes a contact from the blacklist.
-    pub async fn unblacklist(&self, key: &str) -> Response {
-        self.delete(&format!("{}/blacklist", contact_path(key))).await
+    pub async fn unblacklist(&self, address: &str) -> Response {
+        self.delete(&format!("{}/blacklist", self.contact_path(address).await)).await
     }
 
     /// Erases a contact.
-    pub async fn erase(&self, key: &str) -> Response {
-        self.delete(&contact_path(key)).await
+    pub async fn erase(&self, address: &str) -> Response {
+        self.post(&format!("{}/erase", self.contact_path(address).await), &json!({})).await
     }
-}
 
-fn contact_path(key: &str) -> String {
-    format!("/v1/contacts/{}", key.replace('+', "%2B"))
+    async fn contact_path(&self, address: &str) -> String {
+        format!("/v1/contacts/{}", self.contact_id(address).await)
+    }
 }
 
 fn merge(body: &mut Value, settings: Value) {

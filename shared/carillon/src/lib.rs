@@ -6,7 +6,7 @@ pub use carillon_channel as channel;
 pub use carillon_drivers::{analytics, delivery, import, plan, privacy, transfer};
 pub use carillon_foundations::aws::AwsConfig;
 pub use carillon_foundations::{
-    address, aws, config, country, http_client, ids, parameter, phone, telemetry, time,
+    address, address_key, aws, config, country, http_client, ids, parameter, phone, telemetry, time,
 };
 pub use carillon_nouns::{
     api_key, batch, campaign, connection, contact, conversation, idempotency, quota, recipient,

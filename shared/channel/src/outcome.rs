@@ -67,6 +67,12 @@ pub enum Verdict {
     Transient,
     /// Unknown whether it was sent: the engine never retries.
     Ambiguous,
+    /// Not sent: the provider holds marketing messages back from the contact, whoever sends
+    /// them. A retry after that time may succeed.
+    MarketingHeld {
+        /// The time.
+        period: Duration,
+    },
     /// Not sent. A retry after a long wait may succeed.
     RetryLater {
         /// The wait.
@@ -103,6 +109,7 @@ impl Verdict {
             Self::PairThrottled => "pair_throttled",
             Self::Transient => "transient",
             Self::Ambiguous => "ambiguous",
+            Self::MarketingHeld { .. } => "marketing_held",
             Self::RetryLater { .. } => "retry_later",
             Self::RecipientRejected => "recipient_rejected",
             Self::OptedOut => "opted_out",

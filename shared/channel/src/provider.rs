@@ -61,6 +61,12 @@ pub trait Provider: Send + Sync + fmt::Debug {
         None
     }
 
+    /// Whether a content is marketing, which the provider may hold back from a contact. A
+    /// content whose category is not known is.
+    fn is_marketing(&self, _content: &Content) -> bool {
+        false
+    }
+
     /// What a message costs; none where the provider's prices are not known.
     fn estimate(&self, _request: &EstimateRequest<'_>) -> Option<Estimate> {
         None

@@ -19,12 +19,10 @@ pub enum Address {
     Phone(Phone),
     /// A business-scoped user id.
     Bsuid(Bsuid),
-    /// The pseudonym of an erased person. No message can be sent to it.
-    Erased(Pseudonym),
 }
 
 /// The kind of an address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scheme {
     /// A phone number in E.164.
@@ -32,11 +30,6 @@ pub enum Scheme {
     /// A business-scoped user id of WhatsApp.
     Bsuid,
 }
-
-/// A random value that replaces the address of an erased person, a different one in each
-/// campaign.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Pseudonym(String);
 
 /// A business-scoped user id such as `CO.1349…`: a country, a dot, and up to
 /// 128 letters and digits.
@@ -59,16 +52,15 @@ impl Address {
     pub fn as_str(&self) -> &str {
         match self {
             Self::Phone(phone) => phone.as_str(),
-            Self::Bsuid(Bsuid(id)) | Self::Erased(Pseudonym(id)) => id,
+            Self::Bsuid(Bsuid(id)) => id,
         }
     }
 
-    /// The scheme of the address; none for an erased person.
-    pub fn scheme(&self) -> Option<Scheme> {
+    /// The scheme of the address.
+    pub fn scheme(&self) -> Scheme {
         match self {
-            Self::Phone(_) => Some(Scheme::Phone),
-            Self::Bsuid(_) => Some(Scheme::Bsuid),
-            Self::Erased(_) => None,
+            Self::Phone(_) => Scheme::Phone,
+            Self::Bsuid(_) => Scheme::Bsuid,
         }
     }
 
@@ -77,7 +69,6 @@ impl Address {
         match self {
             Self::Phone(phone) => phone.country(),
             Self::Bsuid(Bsuid(id)) => id[..2].parse().unwrap_or(Country::UNKNOWN),
-            Self::Erased(_) => Country::UNKNOWN,
         }
     }
 
@@ -85,7 +76,20 @@ impl Address {
     pub fn phone(&self) -> Option<&Phone> {
         match self {
             Self::Phone(phone) => Some(phone),
-            Self::Bsuid(_) | Self::Erased(_) => None,
+            Self::Bsuid(_) => None,
+        }
+    }
+}
+
+impl Scheme {
+    /// All schemes.
+    pub const ALL: [Self; 2] = [Self::Phone, Self::Bsuid];
+
+    /// The word in the table.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Phone => "phone",
+            Self::Bsuid => "bsuid",
         }
     }
 }
@@ -106,34 +110,12 @@ impl Bsuid {
     }
 }
 
-impl Pseudonym {
-    /// Sorts before every pseudonym and after every phone number and BSUID.
-    pub const FIRST: &'static str = ERASED;
-
-    /// A pseudonym of 16 random bytes.
-    pub fn new(bytes: [u8; 16]) -> Self {
-        Self(format!("{ERASED}{}", hex::encode(bytes)))
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let id = text.strip_prefix(ERASED)?;
-        let fits = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-        fits.then(|| Self(text.to_owned()))
-    }
-}
-
-/// The prefix of every pseudonym and of no other address.
-const ERASED: &str = "erased.";
-
 impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         if text.starts_with('+') {
             return Ok(Self::Phone(Phone::try_from(text.to_owned())?));
-        }
-        if let Some(pseudonym) = Pseudonym::parse(text) {
-            return Ok(Self::Erased(pseudonym));
         }
         Bsuid::parse(text).map(Self::Bsuid)
     }
@@ -164,7 +146,6 @@ impl fmt::Debug for Address {
         match self {
             Self::Phone(phone) => fmt::Debug::fmt(phone, f),
             Self::Bsuid(id) => fmt::Debug::fmt(id, f),
-            Self::Erased(Pseudonym(id)) => f.write_str(id),
         }
     }
 }
@@ -181,8 +162,7 @@ mod tests {
 
     #[test]
     fn every_form_reads_back() {
-        let erased = Pseudonym::new([7; 16]).0;
-        for text in ["+573001234567", "CO.13491208655302741918", "US.ENT.506a", &erased] {
+        for text in ["+573001234567", "CO.13491208655302741918", "US.ENT.506a"] {
             let address: Address = text.parse().unwrap();
             assert_eq!(address.as_str(), text);
         }

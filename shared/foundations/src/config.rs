@@ -9,7 +9,7 @@ use secrecy::SecretString;
 
 /// The variables that Carillon reads, and what each is for. The SDK reads the standard AWS
 /// variables (`AWS_REGION`, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SQS`, …).
-pub const VARIABLES: [(&str, &str); 14] = [
+pub const VARIABLES: [(&str, &str); 15] = [
     (TABLE, "the DynamoDB table's name"),
     (SENDS_QUEUE_URL, "the URL of the queue of batches, sends.fifo"),
     (SENDS_DLQ_URL, "the URL of its dead-letter queue"),
@@ -20,6 +20,10 @@ pub const VARIABLES: [(&str, &str); 14] = [
     (
         SECRETS_KEY,
         "32 bytes in base64: the key that encrypts connections' credentials where no prefix is set",
+    ),
+    (
+        ADDRESS_KEY,
+        "32 bytes in base64: the key that hashes contacts' addresses where no prefix is set; it must never change",
     ),
     (ADMIN_KEY, "the admin key: an API key with every scope"),
     (ADMIN_KEY_HASH, "the SHA-256 of the admin key in hex, instead of the key itself"),
@@ -43,6 +47,7 @@ const SENDS_QUEUE_URL: &str = "CARILLON_SENDS_QUEUE_URL";
 const SENDS_DLQ_URL: &str = "CARILLON_SENDS_DLQ_URL";
 const SECRETS_PREFIX: &str = "CARILLON_SECRETS_PREFIX";
 const SECRETS_KEY: &str = "CARILLON_SECRETS_KEY";
+const ADDRESS_KEY: &str = "CARILLON_ADDRESS_KEY";
 const ADMIN_KEY: &str = "CARILLON_ADMIN_KEY";
 const ADMIN_KEY_HASH: &str = "CARILLON_ADMIN_KEY_HASH";
 const PUBLIC_URL: &str = "CARILLON_PUBLIC_URL";
@@ -128,6 +133,11 @@ impl Config {
     /// The key that encrypts connections' credentials.
     pub fn secrets_key(&self) -> Result<SecretString, Missing> {
         self.required(SECRETS_KEY).map(Into::into)
+    }
+
+    /// The key that hashes addresses.
+    pub fn address_key(&self) -> Result<SecretString, Missing> {
+        self.required(ADDRESS_KEY).map(Into::into)
     }
 
     /// The admin key, if one is set.

@@ -74,6 +74,8 @@ macro_rules! ids {
 ids! {
     /// A campaign.
     CampaignId = "cmp";
+    /// A contact: one person.
+    ContactId = "ctc";
     /// A connection: one sender's number and credentials.
     ConnectionId = "con";
     /// An API key (its public half).

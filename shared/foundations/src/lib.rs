@@ -3,6 +3,7 @@
 //! campaign, a table or a provider.
 
 pub mod address;
+pub mod address_key;
 pub mod aws;
 pub mod config;
 pub mod country;

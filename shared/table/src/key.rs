@@ -1,7 +1,8 @@
 use std::fmt;
 
-use carillon_foundations::address::Address;
-use carillon_foundations::ids::{CampaignId, ConnectionId, ImportId};
+use carillon_foundations::address::Scheme;
+use carillon_foundations::address_key::AddressHash;
+use carillon_foundations::ids::{CampaignId, ConnectionId, ContactId, ImportId};
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
@@ -35,7 +36,7 @@ pub enum Key {
         /// The shard, see [`shard_of`].
         shard: u16,
         /// The contact.
-        contact: Address,
+        contact: ContactId,
     },
     /// The counters over one shard's recipients.
     Counters {
@@ -52,11 +53,13 @@ pub enum Key {
         shard: u16,
     },
     /// A contact's profile and consent.
-    Contact(Address),
+    Contact(ContactId),
+    /// The contact that an address leads to.
+    Address(AddressHash),
     /// A message from a contact.
     Message {
         /// The contact.
-        contact: Address,
+        contact: ContactId,
         /// When, in the stored form of [`sortable`](carillon_foundations::time::sortable).
         at: String,
         /// The provider's message id.
@@ -110,6 +113,7 @@ const SENDER: &str = "SENDER#";
 const POINTER: &str = "POINTER";
 const WATERMARK: &str = "WATERMARK";
 const PROFILE: &str = "PROFILE";
+const CONTACT: &str = "CONTACT";
 const ROLLING: &str = "ROLLING";
 const ANSWER: &str = "ANSWER";
 const SWEEP: &str = "SWEEP";
@@ -128,7 +132,10 @@ impl Key {
                 format!("CAMPAIGN#{campaign}#R{shard:03}")
             }
             Self::Contact(contact) | Self::Message { contact, .. } => {
-                format!("CONTACT#{}", contact.as_str())
+                format!("CONTACT#{contact}")
+            }
+            Self::Address(AddressHash { scheme, hash }) => {
+                format!("ADDRESS#{}:{hash}", scheme.as_str())
             }
             Self::Connection(_) | Self::Health(_) | Self::Sender { .. } => "CONNECTION".to_owned(),
             Self::MessagePointer { provider, message }
@@ -149,10 +156,11 @@ impl Key {
             Self::Batch { date, number, .. } => format!("BATCH#{date}#{number:06}"),
             Self::Import { import, .. } => format!("IMPORT#{import}"),
             Self::Sweep(_) => SWEEP.to_owned(),
-            Self::Recipient { contact, .. } => Self::recipient_sk(contact),
+            Self::Recipient { contact, .. } => Self::recipient_sk(*contact),
             Self::Counters { .. } => Self::COUNTERS.to_owned(),
             Self::Watermark { .. } => WATERMARK.to_owned(),
             Self::Contact(_) => PROFILE.to_owned(),
+            Self::Address(_) => CONTACT.to_owned(),
             Self::Message { at, id, .. } => format!("MSG#{at}#{id}"),
             Self::Connection(id) => id.to_string(),
             Self::Health(id) => format!("{HEALTH}{id}"),
@@ -167,12 +175,7 @@ impl Key {
     }
 
     /// A recipient's sort key; also the hash key of the index `by_contact`.
-    pub fn recipient_sk(contact: &Address) -> String {
-        Self::recipient_sk_text(contact.as_str())
-    }
-
-    /// The same for the text of a contact's key, as cursors carry it.
-    pub fn recipient_sk_text(contact: &str) -> String {
+    pub fn recipient_sk(contact: ContactId) -> String {
         format!("{}{contact}", Self::RECIPIENTS)
     }
 
@@ -194,6 +197,7 @@ impl Key {
         match pk.split_once('#') {
             Some(("CAMPAIGN", rest)) => Self::parse_campaign(rest, sk),
             Some(("CONTACT", contact)) => Self::parse_contact(contact.parse().ok()?, sk),
+            Some(("ADDRESS", rest)) if sk == CONTACT => Self::parse_address(rest),
             Some(("QUOTA", group)) if sk == ROLLING => Some(Self::Quota(group.to_owned())),
             Some(("MESSAGE", rest)) => Self::parse_message(rest, sk),
             Some(("IDEMPOTENCY", hash)) if sk == ANSWER => Some(Self::Idempotency(hash.to_owned())),
@@ -231,7 +235,13 @@ impl Key {
         }
     }
 
-    fn parse_contact(contact: Address, sk: &str) -> Option<Self> {
+    fn parse_address(rest: &str) -> Option<Self> {
+        let (name, hash) = rest.split_once(':')?;
+        let scheme = Scheme::ALL.into_iter().find(|scheme| scheme.as_str() == name)?;
+        Some(Self::Address(AddressHash { scheme, hash: hash.to_owned() }))
+    }
+
+    fn parse_contact(contact: ContactId, sk: &str) -> Option<Self> {
         if sk == PROFILE {
             return Some(Self::Contact(contact));
         }
@@ -290,9 +300,9 @@ impl fmt::Display for ListedAs {
     }
 }
 
-/// The shard of a contact in a campaign of `shards` shards: a hash of the address.
-pub fn shard_of(contact: &Address, shards: u16) -> u16 {
-    let digest = Sha256::digest(contact.as_str().as_bytes());
+/// The shard of a contact in a campaign of `shards` shards: a hash of its id.
+pub fn shard_of(contact: ContactId, shards: u16) -> u16 {
+    let digest = Sha256::digest(contact.to_string().as_bytes());
     let number = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
     u16::try_from(number % u32::from(shards.max(1))).unwrap_or(0)
 }
@@ -304,11 +314,13 @@ mod tests {
 
     use super::*;
 
-    fn contacts() -> impl Strategy<Value = Address> {
-        prop_oneof![
-            "[1-9][0-9]{7,14}".prop_map(|digits| format!("+{digits}").parse().unwrap()),
-            "[A-Z]{2}\\.(ENT\\.)?[0-9A-Za-z]{1,40}".prop_map(|id| id.parse().unwrap()),
-        ]
+    fn contacts() -> impl Strategy<Value = ContactId> {
+        any::<u128>().prop_map(|id| ContactId::from_uuid(Uuid::from_u128(id)))
+    }
+
+    fn addresses() -> impl Strategy<Value = AddressHash> {
+        let scheme = prop::sample::select(Scheme::ALL.to_vec());
+        (scheme, "[0-9a-f]{64}").prop_map(|(scheme, hash)| AddressHash { scheme, hash })
     }
 
     fn keys() -> impl Strategy<Value = Key> {
@@ -326,12 +338,13 @@ mod tests {
                 import: ImportId::from_uuid(uuid)
             }),
             (campaign.clone(), contacts(), 1u16..999).prop_map(|(campaign, contact, shards)| {
-                Key::Recipient { campaign, shard: shard_of(&contact, shards), contact }
+                Key::Recipient { campaign, shard: shard_of(contact, shards), contact }
             }),
             (campaign.clone(), 0u16..999)
                 .prop_map(|(campaign, shard)| Key::Counters { campaign, shard }),
             (campaign, 0u16..999).prop_map(|(campaign, shard)| Key::Watermark { campaign, shard }),
             contacts().prop_map(Key::Contact),
+            addresses().prop_map(Key::Address),
             (contacts(), "wamid\\.[A-Za-z0-9=#|]{1,40}").prop_map(|(contact, id)| Key::Message {
                 contact,
                 at: "2026-11-21T09:00:00.000Z".to_owned(),
@@ -365,8 +378,8 @@ mod tests {
 
         #[test]
         fn a_contact_stays_in_its_shard(contact in contacts(), shards in 1u16..100) {
-            prop_assert!(shard_of(&contact, shards) < shards);
-            prop_assert_eq!(shard_of(&contact, shards), shard_of(&contact, shards));
+            prop_assert!(shard_of(contact, shards) < shards);
+            prop_assert_eq!(shard_of(contact, shards), shard_of(contact, shards));
         }
     }
 }

@@ -61,6 +61,8 @@ pub(crate) async fn create(
     } else {
         None
     };
+    // The other functions can only read the key.
+    api.table.ensure_address_key().await?;
     let connection = build(&api, provider, &new, sender, now).await?;
     if let Err(problem) = store(&api, provider, &connection, &others, new.quota_limit).await {
         api.vault.forget(connection.id).await.map_err(Problem::internal)?;

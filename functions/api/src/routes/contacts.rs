@@ -1,49 +1,147 @@
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use carillon::address::Address;
-use carillon::contact::{self, Profile};
+use carillon::contact::{self, Contact, Profile, addresses, merge, person};
+use carillon::conversation;
+use carillon::ids::ContactId;
 use carillon::privacy::{Erasure, erase as erase_person};
-use serde::Serialize;
+use carillon::time::Timestamp;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::body::Named;
-use crate::problem::{Answer, Problem};
+use crate::body::{Body, Id};
+use crate::problem::{Answer, Kind, Problem};
 use crate::{Api, App};
+
+/// How many addresses of one person a request may name.
+const MAX_ADDRESSES: usize = 10;
 
 /// A contact.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ContactView {
-    /// Its address: a phone number in E.164, or a business-scoped user id.
-    #[schema(value_type = String, example = "+573001234567")]
-    key: Address,
+    /// Its id.
+    #[schema(value_type = String, example = "ctc_01890a5d-ac96-774b-bcce-b302099a8057")]
+    id: ContactId,
     #[serde(flatten)]
     profile: Profile,
 }
 
-/// A contact by its address: E.164 with or without the plus, or a BSUID.
-pub(crate) fn parse_address(text: &str) -> Answer<Address> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let text = if digits { format!("+{text}") } else { text.trim().to_owned() };
-    match text.parse::<Address>() {
-        Ok(Address::Erased(_)) => Err(Problem::field("key", "stands for someone who was erased")),
-        Ok(key) => Ok(key),
-        Err(error) => Err(Problem::field("key", error.to_string())),
+impl From<Contact> for ContactView {
+    fn from(Contact { id, profile }: Contact) -> Self {
+        Self { id, profile }
     }
 }
 
-/// Show a contact
-#[utoipa::path(get, path = "/v1/contacts/{key}", operation_id = "getContact", tag = "Contacts",
-    params(("key" = String, Path, description = "A phone in E.164 (`%2B573001234567`, the plus may be left out) or a business-scoped user id.")),
-    responses((status = 200, description = "The contact.", body = ContactView)))]
-pub(crate) async fn get(State(api): App, Named(key): Named) -> Answer<Json<ContactView>> {
-    let key = parse_address(&key)?;
-    let profile = find(&api, &key).await?;
-    Ok(Json(ContactView { key, profile }))
+/// The addresses of one person.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewContact {
+    /// Phone numbers in E.164 and business-scoped user ids, 1 to 10.
+    #[schema(example = json!(["+573001234567"]))]
+    addresses: Vec<String>,
 }
 
-async fn find(api: &Api, key: &Address) -> Answer<Profile> {
-    let found = contact::store::get(&api.table, key).await?;
-    found.ok_or_else(|| Problem::not_found("contact"))
+/// Which contacts to find.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ContactSearch {
+    /// A phone number in E.164, or a business-scoped user id.
+    #[schema(example = "+573001234567")]
+    address: String,
+}
+
+/// The contacts that were found.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ContactsFound {
+    /// At most one contact has an address.
+    items: Vec<ContactView>,
+}
+
+/// The contact that is the same person.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Merge {
+    /// Its id.
+    #[schema(value_type = String)]
+    contact_id: ContactId,
+}
+
+/// The addresses of another person.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Split {
+    /// The addresses that are not this contact's: name the phone and the BSUID of the other
+    /// person, if both are known.
+    addresses: Vec<String>,
+    /// Since when: messages from them from then on are the other person's. Absent: all.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    since: Option<Timestamp>,
+}
+
+/// An address: E.164 with or without the plus, or a BSUID.
+pub(crate) fn parse_address(field: &str, text: &str) -> Answer<Address> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let text = if digits { format!("+{text}") } else { text.trim().to_owned() };
+    text.parse()
+        .map_err(|error: carillon::address::AddressError| Problem::field(field, error.to_string()))
+}
+
+async fn known(api: &Api, id: ContactId) -> Answer<Contact> {
+    match contact::store::get(&api.table, id).await? {
+        Some(_) => Ok(contact::store::current(&api.table, id).await?),
+        None => Err(Problem::not_found("contact")),
+    }
+}
+
+/// Create a contact
+///
+/// Answers the contact that has one of the addresses, if there is one. Contacts that have
+/// different ones of them are merged: they are one person.
+#[utoipa::path(post, path = "/v1/contacts", operation_id = "createContact", tag = "Contacts",
+    request_body = NewContact,
+    responses((status = 200, description = "The contact.", body = ContactView)))]
+pub(crate) async fn create(
+    State(api): App,
+    Body(new): Body<NewContact>,
+) -> Answer<Json<ContactView>> {
+    if new.addresses.is_empty() || new.addresses.len() > MAX_ADDRESSES {
+        return Err(Problem::field("addresses", "must have 1 to 10 addresses"));
+    }
+    let parse = |text: &String| parse_address("addresses", text);
+    let person: Vec<Address> = new.addresses.iter().map(parse).collect::<Answer<_>>()?;
+    let now = api.clock.now();
+    let found = person::resolve(&api.table, &api.ids, &person, now).await?;
+    let id = found.ok_or_else(|| Problem::not_found("contact"))?;
+    Ok(Json(contact::store::current(&api.table, id).await?.into()))
+}
+
+/// Find a contact by its address
+#[utoipa::path(post, path = "/v1/contacts/search", operation_id = "searchContacts", tag = "Contacts",
+    request_body = ContactSearch,
+    responses((status = 200, description = "The contact with that address, if there is one.", body = ContactsFound)))]
+pub(crate) async fn search(
+    State(api): App,
+    Body(search): Body<ContactSearch>,
+) -> Answer<Json<ContactsFound>> {
+    let address = parse_address("address", &search.address)?;
+    let items = match addresses::find(&api.table, &address).await? {
+        Some(id) => vec![contact::store::current(&api.table, id).await?.into()],
+        None => Vec::new(),
+    };
+    Ok(Json(ContactsFound { items }))
+}
+
+/// Show a contact
+///
+/// The id of a contact that was merged answers the survivor.
+#[utoipa::path(get, path = "/v1/contacts/{id}", operation_id = "getContact", tag = "Contacts",
+    params(("id" = String, Path, description = "The contact's id.")),
+    responses((status = 200, description = "The contact.", body = ContactView)))]
+pub(crate) async fn get(State(api): App, Id(id): Id<ContactId>) -> Answer<Json<ContactView>> {
+    Ok(Json(known(&api, id).await?.into()))
 }
 
 /// What was erased of a person.
@@ -51,7 +149,7 @@ async fn find(api: &Api, key: &Address) -> Answer<Profile> {
 pub(crate) struct ErasureView {
     /// Messages from the person that were deleted.
     messages: u64,
-    /// Campaigns in which a pseudonym replaced the person.
+    /// Recipients of the person whose personal data were removed.
     campaigns: u64,
     #[serde(flatten)]
     contact: ContactView,
@@ -59,53 +157,96 @@ pub(crate) struct ErasureView {
 
 /// Erase a person
 ///
-/// Deletes the messages from the person and the columns of their recipients. In each campaign
-/// a pseudonym replaces the person, so that its counts stay exact. The address stays on the
-/// blacklist, with the dates of the suppression, of the erasure and of the last message, so
-/// that the import of an old list does not add the person again. While a message to the person
-/// is being sent the answer is 409: the rest is erased; repeat the request a minute later.
-#[utoipa::path(delete, path = "/v1/contacts/{key}", operation_id = "eraseContact", tag = "Contacts",
-    params(("key" = String, Path, description = "A phone in E.164, or a business-scoped user id.")),
+/// Deletes the messages from the person, the addresses, and the columns of their recipients.
+/// The recipients stay, so that the counts stay exact; they name nobody. The hash of each
+/// address stays with a suppression, so that the import of an old list does not add the
+/// person again. While a message to the person is being sent the answer is 409: the rest is
+/// erased; repeat the request a minute later.
+#[utoipa::path(post, path = "/v1/contacts/{id}/erase", operation_id = "eraseContact", tag = "Contacts",
+    params(("id" = String, Path, description = "The contact's id.")),
     responses((status = 200, description = "What was erased, and what is left.", body = ErasureView)))]
-pub(crate) async fn erase(State(api): App, Named(key): Named) -> Answer<Json<ErasureView>> {
-    let key = parse_address(&key)?;
-    find(&api, &key).await?;
+pub(crate) async fn erase(State(api): App, Id(id): Id<ContactId>) -> Answer<Json<ErasureView>> {
+    let contact = known(&api, id).await?;
     let now = api.clock.now();
     let Erasure { messages, campaigns, under_way } =
-        erase_person(&api.table, &key, &api.ids, now).await?;
+        erase_person(&api.table, contact.id, now).await?;
     if under_way > 0 {
         let detail = "A message to them is on its way at this moment. They are on the blacklist \
                       and the rest is erased; ask again in a minute.";
-        return Err(Problem::conflict(detail));
+        return Err(Problem::new(Kind::Conflict, detail));
     }
-    let profile = contact::store::get(&api.table, &key).await?.unwrap_or_default();
+    let contact = contact::store::current(&api.table, contact.id).await?;
     tracing::info!(messages, campaigns, "a person was erased");
-    Ok(Json(ErasureView { messages, campaigns, contact: ContactView { key, profile } }))
+    Ok(Json(ErasureView { messages, campaigns, contact: contact.into() }))
 }
 
 /// Put a contact on the blacklist
 ///
-/// After the answer no message is sent to the contact. A contact that does not exist is
-/// created.
-#[utoipa::path(put, path = "/v1/contacts/{key}/blacklist", operation_id = "blacklistContact", tag = "Contacts",
-    params(("key" = String, Path, description = "A phone in E.164, or a business-scoped user id.")),
+/// After the answer no message is sent to the contact.
+#[utoipa::path(put, path = "/v1/contacts/{id}/blacklist", operation_id = "blacklistContact", tag = "Contacts",
+    params(("id" = String, Path, description = "The contact's id.")),
     responses((status = 200, description = "The contact.", body = ContactView)))]
-pub(crate) async fn blacklist(State(api): App, Named(key): Named) -> Answer<Json<ContactView>> {
-    let now = api.clock.now();
-    let key = parse_address(&key)?;
-    let profile = contact::store::blacklist(&api.table, &key, now).await?;
-    Ok(Json(ContactView { key, profile }))
+pub(crate) async fn blacklist(State(api): App, Id(id): Id<ContactId>) -> Answer<Json<ContactView>> {
+    let id = known(&api, id).await?.id;
+    Ok(Json(contact::store::blacklist(&api.table, id, api.clock.now()).await?.into()))
 }
 
 /// Take a contact off the blacklist
 ///
 /// Campaigns that have skipped the contact do not send to it.
-#[utoipa::path(delete, path = "/v1/contacts/{key}/blacklist", operation_id = "unblacklistContact", tag = "Contacts",
-    params(("key" = String, Path, description = "A phone in E.164, or a business-scoped user id.")),
+#[utoipa::path(delete, path = "/v1/contacts/{id}/blacklist", operation_id = "unblacklistContact", tag = "Contacts",
+    params(("id" = String, Path, description = "The contact's id.")),
     responses((status = 200, description = "The contact.", body = ContactView)))]
-pub(crate) async fn unblacklist(State(api): App, Named(key): Named) -> Answer<Json<ContactView>> {
-    let key = parse_address(&key)?;
-    find(&api, &key).await?;
-    let profile = contact::store::unblacklist(&api.table, &key).await?;
-    Ok(Json(ContactView { key, profile }))
+pub(crate) async fn unblacklist(
+    State(api): App,
+    Id(id): Id<ContactId>,
+) -> Answer<Json<ContactView>> {
+    let id = known(&api, id).await?.id;
+    Ok(Json(contact::store::unblacklist(&api.table, id).await?.into()))
+}
+
+/// Merge two contacts
+///
+/// They are one person: the older one survives and gets the addresses of both. A blacklist
+/// or an opt-out of either holds.
+#[utoipa::path(post, path = "/v1/contacts/{id}/merge", operation_id = "mergeContacts", tag = "Contacts",
+    params(("id" = String, Path, description = "The contact's id.")), request_body = Merge,
+    responses((status = 200, description = "The survivor.", body = ContactView)))]
+pub(crate) async fn merge_with(
+    State(api): App,
+    Id(id): Id<ContactId>,
+    Body(merge): Body<Merge>,
+) -> Answer<Json<ContactView>> {
+    let (one, other) = (known(&api, id).await?, known(&api, merge.contact_id).await?);
+    let survivor = merge::merge(&api.table, one.id, other.id).await?;
+    Ok(Json(contact::store::current(&api.table, survivor).await?.into()))
+}
+
+/// Split addresses off a contact
+///
+/// They belong to another person: a merge was wrong, or the number has a new owner. A new
+/// contact gets the addresses, the messages from them since then, and the suppressions of the
+/// old one, which stay with both. Reports of the provider do not merge the two again.
+#[utoipa::path(post, path = "/v1/contacts/{id}/split", operation_id = "splitContact", tag = "Contacts",
+    params(("id" = String, Path, description = "The contact's id.")), request_body = Split,
+    responses((status = 201, description = "The new contact.", body = ContactView)))]
+pub(crate) async fn split(
+    State(api): App,
+    Id(id): Id<ContactId>,
+    Body(split): Body<Split>,
+) -> Answer<(StatusCode, Json<ContactView>)> {
+    let parse = |text: &String| parse_address("addresses", text);
+    let moved: BTreeSet<Address> = split.addresses.iter().map(parse).collect::<Answer<_>>()?;
+    let old = known(&api, id).await?;
+    let now = api.clock.now();
+    let new = merge::split(&api.table, old.id, &moved, &api.ids, now).await?;
+    let new = new.ok_or_else(|| {
+        Problem::field("addresses", "must be some, and not all, of this contact's addresses")
+    })?;
+    let since = split.since.unwrap_or(Timestamp::UNIX_EPOCH);
+    for from in old.profile.merged.iter().copied().chain([old.id]) {
+        conversation::store::split(&api.table, (from, new), &moved, since).await?;
+    }
+    let contact = contact::store::current(&api.table, new).await?;
+    Ok((StatusCode::CREATED, Json(contact.into())))
 }

@@ -4,13 +4,16 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use carillon::address::Address;
 use carillon::campaign;
+use carillon::contact::Contact;
 use carillon::ids::CampaignId;
 use carillon::recipient::{self, Cursor, CursorRange, Recipient, RecipientSet, SkipReason};
 use carillon::table::{StoreError, Table};
 use futures::{StreamExt as _, stream};
 use http::header;
 
+use super::recipients::contacts_of;
 use crate::App;
 use crate::body::Id;
 use crate::problem::Answer;
@@ -19,8 +22,9 @@ use crate::problem::Answer;
 const PAGE: u32 = 500;
 
 /// The columns of every export; a campaign's own come after them.
-const COLUMNS: [&str; 13] = [
-    "contact",
+const COLUMNS: [&str; 14] = [
+    "contact_id",
+    "address",
     "status",
     "attempt",
     "imported_at",
@@ -85,7 +89,11 @@ impl Export {
                 tracing::error!(error = error as &dyn std::error::Error, "an export broke off");
             })?;
             self.after = next;
-            let lines: String = page.iter().map(|recipient| self.line(recipient)).collect();
+            let contacts = contacts_of(&self.table, &page).await?;
+            let lines: String = page
+                .iter()
+                .map(|recipient| self.line(recipient, contacts.get(&recipient.contact)))
+                .collect();
             if !lines.is_empty() {
                 return Ok(Some((lines.into(), self)));
             }
@@ -93,9 +101,11 @@ impl Export {
         Ok(None)
     }
 
-    fn line(&self, recipient: &Recipient) -> String {
+    fn line(&self, recipient: &Recipient, contact: Option<&Contact>) -> String {
+        let address = contact.and_then(|contact| contact.profile.addresses.first());
         let fixed = [
-            quoted(recipient.contact.as_str()),
+            recipient.contact.to_string(),
+            quoted(address.map_or("", Address::as_str)),
             cell(recipient.status.as_str()),
             recipient.attempt.to_string(),
             recipient.imported_at.to_string(),

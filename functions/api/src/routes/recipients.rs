@@ -1,23 +1,24 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use axum::Json;
 use axum::extract::State;
 use carillon::address::Address;
 use carillon::campaign::{self, Action as CampaignAction, Campaign, Import};
+use carillon::contact::{self, Contact};
 use carillon::country::Country;
-use carillon::ids::{CampaignId, ImportId};
+use carillon::ids::{CampaignId, ContactId, ImportId};
 use carillon::import::{Finished, Format, Report, Upload, UploadError};
 use carillon::recipient::store::{record, retry_unconfirmed};
 use carillon::recipient::{
     self, Cursor, CursorRange, DeliveryStatus, Event, Recipient, RecipientKey, SkipReason, Status,
 };
+use carillon::table::{StoreError, Table};
 use carillon::time::Timestamp;
 use http::HeaderMap;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::contacts::parse_address;
 use crate::body::{Asked, Body, Id, Within, cursor, media_type, page_size};
 use crate::problem::{Answer, Kind, Problem, sentence};
 use crate::{Api, App};
@@ -65,9 +66,14 @@ pub(crate) struct RecipientPage {
 /// A recipient: one contact in one campaign.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct RecipientView {
-    /// A phone in E.164, or a business-scoped user id.
-    #[schema(value_type = String, example = "+573001234567")]
-    contact: Address,
+    /// The contact's id.
+    #[schema(value_type = String, example = "ctc_01890a5d-ac96-774b-bcce-b302099a8057")]
+    contact_id: ContactId,
+    /// The contact's first address: a phone in E.164, or a business-scoped user id. Absent
+    /// once the person was erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "+573001234567")]
+    address: Option<Address>,
     /// Its status.
     status: Status,
     /// The number of its attempt, from 1.
@@ -119,10 +125,12 @@ pub(crate) struct RecipientView {
     not_before: Option<Timestamp>,
 }
 
-impl From<Recipient> for RecipientView {
-    fn from(recipient: Recipient) -> Self {
+impl RecipientView {
+    fn of(recipient: Recipient, contacts: &HashMap<ContactId, Contact>) -> Self {
+        let contact = contacts.get(&recipient.contact);
         Self {
-            contact: recipient.contact,
+            contact_id: recipient.contact,
+            address: contact.and_then(|one| one.profile.addresses.first()).cloned(),
             status: recipient.status,
             attempt: recipient.attempt,
             columns: recipient.columns,
@@ -187,8 +195,8 @@ pub(crate) async fn upload(
     // A task of its own, so that what was added is noted even when the client
     // goes away in the middle.
     let work = tokio::spawn(async move {
-        let upload =
-            Upload { table: &api.table, clock: &api.clock, campaign: &campaign, country, format };
+        let Api { table, clock, ids, .. } = &*api;
+        let upload = Upload { table, clock, ids, campaign: &campaign, country, format };
         upload.run(body.into_data_stream(), import).await
     });
     let Finished { report, outcome } = work.await.map_err(Problem::internal)?;
@@ -248,7 +256,7 @@ pub(crate) async fn list(
         return Err(cursor::unknown());
     }
     let recipients = campaign.recipients();
-    let mut items = Vec::new();
+    let mut found = Vec::new();
     for _ in 0..MAX_READS {
         let range = CursorRange::after(after.as_ref());
         let (page, next) = recipient::store::walk(&api.table, recipients, range, PAGE).await?;
@@ -257,10 +265,10 @@ pub(crate) async fn list(
         let shard = after.as_ref().map_or(0, |after| after.shard);
         let is_asked = |found: &Recipient| asked.status.is_none_or(|status| status == found.status);
         for recipient in page.into_iter().filter(is_asked) {
-            let contact = recipient.contact.as_str().to_owned();
-            items.push(recipient.into());
-            if items.len() == limit {
-                let last = Cursor { shard, contact };
+            let last = Cursor { shard, contact: Some(recipient.contact) };
+            found.push(recipient);
+            if found.len() == limit {
+                let items = views(&api, found).await?;
                 return Ok(Json(RecipientPage { items, next_cursor: cursor::write(&last) }));
             }
         }
@@ -268,16 +276,36 @@ pub(crate) async fn list(
             break;
         }
     }
+    let items = views(&api, found).await?;
     Ok(Json(RecipientPage { items, next_cursor: after.and_then(|after| cursor::write(&after)) }))
 }
 
+/// The recipients with the addresses of their contacts.
+async fn views(api: &Api, recipients: Vec<Recipient>) -> Answer<Vec<RecipientView>> {
+    let contacts = contacts_of(&api.table, &recipients).await?;
+    Ok(recipients.into_iter().map(|one| RecipientView::of(one, &contacts)).collect())
+}
+
+/// The contacts of recipients.
+pub(crate) async fn contacts_of(
+    table: &Table,
+    recipients: &[Recipient],
+) -> Result<HashMap<ContactId, Contact>, StoreError> {
+    let mut contacts = HashMap::with_capacity(recipients.len());
+    for some in recipients.chunks(100) {
+        let ids: Vec<ContactId> = some.iter().map(|one| one.contact).collect();
+        contacts.extend(contact::store::many(table, &ids).await?);
+    }
+    Ok(contacts)
+}
+
 fn is_in(after: &Cursor, campaign: &Campaign) -> bool {
-    after.shard < campaign.shards && after.contact.parse::<Address>().is_ok()
+    after.shard < campaign.shards
 }
 
 /// Close a lead, or retry an unconfirmed recipient
 #[utoipa::path(patch, path = "/v1/campaigns/{id}/recipients/{contact}", operation_id = "changeRecipient", tag = "Recipients",
-    params(("id" = String, Path, description = "The campaign's id."), ("contact" = String, Path, description = "A phone in E.164, or a business-scoped user id.")),
+    params(("id" = String, Path, description = "The campaign's id."), ("contact" = String, Path, description = "The contact's id.")),
     request_body = RecipientChange,
     responses((status = 200, description = "The recipient.", body = RecipientView)))]
 pub(crate) async fn change(
@@ -287,14 +315,15 @@ pub(crate) async fn change(
 ) -> Answer<Json<RecipientView>> {
     let now = api.clock.now();
     let campaign = super::campaign(&api, id).await?;
-    let contact = parse_address(&contact)?;
-    let key = campaign.recipients().key(&contact);
+    let contact = contact.parse().map_err(|_| Problem::not_found("recipient in this campaign"))?;
+    let key = campaign.recipients().key(contact);
     let found = find(&api, &key).await?;
     match change.action {
         Action::Close => close(&api, &key, &found, now).await?,
         Action::Retry => retry(&api, &campaign, &key, &found, now).await?,
     }
-    Ok(Json(find(&api, &key).await?.into()))
+    let changed = views(&api, vec![find(&api, &key).await?]).await?;
+    changed.into_iter().next().map(Json).ok_or_else(|| Problem::not_found("recipient"))
 }
 
 async fn find(api: &Api, key: &RecipientKey) -> Answer<Recipient> {
@@ -326,7 +355,7 @@ async fn retry(
     found: &Recipient,
     now: Timestamp,
 ) -> Answer<()> {
-    if found.status != Status::Unconfirmed {
+    if found.status != Status::Unconfirmed || found.is_erased() {
         return Err(stands(found.status, "only who is unconfirmed can be retried"));
     }
     if campaign.status == campaign::Status::Completed {

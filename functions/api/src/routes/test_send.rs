@@ -5,12 +5,13 @@ use axum::extract::State;
 use carillon::address::Address;
 use carillon::campaign::Campaign;
 use carillon::channel::{Outbound, Outcome};
-use carillon::contact::{self, store::Reservation};
+use carillon::contact::store::{ClaimOf, Reservation};
+use carillon::contact::{self, Contact, person};
 use carillon::delivery::{
     Charged, Claim, ContactClaim, RefusalSource, Refused, Route, claim_interval, claim_test_send,
     settle,
 };
-use carillon::ids::CampaignId;
+use carillon::ids::{CampaignId, ContactId};
 use carillon::import::column_name;
 use carillon::phone::Phone;
 use carillon::quota::{self, QuotaCharge, bucket_at};
@@ -60,7 +61,7 @@ pub(crate) async fn send(
     let campaign = super::campaign(&api, id).await?;
     let route = api.routes.route(campaign.settings.connection_id, now).await?;
     let outbound = outbound(&campaign, &route, test)?;
-    let charged = claim(&api, &route, &outbound.to, now).await?;
+    let (contact, charged) = claim(&api, &route, &outbound, now).await?;
     let refusal = match route.send(&outbound).await {
         Outcome::Accepted(accepted) => {
             return Ok(Json(TestSent { message_id: accepted.message_id }));
@@ -69,7 +70,8 @@ pub(crate) async fn send(
     };
     let refused = Refused {
         refusal: &refusal,
-        to: &outbound.to,
+        contact,
+        country: outbound.to.country(),
         campaign: Some(&campaign),
         connection: Some(&route.connection),
         at: now,
@@ -91,7 +93,7 @@ fn outbound(campaign: &Campaign, route: &Route, test: TestSend) -> Answer<Outbou
 fn parse_to(campaign: &Campaign, text: &str) -> Answer<Address> {
     match Phone::parse(text, campaign.settings.default_country) {
         Ok(phone) => Ok(phone.into()),
-        Err(error) => contacts::parse_address(text)
+        Err(error) => contacts::parse_address("to", text)
             .ok()
             .filter(|address| address.phone().is_none())
             .ok_or_else(|| Problem::field("to", error.to_string())),
@@ -99,37 +101,58 @@ fn parse_to(campaign: &Campaign, text: &str) -> Answer<Address> {
 }
 
 /// Claims the contact, as a campaign does, and reserves one contact of the quota.
-async fn claim(api: &Api, route: &Route, to: &Address, now: Timestamp) -> Answer<Charged> {
-    let profile = contact::store::get(&api.table, to).await?.unwrap_or_default();
+async fn claim(
+    api: &Api,
+    route: &Route,
+    outbound: &Outbound,
+    now: Timestamp,
+) -> Answer<(ContactId, Charged)> {
+    let person = [outbound.to.clone()];
+    let found = person::resolve(&api.table, &api.ids, &person, now).await?;
+    let found = found.ok_or_else(|| Problem::not_found("contact"))?;
+    let Contact { id, profile } = contact::store::current(&api.table, found).await?;
     let (rule, bucket) = (route.charge_rule(), bucket_at(now));
     // An earlier reservation of the contact stays: one too many is better than one too few.
-    let charge = match profile.charge(rule, now) {
+    let charge = match profile.charge(route.connection.id, rule, now) {
         QuotaCharge::Exempt => QuotaCharge::Exempt,
         QuotaCharge::New | QuotaCharge::Renew { .. } => QuotaCharge::New,
     };
     let request = ContactClaim {
+        contact: id,
+        message: ClaimOf::Single,
+        to: &outbound.to,
+        is_marketing: route.provider.is_marketing(&outbound.content),
         now,
         interval: claim_interval(route.capabilities()),
         charge,
         reservation: Reservation { quota_group: rule.quota_group, bucket },
     };
-    match claim_test_send(&api.table, to, &request).await? {
+    match claim_test_send(&api.table, &request).await? {
         Claim::Won => {}
         Claim::Suppressed(reason) => {
             let reason = format!("may not be sent to: {}", reason.as_str());
             return Err(Problem::field("to", reason));
         }
-        Claim::TooSoon | Claim::Busy | Claim::Lost => {
+        Claim::Held(until) => {
+            let reason = format!("gets no marketing messages from WhatsApp until {until}");
+            return Err(Problem::field("to", reason));
+        }
+        Claim::TooSoon
+        | Claim::Busy
+        | Claim::Lost
+        | Claim::Merged(_)
+        | Claim::Moved
+        | Claim::DuplicatePerson => {
             return Err(Problem::field("to", "may not be sent to: was written to a moment ago"));
         }
     }
     let charged = Charged { charge, at: now };
     let Some(group) = rule.quota_group.filter(|_| charge == QuotaCharge::New) else {
-        return Ok(charged);
+        return Ok((id, charged));
     };
     if quota::store::reserve_one(&api.table, group, now).await? {
-        return Ok(charged);
+        return Ok((id, charged));
     }
-    contact::store::undo_charge(&api.table, to, charge, now).await?;
+    contact::store::undo_charge(&api.table, id, charge, now).await?;
     Err(Problem::conflict("The limit of contacts in 24 hours is reached."))
 }

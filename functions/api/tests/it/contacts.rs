@@ -1,30 +1,68 @@
 use axum::http::Method;
+use serde_json::json;
 
-use crate::fixture::TestApi;
+use crate::fixture::{TestApi, id};
 
 #[tokio::test]
 async fn a_contact_can_be_blacklisted_and_unblacklisted() {
     let api = TestApi::new().await;
-    api.get("/v1/contacts/%2B573001234567").await.assert_problem(404, "no such contact");
-    let path = "/v1/contacts/573001234567/blacklist";
-    api.delete(path).await.assert_problem(404, "no such contact");
-    let listed = api.call(Method::PUT, path, None).await.ok();
-    assert_eq!(listed["key"], "+573001234567");
+    let unknown = "/v1/contacts/ctc_01890a5d-ac96-774b-bcce-b302099a8057";
+    api.get(unknown).await.assert_problem(404, "no such contact");
+    api.delete(&format!("{unknown}/blacklist")).await.assert_problem(404, "no such contact");
+    let path = api.contact_path("+573001234567").await;
+    let listed = api.call(Method::PUT, &format!("{path}/blacklist"), None).await.ok();
+    assert_eq!(listed["addresses"], json!(["+573001234567"]));
     assert!(listed["blacklisted_at"].is_string());
-    let shown = api.get("/v1/contacts/+573001234567").await.ok();
+    let shown = api.get(&path).await.ok();
     assert_eq!(shown["blacklisted_at"], listed["blacklisted_at"]);
-    let cleared = api.delete(path).await.ok();
+    let cleared = api.delete(&format!("{path}/blacklist")).await.ok();
     assert_eq!(cleared.get("blacklisted_at"), None);
 }
 
 #[tokio::test]
-async fn a_contact_key_is_a_phone_number_or_a_bsuid() {
+async fn a_contact_is_found_by_each_of_its_addresses_and_created_once() {
     let api = TestApi::new().await;
-    let path = "/v1/contacts/CO.13491208655302741918/blacklist";
-    assert_eq!(api.call(Method::PUT, path, None).await.ok()["key"], "CO.13491208655302741918");
-    for key in ["maria", "123", "co.1", "%23"] {
-        let response = api.get(&format!("/v1/contacts/{key}")).await;
-        assert_eq!(response.status, 422, "{key}");
-        response.assert_problem(422, "key");
+    let search = |address: &'static str| {
+        let api = &api;
+        async move {
+            let found = api.post("/v1/contacts/search", json!({"address": address})).await.ok();
+            found["items"].as_array().unwrap().first().map(id)
+        }
+    };
+    assert_eq!(search("+525512345678").await, None);
+    let both = json!({"addresses": ["+5215512345678", "MX.13491208655302741918"]});
+    let contact = id(&api.post("/v1/contacts", both.clone()).await.ok());
+    assert_eq!(id(&api.post("/v1/contacts", both).await.ok()), contact);
+    for address in ["+525512345678", "+5215512345678", "MX.13491208655302741918"] {
+        assert_eq!(search(address).await.as_ref(), Some(&contact), "{address}");
     }
+    for address in ["maria", "123", "co.1", "#"] {
+        let response = api.post("/v1/contacts/search", json!({"address": address})).await;
+        assert_eq!(response.status, 422, "{address}");
+        response.assert_problem(422, "address");
+    }
+    api.post("/v1/contacts", json!({"addresses": []})).await.assert_problem(422, "1 to 10");
+}
+
+#[tokio::test]
+async fn contacts_that_are_one_person_are_merged_and_a_wrong_merge_is_split() {
+    let api = TestApi::new().await;
+    let (phone, bsuid) = ("+573001234567", "CO.13491208655302741918");
+    let [one, other] = [api.contact_path(phone).await, api.contact_path(bsuid).await];
+    api.call(Method::PUT, &format!("{other}/blacklist"), None).await.ok();
+    let merge = json!({"contact_id": other.trim_start_matches("/v1/contacts/")});
+    let survivor = api.post(&format!("{one}/merge"), merge).await.ok();
+    assert_eq!(survivor["addresses"], json!([phone, bsuid]));
+    assert!(survivor["blacklisted_at"].is_string(), "{survivor}");
+    assert_eq!(api.get(&one).await.ok(), survivor);
+    assert_eq!(api.get(&other).await.ok(), survivor);
+
+    let split = json!({"addresses": [bsuid]});
+    let response = api.post(&format!("{one}/split"), split.clone()).await;
+    assert_eq!(response.status, 201, "{}", response.text());
+    let found = api.post("/v1/contacts/search", json!({"address": bsuid})).await.ok();
+    assert_ne!(id(&found["items"][0]), id(&survivor));
+    assert!(found["items"][0]["blacklisted_at"].is_string(), "{found}");
+    assert_eq!(api.get(&one).await.ok()["addresses"], json!([phone]));
+    api.post(&format!("{one}/split"), split).await.assert_problem(422, "not all");
 }

@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use bytes::Bytes;
 use carillon::AwsConfig;
+use carillon::address_key::AddressKeys;
 use carillon::campaign::{self, Campaign, Import};
 use carillon::channel::{ProviderSetup, Providers};
 use carillon::config::Config;
@@ -106,10 +107,12 @@ impl TestApi {
             ("CARILLON_TABLE", "carillon"),
             ("CARILLON_SENDS_QUEUE_URL", "http://127.0.0.1:1/000000000000/sends.fifo"),
             ("CARILLON_SECRETS_KEY", SECRETS_KEY),
+            ("CARILLON_ADDRESS_KEY", SECRETS_KEY),
             ("CARILLON_ADMIN_KEY", ADMIN_KEY),
             ("CARILLON_PUBLIC_URL", "https://carillon.example/"),
         ]);
-        let table = Table::new(&aws, "carillon");
+        let addresses = AddressKeys::fixed(&SECRETS_KEY.into()).unwrap();
+        let table = Table::new(&aws, "carillon").with_addresses(addresses);
         ensure_table(&table).await.unwrap();
         let start: Timestamp = START.parse().unwrap();
         let clock = Clock::movable(start, rate);
@@ -224,6 +227,21 @@ impl TestApi {
     }
 
     /// Starts a campaign.
+    /// The path of the contact with an address, created where there is none.
+    pub(crate) async fn contact_path(&self, address: &str) -> String {
+        let contact = self.post("/v1/contacts", json!({"addresses": [address]})).await.ok();
+        format!("/v1/contacts/{}", id(&contact))
+    }
+
+    /// The path of the recipient with an address.
+    pub(crate) async fn recipient_path(&self, campaign: &str, address: &str) -> String {
+        let path = format!("/v1/campaigns/{campaign}/recipients");
+        let list = self.get(&format!("{path}?limit=500")).await.ok();
+        let items = list["items"].as_array().unwrap();
+        let found = items.iter().find(|one| one["address"] == address).unwrap();
+        format!("{path}/{}", found["contact_id"].as_str().unwrap())
+    }
+
     pub(crate) async fn start(&self, campaign: &str) -> Response {
         self.post_empty(&format!("/v1/campaigns/{campaign}/start")).await
     }

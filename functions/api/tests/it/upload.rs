@@ -2,7 +2,6 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::Method;
-use carillon::address::Address;
 use carillon::channel::event::Choice;
 use carillon::contact::store::record_preference;
 use serde_json::{Value, json};
@@ -25,7 +24,7 @@ async fn valid_rows_are_added_and_invalid_ones_are_listed() {
         report["invalid"],
         json!([
             {"line": 4, "value": "maria", "reason": "not a valid phone number"},
-            {"line": 7, "value": "12", "reason": "not a valid phone number"},
+            {"line": 7, "value": "12", "reason": "the number is too short: write it with its area code"},
         ])
     );
     let stored = api.get(&format!("/v1/campaigns/{id}/recipients")).await.ok();
@@ -50,10 +49,12 @@ async fn the_same_file_twice_or_at_once_adds_each_contact_once() {
 async fn suppressed_contacts_are_stored_as_skipped() {
     let api = TestApi::new().await;
     let id = api.campaign(json!({})).await;
-    api.call(Method::PUT, "/v1/contacts/%2B573001234567/blacklist", None).await.ok();
-    let opted_out: Address = "+573001234568".parse().unwrap();
+    let blacklist = format!("{}/blacklist", api.contact_path("+573001234567").await);
+    api.call(Method::PUT, &blacklist, None).await.ok();
+    let opted_out = api.contact_path("+573001234568").await;
+    let opted_out = opted_out.trim_start_matches("/v1/contacts/").parse().unwrap();
     let now = api.clock.now();
-    record_preference(&api.table, &opted_out, Choice::Stop, now).await.unwrap();
+    record_preference(&api.table, opted_out, Choice::Stop, now).await.unwrap();
     let report =
         api.upload_csv(&id, "phone\n+573001234567\n+573001234568\n+573001234569\n").await.ok();
     assert_eq!(counts(&report), [1, 0, 2, 0]);

@@ -1,7 +1,7 @@
 //! `carillon contacts`.
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::access::Access;
 use crate::client::Client;
@@ -45,8 +45,23 @@ struct ContactAddress {
 }
 
 impl ContactAddress {
-    fn path(&self) -> String {
-        format!("/v1/contacts/{}", self.contact.trim().replace('+', "%2B"))
+    /// The path of the contact with this address.
+    async fn path(&self, client: &Client) -> Result<String, CommandError> {
+        let address = self.contact.trim();
+        let found = client
+            .post::<Value>("/v1/contacts/search", Some(&json!({ "address": address })))
+            .await?;
+        match found["items"][0]["id"].as_str() {
+            Some(id) => Ok(format!("/v1/contacts/{id}")),
+            None => Err(CommandError::NoContact),
+        }
+    }
+
+    /// The same; a contact that does not exist is created.
+    async fn created_path(&self, client: &Client) -> Result<String, CommandError> {
+        let body = json!({ "addresses": [self.contact.trim()] });
+        let created: Value = client.post("/v1/contacts", Some(&body)).await?;
+        Ok(format!("/v1/contacts/{}", created["id"].as_str().unwrap_or_default()))
     }
 }
 
@@ -57,11 +72,15 @@ pub(crate) async fn run(args: ContactsArgs, json: bool) -> Result<(), CommandErr
 
 async fn request(client: &Client, command: &Command) -> Result<Value, CommandError> {
     Ok(match command {
-        Command::Show(contact) => client.get(&contact.path()).await?,
-        Command::Block(contact) => client.put(&format!("{}/blacklist", contact.path())).await?,
-        Command::Unblock(contact) => {
-            client.delete(&format!("{}/blacklist", contact.path())).await?
+        Command::Show(contact) => client.get(&contact.path(client).await?).await?,
+        Command::Block(contact) => {
+            client.put(&format!("{}/blacklist", contact.created_path(client).await?)).await?
         }
-        Command::Erase(contact) => client.delete(&contact.path()).await?,
+        Command::Unblock(contact) => {
+            client.delete(&format!("{}/blacklist", contact.path(client).await?)).await?
+        }
+        Command::Erase(contact) => {
+            client.post(&format!("{}/erase", contact.path(client).await?), None).await?
+        }
     })
 }

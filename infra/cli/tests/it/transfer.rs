@@ -118,19 +118,24 @@ fn export_and_retire(folder: &str, file: &str) {
 }
 
 /// Checks that nothing of a damaged file is imported.
-fn import_damaged(folder: &str, file: &Path, damaged: &Path) {
+fn import_damaged(folder: &str, old: &Path, file: &Path, damaged: &Path) {
     let text = fs::read_to_string(file).unwrap();
     let first_lines: String = text.lines().take(10).flat_map(|line| [line, "\n"]).collect();
     fs::write(damaged, first_lines + "{\"Item\":").unwrap();
-    let refused = run_failing(&["import", "--data", folder, damaged.to_str().unwrap()]);
+    let key_file = old.join("address-key");
+    let keys = ["--address-key-file", key_file.to_str().unwrap()];
+    let arguments = [&["import", "--data", folder], &keys[..], &[damaged.to_str().unwrap()]];
+    let refused = run_failing(&arguments.concat());
     assert!(refused.contains("line 11") && refused.contains("Nothing was imported"), "{refused}");
 }
 
 /// Imports the file twice: the second import changes nothing.
-fn import_twice(folder: &str, secrets_key_file: &Path, file: &str) {
-    let secrets_key_file = secrets_key_file.to_str().unwrap();
-    let arguments =
-        ["import", "--json", "--data", folder, "--secrets-key-file", secrets_key_file, file];
+fn import_twice(folder: &str, old: &Path, file: &str) {
+    let [secrets, addresses] = ["secrets-key", "address-key"].map(|name| old.join(name));
+    let secrets = ["--secrets-key-file", secrets.to_str().unwrap()];
+    let addresses = ["--address-key-file", addresses.to_str().unwrap()];
+    let arguments = [&["import", "--json", "--data", folder], &secrets[..], &addresses, &[file]];
+    let arguments = arguments.concat();
     let first = run_json(&arguments);
     assert_eq!((&first["recipients"], &first["present"]), (&json!(RECIPIENTS), &json!(0)));
     let second = run_json(&arguments);
@@ -156,8 +161,8 @@ async fn a_running_campaign_moves_to_another_folder_without_duplicates() {
     let _ = fs::remove_file(&file);
 
     export_and_retire(old_text, file_text);
-    import_damaged(new_text, &file, &root.path().join("damaged.jsonl"));
-    import_twice(new_text, &old.join("secrets-key"), file_text);
+    import_damaged(new_text, &old, &file, &root.path().join("damaged.jsonl"));
+    import_twice(new_text, &old, file_text);
 
     let server = start(&new, &simulator);
     wait_until(&server, &id, "recipients", RECIPIENTS).await;

@@ -1,10 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lambda_events::event::dynamodb::EventRecord;
-use carillon::address::Address;
 use carillon::campaign::Campaign;
 use carillon::contact::Profile;
-use carillon::ids::CampaignId;
+use carillon::ids::{CampaignId, ContactId};
 use carillon::recipient::{Recipient, Status};
 use carillon::table::Key;
 use carillon::time::{Date, Timestamp};
@@ -14,7 +13,7 @@ use serde_dynamo::{Item, from_item};
 use tower::BoxError;
 
 use super::campaign_history::CampaignHistory;
-use super::transition::{describe, is_claim, is_pseudonym_of, is_valid_transition};
+use super::transition::{describe, is_claim, is_valid_transition};
 use crate::campaign_contact::CampaignContact;
 
 /// The table's state according to its stream.
@@ -24,22 +23,22 @@ pub(crate) struct StreamState {
     pub(crate) records: Vec<EventRecord>,
     pub(crate) campaigns: BTreeMap<CampaignId, CampaignHistory>,
     pub(crate) recipients: BTreeMap<CampaignContact, Recipient>,
-    /// Recipients that were erased at some time. A later import may have added the
-    /// contact again.
-    pub(crate) erased: BTreeSet<CampaignContact>,
-    /// Erased recipients whose pseudonym has not been written yet.
-    pub(crate) without_pseudonym: Vec<(CampaignId, Recipient)>,
-    suppressed: BTreeSet<Address>,
+    suppressed: BTreeSet<ContactId>,
+    /// The survivors of the contacts that were merged.
+    merged_into: BTreeMap<ContactId, ContactId>,
     /// Claims for which no message was sent yet.
     claims: BTreeMap<CampaignContact, Claim>,
     first_violation: Option<String>,
 }
 
+/// A claim for which no message was sent yet.
 #[derive(Debug, Clone)]
-struct Claim {
+pub(crate) struct Claim {
     attempt: u32,
+    /// The contact, or the survivor that it was merged into by then.
+    pub(crate) contact: ContactId,
     /// The date of the batch, whose daily limit the message counts against.
-    date: Option<Date>,
+    pub(crate) date: Option<Date>,
 }
 
 #[derive(Deserialize)]
@@ -82,11 +81,14 @@ impl StreamState {
         Ok(())
     }
 
-    fn apply_profile(&mut self, contact: Address, profile: Option<&Profile>) {
+    fn apply_profile(&mut self, contact: ContactId, profile: Option<&Profile>) {
         if profile.is_some_and(|profile| profile.suppression().is_some()) {
             self.suppressed.insert(contact);
         } else {
             self.suppressed.remove(&contact);
+        }
+        if let Some(survivor) = profile.and_then(|profile| profile.merged_into) {
+            self.merged_into.insert(contact, survivor);
         }
     }
 
@@ -98,16 +100,15 @@ impl StreamState {
     ) {
         match (old, new) {
             (None, Some(new)) => {
-                if matches!(key.contact, Address::Erased(_)) {
-                    self.check_pseudonym(&key, &new);
-                }
                 self.recipients.insert(key, new);
             }
             (Some(old), Some(new)) => {
                 self.check_update(&key, &old, &new);
                 self.recipients.insert(key, new);
             }
-            (Some(old), None) => self.apply_deletion(key, old),
+            (Some(old), None) => {
+                self.report_violation(format!("{key} was deleted while {}", describe(&old)));
+            }
             (None, None) => {}
         }
     }
@@ -120,52 +121,51 @@ impl StreamState {
         if is_claim(old, new) {
             self.apply_claim(key, old, new);
         }
+        if old.is_erased() && (!new.is_erased() || !new.columns.is_empty()) {
+            self.report_violation(format!("{key} was erased and holds personal data again"));
+        }
     }
 
     fn apply_claim(&mut self, key: &CampaignContact, old: &Recipient, new: &Recipient) {
         if old.status != Status::Pending {
             self.report_violation(format!("{key} was claimed while {}", describe(old)));
         }
-        if self.suppressed.contains(&key.contact) {
+        let contact = self.survivor_of(key.contact);
+        if self.suppressed.contains(&contact) {
             self.report_violation(format!("{key} was claimed while suppressed"));
         }
+        if let Some(twin) = self.twin_of(key, contact).filter(|_| new.attempt == 1) {
+            let violation = format!("{key} was claimed after {twin}, which is the same person");
+            self.report_violation(violation);
+        }
         let date = new.batch.map(|batch| batch.date);
-        self.claims.insert(key.clone(), Claim { attempt: new.attempt, date });
+        self.claims.insert(*key, Claim { attempt: new.attempt, contact, date });
     }
 
-    /// Only erasure deletes a recipient, and never while a message is in flight.
-    fn apply_deletion(&mut self, key: CampaignContact, old: Recipient) {
-        if !self.suppressed.contains(&key.contact) || old.status == Status::Sending {
-            self.report_violation(format!("{key} was deleted while {}", describe(&old)));
-        }
-        self.recipients.remove(&key);
-        self.without_pseudonym.push((key.campaign, old));
-        self.erased.insert(key);
+    /// A recipient of the same campaign and person that was claimed before.
+    fn twin_of(&self, key: &CampaignContact, survivor: ContactId) -> Option<CampaignContact> {
+        let was_claimed = |one: &Recipient| one.sent_at.is_some();
+        let mut twins = self.recipients.iter().filter(|(other, one)| {
+            other.campaign == key.campaign && other.contact != key.contact && was_claimed(one)
+        });
+        twins.find(|(other, _)| self.survivor_of(other.contact) == survivor).map(|(key, _)| *key)
     }
 
-    /// A pseudonym takes the place of one erased recipient: it keeps the history and
-    /// holds no personal data.
-    fn check_pseudonym(&mut self, key: &CampaignContact, new: &Recipient) {
-        let matches = |(campaign, old): &(CampaignId, Recipient)| {
-            *campaign == key.campaign && is_pseudonym_of(new, old)
-        };
-        match self.without_pseudonym.iter().position(matches) {
-            Some(index) => drop(self.without_pseudonym.swap_remove(index)),
-            None => self.report_violation(format!("{key} matches no erased recipient")),
+    fn survivor_of(&self, mut contact: ContactId) -> ContactId {
+        while let Some(survivor) = self.merged_into.get(&contact) {
+            contact = *survivor;
         }
-        if !new.columns.is_empty() || new.message_id.is_some() {
-            self.report_violation(format!("{key} still holds personal data"));
-        }
+        contact
     }
 
     /// Consumes the claim of an attempt when its message is sent: each claim allows
-    /// one message. Returns the date of the claim's batch.
-    pub(crate) fn consume_claim(&mut self, key: &CampaignContact, attempt: u32) -> Option<Date> {
+    /// one message. Returns the claim.
+    pub(crate) fn consume_claim(&mut self, key: &CampaignContact, attempt: u32) -> Option<Claim> {
         let claim = self.claims.remove(key).filter(|claim| claim.attempt == attempt);
         if claim.is_none() {
             self.report_violation(format!("{key} was sent attempt {attempt} without a claim"));
         }
-        claim.and_then(|claim| claim.date)
+        claim
     }
 
     /// Whether a message of the campaign may go out at `now`.

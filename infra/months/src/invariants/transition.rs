@@ -24,14 +24,6 @@ pub(super) fn is_claim(old: &Recipient, new: &Recipient) -> bool {
         && (old.status != Status::Sending || old.batch != new.batch || old.sent_at != new.sent_at)
 }
 
-/// Whether `new` keeps the history of the erased recipient `old`.
-pub(super) fn is_pseudonym_of(new: &Recipient, old: &Recipient) -> bool {
-    let status = if old.status == Status::Pending { Status::Skipped } else { old.status };
-    let times = |one: &Recipient| (one.imported_at, one.sent_at, one.delivered_at);
-    (status, old.attempt, times(old)) == (new.status, new.attempt, times(new))
-        && (&old.batch, &old.spent) == (&new.batch, &new.spent)
-}
-
 /// A recipient's status and attempt, for a violation's message.
 pub(crate) fn describe(recipient: &Recipient) -> String {
     format!("{} in attempt {}", recipient.status, recipient.attempt)

@@ -68,7 +68,7 @@ impl WebhookDelivery {
                 EventKind::Failed { .. } => {
                     log.record_status(key, attempt, DeliveryStatus::Failed);
                 }
-                EventKind::Reply => log.record_inbound_message(key.contact, at),
+                EventKind::Reply => log.record_inbound_message(&message.number, message.to, at),
                 EventKind::OptOut => {}
             }
         }

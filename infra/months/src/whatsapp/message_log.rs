@@ -1,11 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use carillon::address::Address;
-use carillon::ids::CampaignId;
+use carillon::ids::{CampaignId, ContactId};
 use carillon::recipient::DeliveryStatus;
 use carillon::time::{Date, Timestamp};
 use jiff::SignedDuration;
 
+use super::person::Person;
 use crate::campaign_contact::CampaignContact;
 
 /// The minimum interval between two messages to one contact. Source: Meta, "Pair
@@ -21,6 +21,10 @@ pub(crate) struct LoggedMessage {
     /// The phone number id of the number that sent it.
     pub(crate) number: String,
     pub(crate) recipient: CampaignContact,
+    /// The person.
+    pub(crate) to: Person,
+    /// The contact that was claimed: a person has several until they are merged.
+    pub(crate) contact: ContactId,
     pub(crate) attempt: u32,
     /// The date whose daily limit it counts against.
     pub(crate) date: Option<Date>,
@@ -50,8 +54,8 @@ pub(crate) struct MessageLog {
     stored_statuses: BTreeMap<(CampaignContact, u32), DeliveryStatus>,
     /// The attempts that the operator requested.
     requested_retries: BTreeSet<(CampaignContact, u32)>,
-    /// When each contact wrote to the business.
-    inbound_messages: BTreeMap<Address, Vec<Timestamp>>,
+    /// When each person wrote to each number.
+    inbound_messages: BTreeMap<(String, Person), Vec<Timestamp>>,
 }
 
 impl MessageLog {
@@ -66,9 +70,9 @@ impl MessageLog {
         self.requested_retries.insert((key, attempt));
     }
 
-    /// The webhook function stored a message of a contact.
-    pub(crate) fn record_inbound_message(&mut self, contact: Address, at: Timestamp) {
-        self.inbound_messages.entry(contact).or_default().push(at);
+    /// The webhook function stored a message of a person to a number.
+    pub(crate) fn record_inbound_message(&mut self, number: &str, from: Person, at: Timestamp) {
+        self.inbound_messages.entry((number.to_owned(), from)).or_default().push(at);
     }
 
     /// The webhook function stored a status of an attempt.
@@ -88,7 +92,7 @@ impl MessageLog {
         key: &CampaignContact,
         attempt: u32,
     ) -> Option<DeliveryStatus> {
-        self.stored_statuses.get(&(key.clone(), attempt)).copied()
+        self.stored_statuses.get(&(*key, attempt)).copied()
     }
 
     pub(crate) fn record_acceptance(&mut self, message: usize) {
@@ -129,7 +133,7 @@ impl MessageLog {
         let earlier = self.messages.iter().filter(|old| old.recipient == new.recipient);
         let retry_requested = |old: &LoggedMessage| {
             (old.attempt + 1..=new.attempt)
-                .any(|attempt| self.requested_retries.contains(&(new.recipient.clone(), attempt)))
+                .any(|attempt| self.requested_retries.contains(&(new.recipient, attempt)))
         };
         let duplicate = earlier
             .filter(|old| !old.known_failed || old.attempt >= new.attempt)
@@ -148,12 +152,11 @@ impl MessageLog {
     }
 
     fn pair_interval_violation(&self, new: &LoggedMessage) -> Option<String> {
-        let contact = &new.recipient.contact;
         let old = self
             .messages_within(PAIR_INTERVAL, new.received_at)
-            .find(|old| old.recipient.contact == *contact)?;
+            .find(|old| old.contact == new.contact)?;
         let interval = new.received_at.duration_since(old.received_at);
-        Some(format!("two messages to {} {interval:#} apart", contact.as_str()))
+        Some(format!("two messages to person {} {interval:#} apart", new.to.0))
     }
 
     fn throughput_violation(&self, new: &LoggedMessage, throughput: usize) -> Option<String> {
@@ -186,7 +189,7 @@ impl MessageLog {
     /// Whether a message went out within 24 hours after the contact wrote. The
     /// messaging limit does not count it.
     fn is_in_service_window(&self, message: &LoggedMessage) -> bool {
-        let inbound = self.inbound_messages.get(&message.recipient.contact);
+        let inbound = self.inbound_messages.get(&(message.number.clone(), message.to));
         inbound
             .into_iter()
             .flatten()
@@ -203,7 +206,7 @@ impl MessageLog {
                 .iter()
                 .rev()
                 .take_while(|message| last.received_at < message.received_at + ONE_DAY);
-            window.map(|message| &message.recipient.contact).collect::<BTreeSet<_>>().len()
+            window.map(|message| &message.to).collect::<BTreeSet<_>>().len()
         };
         counted.iter().enumerate().map(contacts_up_to).max().unwrap_or(0)
     }

@@ -3,12 +3,14 @@
 
 mod event_plan;
 mod message_log;
+mod person;
 mod portfolio;
 mod provider;
 mod webhook_events;
 mod webhook_payload;
 
 pub(crate) use message_log::MessageOutcome;
+pub(crate) use person::Person;
 pub(crate) use portfolio::{Number, WhatsApp};
 pub(crate) use provider::SimulatedProvider;
 pub(crate) use webhook_events::{EventKind, WebhookEvent};

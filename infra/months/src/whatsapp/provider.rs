@@ -15,6 +15,7 @@ use futures::future::BoxFuture;
 use serde_json::{Map, Value};
 
 use super::message_log::{LoggedMessage, MessageOutcome, message_id};
+use super::person::Person;
 use super::portfolio::{Number, WhatsApp};
 use super::webhook_events::SentMessage;
 use crate::campaign_contact::CampaignContact;
@@ -83,6 +84,10 @@ impl Provider for SimulatedProvider {
         self.cloud.templates()
     }
 
+    fn is_marketing(&self, content: &Content) -> bool {
+        self.cloud.is_marketing(content)
+    }
+
     fn template_of(&self, content: &Content) -> Option<TemplateRef> {
         self.cloud.template_of(content)
     }
@@ -105,31 +110,34 @@ impl SimulatedProvider {
         let whatsapp = &self.whatsapp;
         let Some(number) = whatsapp.number(sender) else { return refusal_with(190) };
         let Some(callback) = self.callback(outbound) else { return refusal_with(131_009) };
-        let index = self.receive(&number, &callback);
+        let Some(person) = Person::of(&outbound.to) else { return refusal_with(131_026) };
+        let index = self.receive(&number, &callback, person);
         let rates = whatsapp.fault_rates();
         whatsapp.clock.sleep(whatsapp.rng.millis(2, 300)).await;
         if whatsapp.rng.chance(rates.refusals) {
             return self.refuse(index).await;
         }
         whatsapp.log().record_acceptance(index);
-        whatsapp.schedule_events(&SentMessage { index, number: number.id, callback }, rates);
-        self.accept(index, rates).await
+        whatsapp.schedule_events(
+            &SentMessage { index, number: number.id, to: person, callback },
+            rates,
+        );
+        self.accept(index, person, rates).await
     }
 
-    /// The callback of a message, which must name the person it is sent to.
+    /// The callback of a message.
     fn callback(&self, outbound: &Outbound) -> Option<Callback> {
         let callback = outbound.callback.parse::<Callback>().ok();
-        let matching = callback.filter(|callback| callback.recipient.contact == outbound.to);
-        if matching.is_none() {
+        if callback.is_none() {
             self.whatsapp.monitor.report_violation(
                 "a message was sent without valid biz_opaque_callback_data".to_owned(),
             );
         }
-        matching
+        callback
     }
 
     /// Logs the message and checks the invariants on it. Returns its index.
-    fn receive(&self, number: &Number, callback: &Callback) -> usize {
+    fn receive(&self, number: &Number, callback: &Callback, to: Person) -> usize {
         let whatsapp = &self.whatsapp;
         let (now, monitor) = (whatsapp.clock.now(), &whatsapp.monitor);
         if let Err(error) = monitor.read_stream() {
@@ -137,7 +145,10 @@ impl SimulatedProvider {
         }
         let recipient = CampaignContact::from(callback);
         let after_freeze = FaultPlan::current().is_some_and(|plan| plan.was_frozen());
-        let date = monitor.state().consume_claim(&recipient, callback.attempt);
+        let (contact, date) = match monitor.state().consume_claim(&recipient, callback.attempt) {
+            Some(claim) => (claim.contact, claim.date),
+            None => (recipient.contact, None),
+        };
         if !after_freeze && !monitor.state().may_send(recipient.campaign, now) {
             monitor.report_violation(format!(
                 "{recipient} was sent a message while the campaign was not sending"
@@ -147,6 +158,8 @@ impl SimulatedProvider {
             received_at: now,
             number: number.id.clone(),
             recipient,
+            to,
+            contact,
             attempt: callback.attempt,
             date,
             after_freeze,
@@ -175,7 +188,7 @@ impl SimulatedProvider {
 
     /// Responds that the message was accepted, unless the response is lost: the
     /// sender then crashes, or gets a 504 after 30 seconds.
-    async fn accept(&self, index: usize, rates: FaultRates) -> Outcome {
+    async fn accept(&self, index: usize, person: Person, rates: FaultRates) -> Outcome {
         let whatsapp = &self.whatsapp;
         whatsapp.clock.sleep(whatsapp.rng.millis(5, 900)).await;
         if whatsapp.rng.chance(rates.lost_responses) {
@@ -188,7 +201,7 @@ impl SimulatedProvider {
         Outcome::Accepted(Accepted {
             message_id: message_id(index),
             state: Acceptance::Accepted,
-            aliases: Vec::new(),
+            aliases: person.phone().parse().into_iter().collect(),
         })
     }
 

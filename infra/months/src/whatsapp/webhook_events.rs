@@ -4,6 +4,8 @@ use carillon::recipient::{Callback, DeliveryStatus};
 use carillon::time::Timestamp;
 use jiff::SignedDuration;
 
+use super::person::Person;
+
 /// A message that WhatsApp accepted.
 #[derive(Debug, Clone)]
 pub(crate) struct SentMessage {
@@ -11,6 +13,8 @@ pub(crate) struct SentMessage {
     pub(crate) index: usize,
     /// The phone number id of the number that sent it.
     pub(crate) number: String,
+    /// The person.
+    pub(crate) to: Person,
     pub(crate) callback: Callback,
 }
 

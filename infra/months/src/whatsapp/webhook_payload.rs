@@ -48,13 +48,14 @@ fn status(event: &WebhookEvent, name: &str) -> Value {
     json!({
         "id": message_id(event.message.index), "status": name,
         "timestamp": event.at.as_second().to_string(), "recipient_id": wa_id(event),
+        "recipient_user_id": event.message.to.user_id(),
         "biz_opaque_callback_data": event.message.callback.to_string(),
     })
 }
 
 fn reply(event: &WebhookEvent) -> Value {
     json!({
-        "from": wa_id(event), "id": format!("{}.answer", message_id(event.message.index)),
+        "from": wa_id(event), "from_user_id": event.message.to.user_id(), "id": format!("{}.answer", message_id(event.message.index)),
         "timestamp": event.at.as_second().to_string(), "type": "text",
         "text": { "body": "thank you" }, "context": { "id": message_id(event.message.index) },
     })
@@ -62,12 +63,12 @@ fn reply(event: &WebhookEvent) -> Value {
 
 fn opt_out(event: &WebhookEvent) -> Value {
     json!({
-        "wa_id": wa_id(event), "category": "marketing_messages", "value": "stop",
+        "user_id": event.message.to.user_id(), "category": "marketing_messages", "value": "stop",
         "detail": "User requested to stop marketing messages", "timestamp": event.at.as_second(),
     })
 }
 
 /// The phone number without its plus sign.
 fn wa_id(event: &WebhookEvent) -> String {
-    event.message.callback.recipient.contact.as_str().trim_start_matches('+').to_owned()
+    event.message.to.wa_id()
 }

@@ -130,7 +130,7 @@ async fn only_messages_of_the_contact_count_as_replies() {
     world.run_until_idle().await;
     for (kind, content, replied) in [
         ("reaction", json!({"message_id": "wamid.x", "emoji": "👍"}), 0),
-        ("system", json!({"type": "user_changed_number", "wa_id": "573000000009"}), 0),
+        ("system", json!({"type": "customer_identity_changed"}), 0),
         ("unsupported", json!({"type": "poll"}), 0),
         ("text", json!({"body": "yes"}), 1),
     ] {

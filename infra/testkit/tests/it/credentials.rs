@@ -27,6 +27,9 @@ const ADMIN_KEY: &str = "test-admin-key";
 
 /// A fake Parameter Store: `GetParameter`, `PutParameter` and `DeleteParameter`, as AWS
 /// documents them.
+/// The parameter of the key that hashes addresses.
+const ADDRESS_KEY: &str = "/shop/connections/address-key";
+
 #[derive(Default)]
 struct ParameterStore {
     /// Version and value, by name.
@@ -58,10 +61,11 @@ async fn handle(
     let name = request["Name"].as_str().unwrap().to_owned();
     match header("x-amz-target") {
         "AmazonSSM.PutParameter" => {
-            assert_eq!(
-                (&request["Type"], &request["Overwrite"]),
-                (&json!("SecureString"), &json!(true))
-            );
+            assert_eq!(request["Type"], "SecureString");
+            if request["Overwrite"] == false && store.parameters.contains_key(&name) {
+                let error = json!({ "__type": "ParameterAlreadyExists" });
+                return (StatusCode::BAD_REQUEST, error.to_string());
+            }
             let entry = store.parameters.entry(name).or_default();
             *entry = (entry.0 + 1, request["Value"].as_str().unwrap().to_owned());
             (StatusCode::OK, json!({ "Version": entry.0 }).to_string())
@@ -111,8 +115,10 @@ fn fail(store: &Shared, code: &'static str, times: usize) {
     store.lock().unwrap().errors.extend(errors);
 }
 
+/// The names of the connections' parameters.
 fn names(store: &Shared) -> Vec<String> {
-    store.lock().unwrap().parameters.keys().cloned().collect()
+    let store = store.lock().unwrap();
+    store.parameters.keys().filter(|name| *name != ADDRESS_KEY).cloned().collect()
 }
 
 struct Fixture {
@@ -305,4 +311,6 @@ async fn concurrent_creations_leave_the_parameter_of_one_connection() {
     let ids: Vec<_> = created.iter().filter_map(|(_, made)| made["id"].as_str()).collect();
     assert_eq!(ids.len(), 1);
     assert_eq!(names(&api.store), [format!("/shop/connections/{}", ids[0])]);
+    let (version, key) = api.store.lock().unwrap().parameters[ADDRESS_KEY].clone();
+    assert_eq!((version, key.len()), (1, 44), "the key of the addresses is made once");
 }

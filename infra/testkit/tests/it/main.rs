@@ -8,6 +8,8 @@ mod erasure;
 mod error_codes;
 mod faults;
 mod layers;
+mod many_people;
+mod people;
 mod planning;
 mod quota;
 mod repair;

@@ -86,7 +86,8 @@ async fn an_unconfirmed_recipient_of_a_completed_campaign_can_be_retried() {
     let report = world.report(&campaign).await;
     assert_eq!((report.number("unconfirmed"), report.string("status")), (1, "completed".into()));
     world.simulator.set_behaviour(Behaviour::all_read());
-    let path = format!("/v1/campaigns/{campaign}/recipients/%2B573000000000");
+    let contact = world.contact_id("+573000000000").await;
+    let path = format!("/v1/campaigns/{campaign}/recipients/{contact}");
     world.patch(&path, &json!({"action": "retry"})).await.expect(200);
     assert_eq!(world.report(&campaign).await.string("status"), "active");
     world.advance_hours(1, 5).await;

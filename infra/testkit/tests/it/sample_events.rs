@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use carillon::AwsConfig;
+use carillon::address_key::AddressKeys;
 use carillon::analytics;
 use carillon::channel::{Credentials, ProviderSetup, Providers};
 use carillon::config::Config;
@@ -45,9 +46,11 @@ impl Functions {
             ("CARILLON_TABLE", "carillon"),
             ("CARILLON_SENDS_QUEUE_URL", "http://127.0.0.1/000000000000/sends.fifo"),
             ("CARILLON_SECRETS_KEY", SECRETS_KEY),
+            ("CARILLON_ADDRESS_KEY", SECRETS_KEY),
             ("CARILLON_ADMIN_KEY", ADMIN_KEY),
         ]);
-        let table = Table::new(&aws, "carillon");
+        let addresses = AddressKeys::fixed(&SECRETS_KEY.into()).expect("a key");
+        let table = Table::new(&aws, "carillon").with_addresses(addresses);
         ensure_table(&table).await.expect("the table is created");
         // The day of the samples.
         let clock = Clock::movable(Timestamp::constant(1_795_251_600, 0), 1.0);

@@ -2,8 +2,8 @@
 //! 2026), captured answers, and Meta's `OpenAPI` document v23. The reasons are Carillon's.
 
 use Treatment::{
-    Account, Connection, Country, Later, Message, OptOut, Pair, Recipient, Request, Template,
-    Throttled, Unclear,
+    Account, Connection, Country, Later, MarketingHeld, Message, OptOut, Pair, Recipient, Request,
+    Template, Throttled, Unclear,
 };
 
 /// How a code is treated, in an answer or in a webhook.
@@ -18,6 +18,8 @@ pub(super) enum Treatment {
     Unclear,
     /// A retry may succeed: the wait in seconds, and the maximum number of retries.
     Later(u32, u8),
+    /// Meta holds marketing messages back from the contact: for how long, in seconds.
+    MarketingHeld(u32),
     /// The contact cannot be reached.
     Recipient,
     /// The contact has opted out of marketing messages.
@@ -91,7 +93,7 @@ pub(super) const TABLE: &[Entry] = &[
     row(131_045, Connection, "the number's registration has a fault: register it again"),
     row(131_047, Message, "more than 24 hours since the contact last wrote: only a template can be sent"),
     row(131_048, Connection, "too many of the number's messages were blocked or reported as spam"),
-    row(131_049, Later(24 * HOUR, 1), "Meta holds this marketing message back to keep the contact's inbox healthy"),
+    row(131_049, MarketingHeld(24 * HOUR), "Meta holds this marketing message back to keep the contact's inbox healthy"),
     row(131_050, OptOut, "the contact has stopped marketing messages from this business"),
     row(131_051, Request, "WhatsApp does not support this kind of message"),
     row(131_052, Message, "media sent by the contact could not be fetched"),

@@ -36,7 +36,7 @@ fn address(to: &Address) -> (&'static str, &str) {
     match to {
         Address::Phone(phone) => ("to", phone.as_str()),
         // An erased recipient is never pending; WhatsApp would reject the pseudonym.
-        Address::Bsuid(_) | Address::Erased(_) => ("recipient", to.as_str()),
+        Address::Bsuid(_) => ("recipient", to.as_str()),
     }
 }
 

@@ -86,6 +86,9 @@ fn by_treatment(treatment: Treatment, report: &Report<'_>) -> Verdict {
         Treatment::Later(seconds, times) => {
             Verdict::RetryLater { after: Duration::from_secs(seconds.into()), times }
         }
+        Treatment::MarketingHeld(seconds) => {
+            Verdict::MarketingHeld { period: Duration::from_secs(seconds.into()) }
+        }
         Treatment::Recipient => Verdict::RecipientRejected,
         Treatment::OptOut => Verdict::OptedOut,
         Treatment::Message => Verdict::MessageRejected,

@@ -8,7 +8,8 @@ use crate::probe::{Probe, Quality, QuotaLimit};
 
 /// The fields of the request.
 pub(super) const FIELDS: &str = "id,display_phone_number,verified_name,quality_rating,status,name_status,\
-     code_verification_status,whatsapp_business_manager_messaging_limit,throughput,health_status";
+     code_verification_status,whatsapp_business_manager_messaging_limit,throughput,health_status,\
+     is_on_biz_app";
 
 /// The throughput of a number in messages a second, inbound and outbound together.
 /// Source: Meta, "Throughput".
@@ -16,13 +17,20 @@ pub(super) const STANDARD_THROUGHPUT: u32 = 80;
 /// The throughput of a number that Meta has upgraded.
 pub(super) const HIGH_THROUGHPUT: u32 = 1000;
 
+/// The throughput of a number that is also used with the WhatsApp Business app (coexistence).
+/// Its level reads `STANDARD` all the same. Source: Meta, "Throughput".
+pub(super) const COEXISTENCE_THROUGHPUT: u32 = 20;
+
 /// Reads the answer.
 pub(super) fn read(answer: &Value) -> Probe {
     let limits =
         [&answer["whatsapp_business_manager_messaging_limit"], &answer["messaging_limit_tier"]];
     Probe {
         quality: Some(quality(answer["quality_rating"].as_str().unwrap_or(""))),
-        throughput_mps: throughput(answer["throughput"]["level"].as_str().unwrap_or("")),
+        throughput_mps: match answer["is_on_biz_app"].as_bool() {
+            Some(true) => Some(COEXISTENCE_THROUGHPUT),
+            Some(false) | None => throughput(answer["throughput"]["level"].as_str().unwrap_or("")),
+        },
         quota: limits.into_iter().find_map(quota_limit),
         obstacle: obstacle(answer),
         details: details(answer),

@@ -167,6 +167,11 @@ impl Provider for WhatsappCloud {
         Some(&CloudTemplates)
     }
 
+    fn is_marketing(&self, content: &Content) -> bool {
+        // Meta keeps the category with the template, which Carillon does not read yet.
+        self.template_of(content).is_some()
+    }
+
     fn template_of(&self, content: &Content) -> Option<TemplateRef> {
         match WhatsappContent::read(content) {
             Ok(WhatsappContent::Template(template)) => {

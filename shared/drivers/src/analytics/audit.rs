@@ -125,7 +125,7 @@ async fn settle_expired_claims(
 ) -> Result<bool, StoreError> {
     let mut any = false;
     for recipient in sending.iter().filter(|one| one.claim_is_expired(now)) {
-        let key = campaign.recipients().key(&recipient.contact);
+        let key = campaign.recipients().key(recipient.contact);
         recipient::store::settle_lost(table, &key, recipient.attempt, now).await?;
         any = true;
     }

@@ -4,30 +4,39 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use carillon_channel::{Acceptance, Accepted, Correlation, Outbound, Outcome, Refusal};
-use carillon_foundations::address::Address;
 use carillon_foundations::country::Country;
+use carillon_foundations::ids::ContactId;
 use carillon_nouns::batch::CloseReason;
 use carillon_nouns::campaign;
-use carillon_nouns::contact::{self, store::Reservation as ContactReservation};
+use carillon_nouns::connection;
+use carillon_nouns::contact::store::{ClaimOf, Reservation as ContactReservation};
+use carillon_nouns::contact::{self, Contact, person};
 use carillon_nouns::quota::QuotaCharge;
-use carillon_nouns::recipient::{self, Callback, Decision, SkipReason};
+use carillon_nouns::recipient::{self, Callback, Decision, SkipReason, Status};
 use carillon_table::StoreError;
 
 use super::claim::{Claim, ContactClaim, claim};
 use super::claim_interval;
 use super::correlation::{MessageRef, store_pointer};
+use super::due::Due;
 use super::error::DeliveryError;
 use super::halt::{Scope, halt};
 use super::policy::StopAction;
-use super::run::{Due, Reservation, Run, RunStop};
+use super::run::{Reservation, Run, RunStop};
 use super::sender::Sender;
 use super::settle::{Charged, RefusalSource, Refused, settle};
 use super::status::record_for;
 
 /// After how many invalid requests in a row the campaign halts.
 const MAX_INVALID_IN_A_ROW: u32 = 5;
+/// Why a recipient waits whom the provider holds marketing messages back from.
+const HELD: &str = "the provider holds marketing messages back from the contact";
 /// Retries of a claim that came too soon after another one.
 const MAX_TOO_SOON: u32 = 2;
+/// After how many throttled requests of a run the throughput is halved.
+const MAX_THROTTLED: u32 = 5;
+/// The number of campaigns that a contact keeps before those that ended are forgotten.
+const MAX_SENT_CAMPAIGNS: usize = 32;
 /// Retries of a claim that met another write.
 const MAX_BUSY: u32 = 5;
 /// Retries of the write that settles an attempt.
@@ -43,6 +52,8 @@ struct Prepared {
 /// A recipient that this run has claimed, and must send to.
 struct Claimed {
     prepared: Prepared,
+    /// The contact that was claimed.
+    contact: ContactId,
     charged: Charged,
 }
 
@@ -58,6 +69,7 @@ impl Run<'_> {
         if !self.wait_for_turn().await || !self.may_go_on().await? {
             return Ok(Reservation::Unused);
         }
+        self.forget_ended_campaigns(&due.contact).await?;
         let Some(prepared) = self.prepare(due).await? else { return Ok(Reservation::Unused) };
         let Some(claimed) = self.claim(prepared).await? else { return Ok(Reservation::Unused) };
         let sent = self.send(claimed).await;
@@ -105,16 +117,36 @@ impl Run<'_> {
         Ok(reason.is_none())
     }
 
+    /// Keeps the contact's set of campaigns small.
+    async fn forget_ended_campaigns(&self, contact: &Contact) -> Result<(), StoreError> {
+        let sent = &contact.profile.sent_campaigns;
+        if sent.len() < MAX_SENT_CAMPAIGNS {
+            return Ok(());
+        }
+        let table = &self.sender.table;
+        let mut ended = Vec::new();
+        for id in sent {
+            let campaign = campaign::store::get(table, *id).await?;
+            if campaign.is_none_or(|campaign| campaign.status.is_final()) {
+                ended.push(*id);
+            }
+        }
+        if ended.is_empty() {
+            return Ok(());
+        }
+        contact::store::forget_campaigns(table, contact.id, ended).await
+    }
+
     /// Renders the message. A recipient that cannot get it is skipped.
     async fn prepare(&self, due: Due) -> Result<Option<Prepared>, StoreError> {
-        let address = &due.key.contact;
+        let profile = &due.contact.profile;
+        let Some(address) = profile.address_in(self.route.capabilities().addresses) else {
+            let reason = profile.suppression().map_or(SkipReason::UnsupportedAddress, Into::into);
+            self.skip(&due, reason, None).await?;
+            return Ok(None);
+        };
         if self.is_blocked(address.country()) {
             self.skip(&due, SkipReason::CountryBlocked, None).await?;
-            return Ok(None);
-        }
-        let reachable = &self.route.capabilities().addresses;
-        if !address.scheme().is_some_and(|scheme| reachable.contains(&scheme)) {
-            self.skip(&due, SkipReason::UnsupportedAddress, None).await?;
             return Ok(None);
         }
         let content = match self.leased.campaign.settings.message.render(&due.recipient.columns) {
@@ -125,7 +157,7 @@ impl Run<'_> {
                 return Ok(None);
             }
         };
-        let attempt = Callback { recipient: due.key.clone(), attempt: due.recipient.attempt };
+        let attempt = Callback { recipient: due.key, attempt: due.recipient.attempt };
         let (to, callback) = (address.clone(), attempt.to_string());
         let outbound = Outbound { to, content, callback, reply_to: None };
         Ok(Some(Prepared { due, attempt, outbound }))
@@ -134,40 +166,113 @@ impl Run<'_> {
     /// Claims the recipient; `None` where it may not be sent to, or not now.
     async fn claim(&self, prepared: Prepared) -> Result<Option<Claimed>, DeliveryError> {
         let Sender { table, clock, .. } = self.sender;
-        let (batch, due) = (&self.leased.batch, &prepared.due);
-        let (attempt, number) = (due.recipient.attempt, batch.name.batch_number());
-        let interval = claim_interval(self.route.capabilities());
-        let mut charge = due.profile.charge(self.route.charge_rule(), clock.now());
-        let reservation =
-            ContactReservation { quota_group: batch.quota_group.as_deref(), bucket: batch.bucket };
-        let mut tries = 0;
-        loop {
-            let now = clock.now();
-            let request = ContactClaim { now, interval, charge, reservation };
-            match claim(table, &due.key, attempt, number, &request).await? {
+        let (due, number) = (&prepared.due, self.leased.batch.name.batch_number());
+        let mut contact = due.contact.clone();
+        let mut charge = self.charge(&contact);
+        for tries in 0..=MAX_BUSY {
+            if self.is_duplicate_retry(due, &contact).await? {
+                self.skip(due, SkipReason::DuplicatePerson, None).await?;
+                return Ok(None);
+            }
+            let request = self.contact_claim(&prepared, contact.id, charge);
+            match claim(table, &due.key, due.recipient.attempt, number, &request).await? {
                 Claim::Won => {
-                    return Ok(Some(Claimed { prepared, charged: Charged { charge, at: now } }));
+                    let (contact, charged) = (contact.id, Charged { charge, at: request.now });
+                    return Ok(Some(Claimed { prepared, contact, charged }));
                 }
-                Claim::Suppressed(reason) => {
-                    self.skip(due, reason.into(), None).await?;
-                    return Ok(None);
+                Claim::Merged(survivor) => {
+                    contact = contact::store::current(table, survivor).await?;
+                    charge = self.charge(&contact);
+                    continue;
                 }
                 Claim::TooSoon if tries < MAX_TOO_SOON => {
-                    clock.sleep(interval.unsigned_abs()).await;
+                    clock.sleep(request.interval.unsigned_abs()).await;
                 }
-                Claim::Busy if tries < MAX_BUSY => {
-                    clock.sleep(Duration::from_millis(20 << tries)).await;
+                Claim::Busy => clock.sleep(Duration::from_millis(20 << tries)).await,
+                lost => {
+                    self.leave(due, lost).await?;
+                    return Ok(None);
                 }
-                // A recipient that another run did not claim stays pending: the next pass of
-                // the walk meets it.
-                Claim::Lost | Claim::TooSoon | Claim::Busy => return Ok(None),
             }
             // Another run sent to the contact: its reservation may have changed.
-            if charge != QuotaCharge::Exempt || batch.quota_group.is_some() {
+            if charge != QuotaCharge::Exempt || self.leased.batch.quota_group.is_some() {
                 charge = QuotaCharge::New;
             }
-            tries += 1;
         }
+        Ok(None)
+    }
+
+    fn contact_claim<'a>(
+        &'a self,
+        prepared: &'a Prepared,
+        contact: ContactId,
+        charge: QuotaCharge,
+    ) -> ContactClaim<'a> {
+        let (due, batch) = (&prepared.due, &self.leased.batch);
+        let message = match due.recipient.attempt {
+            1 => ClaimOf::First(due.key.campaign),
+            _ => ClaimOf::Retry,
+        };
+        ContactClaim {
+            contact,
+            message,
+            to: &prepared.outbound.to,
+            is_marketing: self.route.provider.is_marketing(&prepared.outbound.content),
+            now: self.sender.clock.now(),
+            interval: claim_interval(self.route.capabilities()),
+            charge,
+            reservation: ContactReservation {
+                quota_group: batch.quota_group.as_deref(),
+                bucket: batch.bucket,
+            },
+        }
+    }
+
+    /// What becomes of a recipient that was not claimed. One that waits for something stays
+    /// pending: a later pass of the walk meets it.
+    async fn leave(&self, due: &Due, lost: Claim) -> Result<(), StoreError> {
+        let attempt = due.recipient.attempt;
+        match lost {
+            Claim::Suppressed(reason) => self.skip(due, reason.into(), None).await,
+            Claim::DuplicatePerson => self.skip(due, SkipReason::DuplicatePerson, None).await,
+            Claim::Held(until) => {
+                let table = &self.sender.table;
+                recipient::store::defer(table, &due.key, attempt, until, HELD).await.map(drop)
+            }
+            Claim::Won
+            | Claim::Lost
+            | Claim::Moved
+            | Claim::Merged(_)
+            | Claim::TooSoon
+            | Claim::Busy => Ok(()),
+        }
+    }
+
+    /// Whether a retry is for a person whom the campaign has sent to, or will retry, under
+    /// another id: two recipients that were merged after their first attempts.
+    async fn is_duplicate_retry(&self, due: &Due, contact: &Contact) -> Result<bool, StoreError> {
+        if due.recipient.attempt == 1 {
+            return Ok(false);
+        }
+        let recipients = self.leased.campaign.recipients();
+        let ids = contact.profile.merged.iter().copied().chain([contact.id]);
+        for other in ids.filter(|id| *id != due.key.contact) {
+            let key = recipients.key(other);
+            let Some(twin) = recipient::store::get(&self.sender.table, &key).await? else {
+                continue;
+            };
+            let goes_first =
+                twin.status == Status::Pending && twin.attempt > 1 && other < due.key.contact;
+            if goes_first || twin.may_have_reached() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn charge(&self, contact: &Contact) -> QuotaCharge {
+        let (connection, rule) = (self.route.connection.id, self.route.charge_rule());
+        contact.profile.charge(connection, rule, self.sender.clock.now())
     }
 
     async fn send(&self, claimed: Claimed) -> Sent {
@@ -183,7 +288,7 @@ impl Run<'_> {
             Outcome::Accepted(accepted) => {
                 self.invalid_in_a_row.store(0, Ordering::Relaxed);
                 self.counts.sent.fetch_add(1, Ordering::Relaxed);
-                self.link_aliases(&claimed.prepared.due, &accepted).await;
+                self.link_addresses(&claimed, &accepted).await;
                 self.settle_accepted(&claimed.prepared.attempt, &accepted).await?;
                 self.refund_renewed(&claimed);
                 Ok(Reservation::Used)
@@ -232,7 +337,8 @@ impl Run<'_> {
         let now = clock.now();
         let refused = Refused {
             refusal,
-            to: &claimed.prepared.due.key.contact,
+            contact: claimed.contact,
+            country: claimed.prepared.outbound.to.country(),
             campaign: Some(&self.leased.campaign),
             connection: Some(&self.route.connection),
             at: now,
@@ -268,9 +374,12 @@ impl Run<'_> {
         let Sender { table, clock, .. } = self.sender;
         match stop {
             StopAction::Nothing => {}
-            StopAction::Pause(pause) => self.pacer.pause(pause, clock.now()),
+            StopAction::Pause(pause) => {
+                self.pacer.pause(pause, clock.now());
+                self.learn_throughput().await?;
+            }
             StopAction::Country => {
-                let country = claimed.prepared.due.key.contact.country();
+                let country = claimed.prepared.outbound.to.country();
                 if country != Country::UNKNOWN {
                     self.block(country);
                 }
@@ -290,6 +399,17 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Halves the connection's throughput once its provider has refused several messages of
+    /// a run for their rate: it takes fewer than it reports.
+    async fn learn_throughput(&self) -> Result<(), StoreError> {
+        if self.throttled.fetch_add(1, Ordering::Relaxed) + 1 != MAX_THROTTLED {
+            return Ok(());
+        }
+        let (id, lower) = (self.route.connection.id, (self.route.throughput() / 2).max(1));
+        tracing::warn!(connection = %id, throughput = lower, "the provider throttles: the throughput is halved");
+        connection::store::learn_throughput(&self.sender.table, id, lower).await
+    }
+
     /// Refunds the reservation of the batch where the contact had one already, or needs none.
     fn refund_renewed(&self, claimed: &Claimed) {
         match claimed.charged.charge {
@@ -301,14 +421,15 @@ impl Run<'_> {
 
     /// Links the addresses that the answer names. A failure is logged and does not affect the
     /// message: its webhooks name them again.
-    async fn link_aliases(&self, due: &Due, accepted: &Accepted) {
-        let contact = &due.key.contact;
-        let is_new = |alias: &&Address| *alias != contact && !due.profile.aliases.contains(*alias);
-        for alias in accepted.aliases.iter().filter(is_new) {
-            if let Err(error) = contact::store::link(&self.sender.table, contact, alias).await {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "two addresses of a contact were not linked");
-            }
+    async fn link_addresses(&self, claimed: &Claimed, accepted: &Accepted) {
+        let known = &claimed.prepared.due.contact.profile.addresses;
+        let mut new = accepted.aliases.clone();
+        new.retain(|address| !known.contains(address));
+        let (table, now) = (&self.sender.table, self.sender.clock.now());
+        let attach = || person::attach(table, claimed.contact, &new, now);
+        if let Err(error) = self.with_retries(attach).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "an address of a contact was not linked");
         }
     }
 

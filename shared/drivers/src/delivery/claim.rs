@@ -2,7 +2,9 @@
 //! contact, so that an opt-out that was stored before always wins.
 
 use carillon_foundations::address::Address;
-use carillon_nouns::contact::{self, Profile, SuppressionReason, store::Reservation};
+use carillon_foundations::ids::ContactId;
+use carillon_nouns::contact::store::{ClaimOf, Reservation};
+use carillon_nouns::contact::{self, Profile, SuppressionReason};
 use carillon_nouns::quota::QuotaCharge;
 use carillon_nouns::recipient::{self, BatchNumber, RecipientKey};
 use carillon_table::{Cancelled, StoreError, Table, Update, Write, read_item};
@@ -17,6 +19,14 @@ pub enum Claim {
     Lost,
     /// The contact is suppressed.
     Suppressed(SuppressionReason),
+    /// The campaign has sent to the person under another id.
+    DuplicatePerson,
+    /// The contact was merged into this one.
+    Merged(ContactId),
+    /// The provider holds marketing messages back from the contact until then.
+    Held(Timestamp),
+    /// The contact does not have the address any more.
+    Moved,
     /// The contact was sent to within the claim interval.
     TooSoon,
     /// Another write touches the same items; a retry may succeed.
@@ -26,6 +36,14 @@ pub enum Claim {
 /// A claim of a contact, for one message.
 #[derive(Debug, Clone, Copy)]
 pub struct ContactClaim<'a> {
+    /// The contact.
+    pub contact: ContactId,
+    /// Which message it is claimed for.
+    pub message: ClaimOf,
+    /// The address that it is sent to.
+    pub to: &'a Address,
+    /// Whether it is a marketing message, which the provider may hold back.
+    pub is_marketing: bool,
     /// When.
     pub now: Timestamp,
     /// The minimum time since the last claim of the contact.
@@ -45,7 +63,7 @@ pub(super) async fn claim(
     request: &ContactClaim<'_>,
 ) -> Result<Claim, StoreError> {
     let recipient = recipient::store::claim_update(key, attempt, batch, request.now);
-    let contact = contact_update(&key.contact, request);
+    let contact = contact_update(request);
     match table.transact(vec![Write::Update(recipient), Write::Update(contact)]).await {
         Ok(()) => Ok(Claim::Won),
         Err(StoreError::Cancelled(reasons)) => lost(reasons, request),
@@ -56,10 +74,9 @@ pub(super) async fn claim(
 /// Claims a contact for a test send, which has no recipient.
 pub async fn claim_test_send(
     table: &Table,
-    contact: &Address,
     request: &ContactClaim<'_>,
 ) -> Result<Claim, StoreError> {
-    match table.update(contact_update(contact, request)).await {
+    match table.update(contact_update(request)).await {
         Ok(_) => Ok(Claim::Won),
         Err(StoreError::Condition(Some(item))) => Ok(contact_claim(&read_item(*item)?, request)),
         Err(StoreError::Condition(None)) => Ok(Claim::Busy),
@@ -67,9 +84,12 @@ pub async fn claim_test_send(
     }
 }
 
-fn contact_update(contact: &Address, request: &ContactClaim<'_>) -> Update {
-    let earliest = request.now - request.interval;
-    let update = contact::store::claim_update(contact, request.now, earliest);
+fn contact_update(request: &ContactClaim<'_>) -> Update {
+    let ContactClaim { contact, message, now, .. } = *request;
+    let update = contact::store::claim_update(contact, message, now, now - request.interval);
+    let update = contact::store::while_reached_at(update, request.to);
+    let update =
+        if request.is_marketing { contact::store::unless_held(update, now) } else { update };
     contact::store::charge(update, request.charge, request.reservation)
 }
 
@@ -84,10 +104,24 @@ fn lost(reasons: Vec<Cancelled>, request: &ContactClaim<'_>) -> Result<Claim, St
 
 fn contact_claim(profile: &Profile, request: &ContactClaim<'_>) -> Claim {
     let earliest = request.now - request.interval;
-    match profile.suppression() {
-        Some(reason) => Claim::Suppressed(reason),
-        None if profile.last_sent_at.is_some_and(|sent| sent > earliest) => Claim::TooSoon,
+    if let Some(survivor) = profile.merged_into {
+        return Claim::Merged(survivor);
+    }
+    if let Some(reason) = profile.suppression() {
+        return Claim::Suppressed(reason);
+    }
+    if let ClaimOf::First(campaign) = request.message
+        && profile.sent_campaigns.contains(&campaign)
+    {
+        return Claim::DuplicatePerson;
+    }
+    if !profile.addresses.contains(request.to) {
+        return Claim::Moved;
+    }
+    match profile.marketing_held_until {
+        Some(until) if request.is_marketing && until > request.now => Claim::Held(until),
+        _ if profile.last_sent_at.is_some_and(|sent| sent > earliest) => Claim::TooSoon,
         // Another run sent to the contact after its profile was read, outside the interval.
-        None => Claim::Busy,
+        _ => Claim::Busy,
     }
 }

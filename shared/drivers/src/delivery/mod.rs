@@ -6,6 +6,7 @@ mod attempt;
 mod batch_run;
 mod claim;
 mod correlation;
+mod due;
 mod enqueue;
 mod error;
 pub mod halt;
@@ -18,6 +19,7 @@ mod sender;
 mod settle;
 mod status;
 mod store;
+mod twins;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -32,7 +34,7 @@ pub use queue::{DeadLetter, QueueDepth, QueueError, SendMessage, SendQueue};
 pub use routes::{Route, RouteError, Routes, record_probe};
 pub use sender::{RunEnd, Sender};
 pub use settle::{Charged, RefusalSource, Refused, Settled, settle};
-pub use status::{CampaignConnections, Recorded, Reporter, record_status};
+pub use status::{CampaignConnections, LinkedAddresses, Recorded, Reporter, record_status};
 
 /// The minimum time between two messages of campaigns to one person, whatever the
 /// provider allows.

@@ -54,6 +54,12 @@ pub fn decide(
             (retry(spread(wait, jitter), max_retries), StopAction::Nothing)
         }
         Verdict::Transient => (retry(backoff, max_retries), StopAction::Nothing),
+        // Once at most: a repetition within the period prolongs the hold. Source: Meta, error
+        // 131049.
+        Verdict::MarketingHeld { period } => {
+            let after = SignedDuration::try_from(period).unwrap_or(SignedDuration::from_hours(24));
+            (retry(spread(after, jitter), 1.min(max_retries)), StopAction::Nothing)
+        }
         Verdict::RetryLater { after, times } => {
             let after = SignedDuration::try_from(after).unwrap_or(SignedDuration::from_hours(24));
             (retry(spread(after, jitter), u32::from(times).min(max_retries)), StopAction::Nothing)
@@ -109,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_held_marketing_message_is_retried_once_after_a_day() {
-        let verdict = Verdict::RetryLater { after: Duration::from_hours(24), times: 1 };
+        let verdict = Verdict::MarketingHeld { period: Duration::from_hours(24) };
         let (first, _) = decide_at(verdict, 1);
         let Decision::Retry { not_before, .. } = first else { panic!("{first:?}") };
         assert!(not_before >= Timestamp::from_second(86_400).unwrap());

@@ -7,14 +7,15 @@ use std::sync::{Arc, Mutex, OnceLock};
 use carillon_foundations::country::Country;
 use carillon_foundations::telemetry::{Metric, measure};
 use carillon_nouns::batch::{self, BatchRef, CloseReason};
-use carillon_nouns::contact::{self, Profile};
+use carillon_nouns::contact::{self, Contact, Profile};
 use carillon_nouns::quota;
-use carillon_nouns::recipient::{self, CursorRange, Recipient, RecipientKey};
+use carillon_nouns::recipient::{self, CursorRange, Recipient};
 use carillon_table::StoreError;
 use futures::FutureExt;
 use futures::stream::{self, FuturesUnordered, Stream, StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
 
+use super::due::Due;
 use super::enqueue::enqueue;
 use super::error::DeliveryError;
 use super::lock;
@@ -22,6 +23,7 @@ use super::pacer::Pacer;
 use super::routes::Route;
 use super::sender::{Leased, PAGE, RunEnd, Sender};
 use super::store::{self, BatchEnd};
+use super::twins;
 
 /// How long before its deadline a run hands the rest back: longer than the longest request to
 /// a provider.
@@ -40,6 +42,8 @@ pub(super) struct Run<'a> {
     budget: AtomicU32,
     /// How many requests in a row were invalid.
     pub(super) invalid_in_a_row: AtomicU32,
+    /// How many requests were refused because the connection was throttled.
+    pub(super) throttled: AtomicU32,
     /// Reservations to refund, by bucket: of contacts that had one already, or need none.
     refunds: Mutex<BTreeMap<i64, u32>>,
     /// The blocked countries.
@@ -47,13 +51,6 @@ pub(super) struct Run<'a> {
     pub(super) counts: Counts,
     /// Why the run stops; set once.
     stop: OnceLock<RunStop>,
-}
-
-/// A recipient that may be sent to now.
-pub(super) struct Due {
-    pub(super) key: RecipientKey,
-    pub(super) recipient: Recipient,
-    pub(super) profile: Profile,
 }
 
 /// What an attempt did with its reservation of the batch.
@@ -107,6 +104,7 @@ impl<'a> Run<'a> {
             until: leased.lease.until - WIND_DOWN,
             budget: AtomicU32::new(batch.size - used),
             invalid_in_a_row: AtomicU32::new(0),
+            throttled: AtomicU32::new(0),
             refunds: Mutex::default(),
             blocked: Mutex::new(route.health.blocked_countries.clone()),
             counts: Counts::default(),
@@ -166,36 +164,41 @@ impl<'a> Run<'a> {
         Err(error)
     }
 
-    /// The due recipients of the range with their profiles.
+    /// The due recipients of the range with their contacts.
     fn due(&self) -> impl Stream<Item = Result<Due, StoreError>> {
-        let start = Some(self.leased.batch.after.clone());
+        let start = Some(self.leased.batch.after);
         let pages = stream::try_unfold(start, async |after| {
             let Some(after) = after else { return Ok(None) };
             let range =
                 CursorRange { after: after.as_ref(), until: Some(&self.leased.batch.until) };
             let (table, recipients) = (&self.sender.table, self.leased.campaign.recipients());
             let (page, next) = recipient::store::walk(table, recipients, range, PAGE).await?;
-            let due = self.with_profiles(page).await?;
+            let due = self.with_contacts(page).await?;
             Ok(Some((stream::iter(due).map(Ok), next.map(Some))))
         });
         pages.try_flatten()
     }
 
-    /// The due recipients of a page with their profiles.
-    async fn with_profiles(&self, page: Vec<Recipient>) -> Result<Vec<Due>, StoreError> {
+    /// The due recipients of a page with their contacts. A likely twin waits for the other.
+    async fn with_contacts(&self, page: Vec<Recipient>) -> Result<Vec<Due>, StoreError> {
         let now = self.sender.clock.now();
         let due: Vec<_> = page.into_iter().filter(|one| one.is_due(now)).collect();
-        let mut profiles = HashMap::with_capacity(due.len());
+        let mut contacts = HashMap::with_capacity(due.len());
         for some in due.chunks(100) {
-            let contacts: Vec<_> = some.iter().map(|one| one.contact.clone()).collect();
-            profiles.extend(contact::store::many(&self.sender.table, &contacts).await?);
+            let ids: Vec<_> = some.iter().map(|one| one.contact).collect();
+            contacts.extend(contact::store::many(&self.sender.table, &ids).await?);
         }
-        let with_profile = |recipient: Recipient| Due {
-            key: self.leased.campaign.recipients().key(&recipient.contact),
-            profile: profiles.remove(&recipient.contact).unwrap_or_default(),
-            recipient,
+        let with_contact = |recipient: Recipient| {
+            let unknown = || Contact { id: recipient.contact, profile: Profile::default() };
+            Due {
+                key: self.leased.campaign.recipients().key(recipient.contact),
+                contact: contacts.remove(&recipient.contact).unwrap_or_else(unknown),
+                recipient,
+            }
         };
-        Ok(due.into_iter().map(with_profile).collect())
+        let due = due.into_iter().map(with_contact).collect();
+        let recipients = self.leased.campaign.recipients();
+        twins::without_waiting(&self.sender.table, recipients, due, now).await
     }
 
     async fn finish(self) -> Result<RunEnd, DeliveryError> {

@@ -64,21 +64,16 @@ impl Sender {
         if batch.runs <= 1 && !campaign.status.is_final() {
             return Ok(used);
         }
-        // Recipients who were erased since are at the end of their shard.
-        let (erased, end) = batch.until.erased_after();
-        let ranges = [(batch.after.clone(), &batch.until), (Some(erased), &end)];
-        for (mut after, until) in ranges {
-            loop {
-                let range = CursorRange { after: after.as_ref(), until: Some(until) };
-                let recipients = campaign.recipients();
-                let (page, next) =
-                    recipient::store::walk(&self.table, recipients, range, PAGE).await?;
-                for recipient in page {
-                    used += self.settle_earlier_run(campaign, &batch.name, &recipient).await?;
-                }
-                let Some(next) = next else { break };
-                after = Some(next);
+        let mut after = batch.after;
+        loop {
+            let range = CursorRange { after: after.as_ref(), until: Some(&batch.until) };
+            let recipients = campaign.recipients();
+            let (page, next) = recipient::store::walk(&self.table, recipients, range, PAGE).await?;
+            for recipient in page {
+                used += self.settle_earlier_run(campaign, &batch.name, &recipient).await?;
             }
+            let Some(next) = next else { break };
+            after = Some(next);
         }
         Ok(used)
     }
@@ -92,7 +87,7 @@ impl Sender {
         recipient: &Recipient,
     ) -> Result<u32, StoreError> {
         let (table, number) = (&self.table, batch.batch_number());
-        let key = campaign.recipients().key(&recipient.contact);
+        let key = campaign.recipients().key(recipient.contact);
         let claimed_here = recipient.batch == Some(number);
         if claimed_here && recipient.status == Status::Pending && campaign.status.is_final() {
             let reason = CancelReason::CampaignOver;

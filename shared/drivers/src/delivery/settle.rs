@@ -1,11 +1,10 @@
 //! What follows from a refusal, wherever it was reported: one rule for the answer to a send,
 //! a webhook and a test send.
 
-use carillon_channel::Refusal;
 use carillon_channel::event::Choice;
-use carillon_foundations::address::Address;
+use carillon_channel::{Refusal, Verdict};
 use carillon_foundations::country::Country;
-use carillon_foundations::ids::IdSource;
+use carillon_foundations::ids::{ContactId, IdSource};
 use carillon_nouns::campaign::{self, Campaign};
 use carillon_nouns::connection::{self, Connection};
 use carillon_nouns::contact;
@@ -24,8 +23,10 @@ use super::policy::{StopAction, decide};
 pub struct Refused<'a> {
     /// The refusal.
     pub refusal: &'a Refusal,
-    /// The address that it was sent to.
-    pub to: &'a Address,
+    /// The contact that it was sent to.
+    pub contact: ContactId,
+    /// The contact's country.
+    pub country: Country,
     /// The campaign; none where it does not exist any more.
     pub campaign: Option<&'a Campaign>,
     /// The connection; none where it does not exist any more.
@@ -95,6 +96,7 @@ pub async fn settle(
     let max_retries = refused.campaign.map_or(0, |campaign| campaign.settings.max_retries);
     let attempt = source.attempt().map_or(1, |attempt| attempt.attempt);
     let (decision, stop) = decide(refused.refusal, attempt, max_retries, now, jitter);
+    let decision = settling.unless_erased(decision).await?;
     let used_reservation = is_unknown(&decision) || !settling.undo_charge().await?;
     let mut is_new = true;
     if let Some(attempt) = source.attempt() {
@@ -133,19 +135,33 @@ struct Settling<'a> {
 }
 
 impl Settling<'_> {
+    /// The decision; an erased person is not retried.
+    async fn unless_erased(&self, decision: Decision) -> Result<Decision, StoreError> {
+        let (RefusalSource::Webhook { attempt }, Decision::Retry { reason, .. }) =
+            (self.source, &decision)
+        else {
+            return Ok(decision);
+        };
+        let found = recipient::store::get(self.table, &attempt.recipient).await?;
+        if found.is_some_and(|found| found.is_erased()) {
+            return Ok(Decision::Fail { reason: reason.clone() });
+        }
+        Ok(decision)
+    }
+
     /// Undoes the charge of a message that was not sent. `false` where its reservation stays
     /// used: one too many is better than one too few.
     async fn undo_charge(&self) -> Result<bool, StoreError> {
         let Self { table, refused, .. } = *self;
         match self.source {
             RefusalSource::Answer { charged: Charged { charge, at }, .. } => {
-                let undone = contact::store::undo_charge(table, refused.to, charge, at).await;
+                let undone = contact::store::undo_charge(table, refused.contact, charge, at).await;
                 Ok(undone.unwrap_or(false))
             }
             // The provider had accepted the message: it counts.
             RefusalSource::Webhook { .. } => Ok(false),
             RefusalSource::TestSend { charged: Charged { charge, at }, bucket } => {
-                if !contact::store::undo_charge(table, refused.to, charge, at).await? {
+                if !contact::store::undo_charge(table, refused.contact, charge, at).await? {
                     return Ok(false);
                 }
                 let group = refused.connection.and_then(|one| one.quota_group.as_ref());
@@ -178,12 +194,17 @@ impl Settling<'_> {
         }
     }
 
-    /// An opt-out holds for the contact. A retry needs a campaign that will meet it.
+    /// An opt-out, and a hold of marketing messages, are the contact's. A retry needs a campaign that will meet it.
     async fn follow_up(&self, decision: &Decision) -> Result<(), StoreError> {
         let Self { table, refused, .. } = *self;
+        if let Verdict::MarketingHeld { period } = refused.refusal.verdict {
+            let until = refused.at + period;
+            contact::store::hold_marketing(table, refused.contact, until).await?;
+        }
         match decision {
             Decision::Skip { .. } => {
-                contact::store::record_preference(table, refused.to, Choice::Stop, refused.at).await
+                contact::store::record_preference(table, refused.contact, Choice::Stop, refused.at)
+                    .await
             }
             // Repeated where the settlement is a repetition: the first one may have ended here.
             Decision::Retry { .. } => {
@@ -217,7 +238,8 @@ impl Settling<'_> {
 
     /// Stops what a refusal stops beyond its message.
     async fn stop_beyond(&self, stop: StopAction) -> Result<(), StoreError> {
-        let Refused { refusal, to, campaign, connection: Some(connection), .. } = *self.refused
+        let Refused { refusal, country, campaign, connection: Some(connection), .. } =
+            *self.refused
         else {
             return Ok(());
         };
@@ -227,10 +249,10 @@ impl Settling<'_> {
             | (StopAction::Template, _, RefusalSource::TestSend { .. })
             | (StopAction::Template, None, _) => return Ok(()),
             (StopAction::Country, ..) => {
-                let (account, country) = (connection.account(), to.country());
                 if country == Country::UNKNOWN {
                     return Ok(());
                 }
+                let account = connection.account();
                 return connection::store::block_country(self.table, &account, country).await;
             }
             (StopAction::Template, Some(campaign), _) => Scope::of_template(campaign, connection),

@@ -1,13 +1,16 @@
 //! Status events of webhooks, and of providers whose statuses were early.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
 use carillon_channel::event::{MessageStatus, StatusEvent};
 use carillon_channel::{Correlation, Provider};
-use carillon_foundations::ids::{CampaignId, ConnectionId, IdSource};
+use carillon_foundations::address::Address;
+use carillon_foundations::country::Country;
+use carillon_foundations::ids::{CampaignId, ConnectionId, ContactId, IdSource};
 use carillon_nouns::campaign;
 use carillon_nouns::connection::{self, Connection};
+use carillon_nouns::contact::person;
 use carillon_nouns::recipient::{self, Callback, DeliveryStatus, Event};
 use carillon_table::{StoreError, Table};
 use jiff::Timestamp;
@@ -18,6 +21,8 @@ use super::settle::{RefusalSource, Refused, settle};
 
 /// How many campaigns [`CampaignConnections`] keeps.
 const MAX_CAMPAIGNS: usize = 1_000;
+/// How many addresses [`LinkedAddresses`] keeps.
+const MAX_ADDRESSES: usize = 20_000;
 
 /// Who reports a status.
 #[derive(Debug, Clone, Copy)]
@@ -31,11 +36,17 @@ pub struct Reporter<'a> {
     pub sender_id: Option<&'a str>,
     /// The connections of the campaigns.
     pub campaigns: &'a CampaignConnections,
+    /// The addresses that are linked already.
+    pub linked: &'a LinkedAddresses,
 }
 
 /// The connection of each campaign, cached: it does not change once a campaign has started.
 #[derive(Debug, Default)]
 pub struct CampaignConnections(Mutex<HashMap<CampaignId, ConnectionId>>);
+
+/// Addresses that lead to a contact, cached: the statuses of one message name the same ones.
+#[derive(Debug, Default)]
+pub struct LinkedAddresses(Mutex<HashSet<(ContactId, Address)>>);
 
 /// What became of a reported status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +85,32 @@ pub async fn record_status(
         return Ok(Recorded::NotAuthentic);
     }
     record_for(table, ids, &attempt, event, now).await?;
+    reporter.linked.link(table, attempt.recipient.contact, event).await?;
     Ok(Recorded::Done)
+}
+
+impl LinkedAddresses {
+    /// Links the addresses that a status names to the contact of its message: they are one
+    /// person's.
+    async fn link(
+        &self,
+        table: &Table,
+        contact: ContactId,
+        event: &StatusEvent,
+    ) -> Result<(), StoreError> {
+        let mut new: Vec<Address> = event.recipient.iter().chain(&event.aliases).cloned().collect();
+        new.retain(|address| !lock(&self.0).contains(&(contact, address.clone())));
+        if new.is_empty() {
+            return Ok(());
+        }
+        person::attach(table, contact, &new, event.at).await?;
+        let mut known = lock(&self.0);
+        if known.len() >= MAX_ADDRESSES {
+            known.clear();
+        }
+        known.extend(new.into_iter().map(|address| (contact, address)));
+        Ok(())
+    }
 }
 
 impl CampaignConnections {
@@ -129,7 +165,8 @@ async fn record_failure(
     };
     let refused = Refused {
         refusal,
-        to: &attempt.recipient.contact,
+        contact: attempt.recipient.contact,
+        country: event.recipient.as_ref().map_or(Country::UNKNOWN, Address::country),
         campaign: campaign.as_ref(),
         connection: connection.as_ref(),
         at: event.at,

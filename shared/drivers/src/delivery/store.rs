@@ -1,11 +1,9 @@
 //! The end of a batch, and the renewal of its reservations, in the table.
 
-use carillon_foundations::address::Address;
 use carillon_foundations::ids::RunId;
 use carillon_nouns::batch::{self, Batch, BatchStatus, CloseReason};
 use carillon_nouns::campaign;
 use carillon_nouns::quota::{self, bucket_at};
-use carillon_nouns::recipient::{self, Cursor};
 use carillon_table::{Shape, StoreError, Table, Update, Write, condition_held};
 use jiff::Timestamp;
 
@@ -75,9 +73,6 @@ fn closed(batch: &Batch, run: RunId, end: &BatchEnd, now: Timestamp) -> Update {
         .set("used", end.used)
         .set("done_at", now)
         .set_or_remove("close_reason", end.early)
-        // The range is not needed any more, and its addresses may be erased.
-        .set("until", Cursor::start_of(batch.until.shard))
-        .remove("after")
         .remove("lease")
         .remove("lease_until")
         .remove(Shape::LISTED_AS)
@@ -103,22 +98,9 @@ async fn refunds(table: &Table, batch: &Batch, end: &BatchEnd) -> Result<Vec<Wri
             day.planned = day.planned.saturating_sub(unused);
         }
         if end.early.is_some() {
-            campaign.walk.rewind_to(start_of(table, batch).await?);
+            campaign.walk.rewind_to(batch.after);
         }
         writes.push(campaign::store::replacement(&campaign, seen)?);
     }
     Ok(writes)
-}
-
-/// The start of a batch's range; the start of the shard where the recipient there was erased
-/// since.
-async fn start_of(table: &Table, batch: &Batch) -> Result<Option<Cursor>, StoreError> {
-    let Some(after) = &batch.after else { return Ok(None) };
-    let Ok(contact) = after.contact.parse::<Address>() else { return Ok(Some(after.clone())) };
-    let (campaign, shard) = (batch.name.campaign, after.shard);
-    let key = recipient::RecipientKey { campaign, shard, contact };
-    if recipient::store::get(table, &key).await?.is_some() {
-        return Ok(Some(after.clone()));
-    }
-    Ok(Some(Cursor::start_of(shard)))
 }

@@ -149,8 +149,13 @@ impl Header {
             columns.entry(name.clone()).or_default();
         }
         let phone = shown.trim();
-        let contact = if phone.is_empty() { lossy(at(self.bsuid)) } else { phone.to_owned() };
-        Row::of(line, contact, columns)
+        let bsuid = lossy(at(self.bsuid));
+        let keys = if phone.is_empty() {
+            (bsuid, None)
+        } else {
+            (phone.to_owned(), Some(bsuid).filter(|bsuid| !bsuid.trim().is_empty()))
+        };
+        Row::of(line, keys, columns)
     }
 
     fn too_many(&self, line: u64, fields: usize, shown: &str) -> InvalidLine {

@@ -186,12 +186,16 @@ fn row(line: u64, object: Map<String, Value>) -> Parsed {
     let mut columns: BTreeMap<String, String> = fields.into_iter().collect();
     let bsuid = columns.remove(BSUID_COLUMN).filter(|bsuid| !bsuid.is_empty());
     columns.remove("");
-    let contact = phone.or(bsuid).ok_or_else(|| {
+    let keys = match (phone, bsuid) {
+        (Some(phone), bsuid) => Some((phone, bsuid)),
+        (None, bsuid) => bsuid.map(|bsuid| (bsuid, None)),
+    };
+    let keys = keys.ok_or_else(|| {
         let names = CONTACT_COLUMNS.join(", ");
         let reason = format!("says not to whom: expected one of {names}, {BSUID_COLUMN}");
         InvalidLine::new(line, "", reason)
     })?;
-    Row::of(line, contact, columns)
+    Row::of(line, keys, columns)
 }
 
 fn text(value: &Value) -> Option<String> {

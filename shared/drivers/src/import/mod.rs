@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::stream::{Stream, StreamExt};
-use jiff::SignedDuration;
+use futures::stream::{self, Stream, StreamExt};
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -29,10 +29,11 @@ use self::intake::rows;
 use self::row::Row;
 use carillon_foundations::address::Address;
 use carillon_foundations::country::Country;
+use carillon_foundations::ids::{ContactId, IdSource};
 use carillon_foundations::time::Clock;
 use carillon_nouns::campaign::store::ChangeError;
 use carillon_nouns::campaign::{self, Campaign, Import};
-use carillon_nouns::contact;
+use carillon_nouns::contact::{self, Contact, Profile, person};
 use carillon_nouns::recipient::{Recipient, store};
 use carillon_table::{StoreError, Table};
 
@@ -41,7 +42,11 @@ pub const MAX_UPLOAD: u64 = 64 * 1024 * 1024;
 /// The maximum number of invalid lines in a report. All are counted.
 pub const MAX_NAMED: usize = 1000;
 /// The number of rows that are written concurrently.
-const IN_FLIGHT: usize = 32;
+const IN_FLIGHT: usize = 16;
+/// How many lines are looked up together: what one `BatchGetItem` reads.
+const CHUNK: usize = 100;
+/// How many chunks are imported at the same time.
+const CHUNKS_IN_FLIGHT: usize = 2;
 /// How often an upload is announced again and its summary is stored.
 const ANNOUNCE_EVERY: Duration = Duration::from_secs(10);
 /// The minimum of that interval in real time, for a clock that runs fast.
@@ -152,6 +157,8 @@ pub struct Upload<'a> {
     pub table: &'a Table,
     /// The clock.
     pub clock: &'a Clock,
+    /// The ids of new contacts.
+    pub ids: &'a IdSource,
     /// The campaign.
     pub campaign: &'a Campaign,
     /// The country of phone numbers in national form.
@@ -161,6 +168,15 @@ pub struct Upload<'a> {
 }
 
 type Parsed = Result<Row, InvalidLine>;
+
+/// A line whose contact is known.
+struct Addition {
+    person: Vec<Address>,
+    row: Row,
+    contact: Contact,
+    /// Whether no earlier line of its chunk is about the same person.
+    is_first: bool,
+}
 
 /// The result of one line.
 enum Settled {
@@ -200,8 +216,10 @@ impl Upload<'_> {
         let stopped = AtomicBool::new(false);
         let rows = rows(self.format, body)
             .take_while(|_| std::future::ready(!stopped.load(Ordering::Relaxed)))
-            .map(|row| self.settle(row))
-            .buffer_unordered(IN_FLIGHT);
+            .ready_chunks(CHUNK)
+            .map(|rows| self.settle(rows))
+            .buffer_unordered(CHUNKS_IN_FLIGHT)
+            .flat_map(stream::iter);
         let mut rows = std::pin::pin!(rows);
         let every = self.clock.real(ANNOUNCE_EVERY).max(ANNOUNCE_EVERY_REAL);
         let mut beat = tokio::time::interval(every);
@@ -240,31 +258,70 @@ impl Upload<'_> {
         Ok(())
     }
 
-    async fn settle(&self, row: Result<Parsed, UploadError>) -> Result<Settled, UploadError> {
-        let parsed = row?.and_then(|row| Ok((row.key(self.country)?, row)));
-        match parsed {
-            Ok((contact, row)) => Ok(self.add(row, contact).await?),
-            Err(invalid) => Ok(Settled::Invalid(invalid)),
+    async fn settle(
+        &self,
+        rows: Vec<Result<Parsed, UploadError>>,
+    ) -> Vec<Result<Settled, UploadError>> {
+        let mut settled = Vec::with_capacity(rows.len());
+        let mut lines = Vec::with_capacity(rows.len());
+        for row in rows {
+            let read = |row: Row| Ok((row.addresses(self.country)?, row));
+            match row.map(|parsed| parsed.and_then(read)) {
+                Ok(Ok(line)) => lines.push(line),
+                Ok(Err(invalid)) => settled.push(Ok(Settled::Invalid(invalid))),
+                Err(error) => settled.push(Err(error)),
+            }
         }
+        match self.add_all(lines).await {
+            Ok(added) => settled.extend(added.into_iter().map(|one| Ok(one?))),
+            Err(error) => settled.push(Err(error.into())),
+        }
+        settled
     }
 
-    async fn add(&self, row: Row, contact: Address) -> Result<Settled, StoreError> {
+    /// Adds up to [`CHUNK`] lines. Their contacts are looked up together, and created where
+    /// they do not exist.
+    async fn add_all(
+        &self,
+        lines: Vec<(Vec<Address>, Row)>,
+    ) -> Result<Vec<Result<Settled, StoreError>>, StoreError> {
         let now = self.clock.now();
-        let profile = contact::store::get_or_create(self.table, &contact, now).await?;
-        let suppression = profile.suppression();
-        if self.has_one_of(&profile.aliases).await? {
+        let (persons, rows): (Vec<_>, Vec<_>) = lines.into_iter().unzip();
+        let ids = person::resolve_many(self.table, self.ids, &persons, now).await?;
+        let wanted: BTreeSet<ContactId> = ids.iter().flatten().copied().collect();
+        let wanted: Vec<ContactId> = wanted.into_iter().collect();
+        let contacts = contact::store::many(self.table, &wanted).await?;
+        let mut seen = BTreeSet::new();
+        let mut additions = Vec::with_capacity(rows.len());
+        for ((person, row), id) in persons.into_iter().zip(rows).zip(ids) {
+            let Some(id) = id else { continue };
+            let unknown = || Contact { id, profile: Profile::default() };
+            let contact = contacts.get(&id).cloned().unwrap_or_else(unknown);
+            let is_first = seen.insert(contact.id);
+            additions.push(Addition { person, row, contact, is_first });
+        }
+        let adding: Vec<_> =
+            additions.into_iter().map(|addition| self.add(addition, now)).collect();
+        Ok(stream::iter(adding).buffered(IN_FLIGHT).collect().await)
+    }
+
+    async fn add(&self, addition: Addition, now: Timestamp) -> Result<Settled, StoreError> {
+        let Addition { person, row, contact, is_first } = addition;
+        let is_erased = contact.profile.erased_at.is_some();
+        if !is_first || self.has_one_of(&contact.profile.merged).await? {
             return Ok(Settled::Duplicate);
         }
-        let key = self.campaign.recipients().key(&contact);
-        let country = contact.country();
+        let suppression = contact.profile.suppression();
         // The columns of an erased person are not stored again.
-        let kept = profile.erased_at.is_none() || suppression.is_none();
+        let kept = !is_erased || suppression.is_none();
         let columns = if kept { row.columns.clone() } else { BTreeMap::new() };
-        let recipient = Recipient::pending(contact, columns, now);
+        let recipient = Recipient::pending(contact.id, columns, now);
         let recipient = match suppression {
             Some(reason) => recipient.skipped(reason.into()),
             None => recipient,
         };
+        let key = self.campaign.recipients().key(contact.id);
+        let country = person.first().map_or(Country::UNKNOWN, Address::country);
         Ok(match (store::add(self.table, &key, &recipient).await?, suppression) {
             (false, _) => Settled::Duplicate,
             (true, Some(_)) => Settled::Suppressed,
@@ -272,10 +329,10 @@ impl Upload<'_> {
         })
     }
 
-    /// Whether one of the person's other addresses is in the campaign.
-    async fn has_one_of(&self, keys: &BTreeSet<Address>) -> Result<bool, StoreError> {
-        for address in keys {
-            let key = self.campaign.recipients().key(address);
+    /// Whether one of these contacts, which were merged into a person's, is in the campaign.
+    async fn has_one_of(&self, contacts: &BTreeSet<ContactId>) -> Result<bool, StoreError> {
+        for contact in contacts {
+            let key = self.campaign.recipients().key(*contact);
             if store::get(self.table, &key).await?.is_some() {
                 return Ok(true);
             }

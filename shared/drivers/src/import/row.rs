@@ -45,6 +45,8 @@ pub const BSUID_COLUMN: &str = "bsuid";
 pub(super) struct Row {
     pub(super) line: u64,
     pub(super) contact: String,
+    /// The business-scoped user id beside a phone number.
+    pub(super) bsuid: Option<String>,
     pub(super) columns: BTreeMap<String, String>,
 }
 
@@ -77,7 +79,7 @@ impl Row {
     /// The row of a line, if no value is too long.
     pub(super) fn of(
         line: u64,
-        contact: String,
+        (contact, bsuid): (String, Option<String>),
         columns: BTreeMap<String, String>,
     ) -> Result<Self, InvalidLine> {
         if let Some((name, value)) = columns.iter().find(|(_, value)| is_long(value)) {
@@ -85,7 +87,7 @@ impl Row {
             let reason = format!("{name} has {length} characters; at most {MAX_VALUE} are allowed");
             return Err(InvalidLine::new(line, value, reason));
         }
-        Ok(Self { line, contact, columns })
+        Ok(Self { line, contact, bsuid, columns })
     }
 
     /// Adds the row's columns to the columns of the whole upload, whose number is limited:
@@ -104,9 +106,13 @@ impl Row {
         Ok(self)
     }
 
-    /// Parses the contact.
-    pub(super) fn key(&self, country: Option<Country>) -> Result<Address, InvalidLine> {
-        let text = self.contact.trim();
+    /// Parses the addresses of the line: one person's.
+    pub(super) fn addresses(&self, country: Option<Country>) -> Result<Vec<Address>, InvalidLine> {
+        let texts = [Some(&self.contact), self.bsuid.as_ref()].into_iter().flatten();
+        texts.map(|text| self.address(text.trim(), country)).collect()
+    }
+
+    fn address(&self, text: &str, country: Option<Country>) -> Result<Address, InvalidLine> {
         if let Ok(bsuid) = Bsuid::parse(text) {
             return Ok(Address::Bsuid(bsuid));
         }

@@ -35,7 +35,7 @@ fn unreadable(format: Format, input: impl AsRef<[u8]>) -> Unreadable {
 
 fn row(line: u64, contact: &str, columns: &[(&str, &str)]) -> Parsed {
     let columns = columns.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    Row::of(line, contact.to_owned(), columns)
+    Row::of(line, (contact.to_owned(), None), columns)
 }
 
 fn reasons(rows: &[Parsed]) -> Vec<(u64, &str)> {
@@ -112,10 +112,14 @@ fn the_contact_column_has_many_names() {
 }
 
 #[test]
-fn without_a_phone_the_bsuid_counts() {
-    let rows = parse(Format::Csv, "phone,bsuid\n,CO.134\n+571,CO.135\n");
-    assert_eq!(rows, [row(2, "CO.134", &[]), row(3, "+571", &[])]);
-    assert_eq!(rows[0].as_ref().unwrap().key(None).unwrap().as_str(), "CO.134");
+fn a_line_may_have_a_phone_a_bsuid_or_both() {
+    let rows = parse(Format::Csv, "phone,bsuid\n,CO.134\n+573001234567,CO.135\n");
+    let addresses = |index: usize| {
+        let row: &Row = rows[index].as_ref().unwrap();
+        row.addresses(None).unwrap().iter().map(|one| one.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(addresses(0), ["CO.134"]);
+    assert_eq!(addresses(1), ["+573001234567", "CO.135"]);
 }
 
 #[test]
@@ -234,14 +238,14 @@ fn phones_in_ten_national_styles() {
         ("ID", "0812-3456-7890", "+6281234567890"),
     ] {
         let rows = parse(Format::Csv, format!("phone\n\"{written}\"\n"));
-        let key = rows[0].as_ref().unwrap().key(country.parse().ok()).unwrap();
+        let key = rows[0].as_ref().unwrap().addresses(country.parse().ok()).unwrap().remove(0);
         assert_eq!(key.as_str(), expected, "{written} in {country}");
     }
 }
 
 #[test]
 fn a_shortened_number_says_what_to_do() {
-    let parsed = row(2, "5.73001E+11", &[]).unwrap().key(None).unwrap_err();
+    let parsed = row(2, "5.73001E+11", &[]).unwrap().addresses(None).unwrap_err();
     assert!(parsed.reason.starts_with("a spreadsheet has shortened the number"));
 }
 

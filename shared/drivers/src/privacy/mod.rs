@@ -1,64 +1,84 @@
-//! Erasure of a person: the messages from them, the messages to them, and their recipient
-//! items in all campaigns, which become pseudonyms.
+//! Erasure of a person: the messages from them, their addresses and profile, and what their
+//! recipients say of them.
 //!
-//! Their addresses stay, blacklisted and with a few dates, so that the import of an old list
-//! does not add them again. The counters stay: they name nobody.
+//! The hash of each address stays with a suppression, and the contact stays blacklisted with
+//! a few dates, so that the import of an old list does not add the person again. The
+//! recipients and the counters stay: they name nobody.
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
-
-use carillon_foundations::address::{Address, Pseudonym};
-use carillon_foundations::ids::{CampaignId, IdSource};
+use carillon_foundations::ids::{CampaignId, ContactId};
 use carillon_nouns::campaign::{self, Campaign};
-use carillon_nouns::contact::store;
+use carillon_nouns::contact::{Contact, addresses, store};
 use carillon_nouns::conversation;
 use carillon_nouns::recipient::{self, Recipient, RecipientKey, Status};
 use carillon_table::{StoreError, Table};
+use jiff::Timestamp;
 
 /// What was erased of a person.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Erasure {
     /// Messages from the person that were deleted.
     pub messages: u64,
-    /// Campaigns in which a pseudonym replaced the person.
+    /// Recipients of the person whose personal data were removed.
     pub campaigns: u64,
     /// Campaigns in which a message to the person is being sent. They are not changed: erase
     /// the person again a minute later.
     pub under_way: u64,
 }
 
-/// Erases a person with all their addresses. From the first write on no message is sent to
-/// them. Idempotent: a second call completes an interrupted one.
+/// Erases a person. From the first write on no message is sent to them. Idempotent: a second
+/// call completes an interrupted one.
 pub async fn erase(
     table: &Table,
-    contact: &Address,
-    ids: &IdSource,
+    contact: ContactId,
     now: Timestamp,
 ) -> Result<Erasure, StoreError> {
-    store::blacklist(table, contact, now).await?;
-    let keys = keys_of(table, contact).await?;
     let mut erasure = Erasure::default();
-    // A campaign may move from a list that was not read yet to one that was.
+    let mut contact = store::blacklist(table, contact, now).await?;
+    loop {
+        erase_known(table, &contact, now, &mut erasure).await?;
+        // Another contact of the person may have been merged meanwhile.
+        let current = store::current(table, contact.id).await?;
+        let is_same = current.id == contact.id && current.profile.merged == contact.profile.merged;
+        if is_same || erasure.under_way > 0 {
+            return Ok(erasure);
+        }
+        contact = store::blacklist(table, current.id, now).await?;
+    }
+}
+
+/// Erases what is known of a person under the ids that a contact has.
+async fn erase_known(
+    table: &Table,
+    contact: &Contact,
+    now: Timestamp,
+    erasure: &mut Erasure,
+) -> Result<(), StoreError> {
+    let ids: Vec<ContactId> = contact.profile.merged.iter().copied().chain([contact.id]).collect();
+    // A campaign may move from a list that comes to one that was.
     let mut seen = BTreeSet::new();
-    while erase_from_new(table, &keys, ids, now, &mut seen, &mut erasure).await? {}
-    for key in &keys {
-        erasure.messages += conversation::store::erase(table, key).await?;
+    while erase_from_new(table, &ids, now, &mut seen, erasure).await? {}
+    for id in &ids {
+        erasure.messages += conversation::store::erase(table, *id).await?;
     }
     if erasure.under_way == 0 {
-        // `contact` is last: its aliases lead to the other addresses.
-        for key in keys.iter().filter(|key| *key != contact).chain([contact]) {
-            store::strip_profile(table, key, now).await?;
+        // The survivor goes last: it leads to the others.
+        for id in ids {
+            let profile = store::get(table, id).await?.unwrap_or_default();
+            for address in &profile.addresses {
+                addresses::erase(table, contact.id, address).await?;
+            }
+            store::strip_profile(table, id, now).await?;
         }
     }
-    Ok(erasure)
+    Ok(())
 }
 
 /// Erases a person from the campaigns that were not processed yet; `false` where there is none.
 async fn erase_from_new(
     table: &Table,
-    keys: &BTreeSet<Address>,
-    ids: &IdSource,
+    ids: &[ContactId],
     now: Timestamp,
     seen: &mut BTreeSet<CampaignId>,
     erasure: &mut Erasure,
@@ -70,8 +90,11 @@ async fn erase_from_new(
             let mut page = campaign::store::list(table, status, after, 100).await?;
             page.items.retain(|campaign| seen.insert(campaign.id));
             any |= !page.items.is_empty();
-            for key in keys {
-                erase_from(table, key, &page.items, ids, now, erasure).await?;
+            for id in ids {
+                let sets = page.items.iter().map(Campaign::recipients);
+                for (key, found) in recipient::store::in_campaigns(table, *id, sets).await? {
+                    erase_one(table, &key, found, now, erasure).await?;
+                }
             }
             after = page.next;
             if after.is_none() {
@@ -82,45 +105,10 @@ async fn erase_from_new(
     Ok(any)
 }
 
-/// All addresses of a person.
-async fn keys_of(table: &Table, contact: &Address) -> Result<BTreeSet<Address>, StoreError> {
-    let mut keys = BTreeSet::from([contact.clone()]);
-    let mut unread = vec![contact.clone()];
-    while let Some(key) = unread.pop() {
-        let profile = store::get(table, &key).await?.unwrap_or_default();
-        unread.extend(profile.aliases.into_iter().filter(|other| keys.insert(other.clone())));
-    }
-    Ok(keys)
-}
-
-/// Erases a person from some campaigns.
-async fn erase_from(
-    table: &Table,
-    contact: &Address,
-    campaigns: &[Campaign],
-    ids: &IdSource,
-    now: Timestamp,
-    erasure: &mut Erasure,
-) -> Result<(), StoreError> {
-    let mut there = BTreeSet::new();
-    let sets = campaigns.iter().map(Campaign::recipients);
-    for (key, found) in recipient::store::in_campaigns(table, contact, sets).await? {
-        there.insert(key.campaign);
-        erase_one(table, &key, found, ids, now, erasure).await?;
-    }
-    for campaign in campaigns {
-        if there.contains(&campaign.id) || campaign.walk.is_at(contact.as_str()) {
-            campaign::store::remove_from_walk(table, campaign.id, contact).await?;
-        }
-    }
-    Ok(())
-}
-
 async fn erase_one(
     table: &Table,
     key: &RecipientKey,
     found: Recipient,
-    ids: &IdSource,
     now: Timestamp,
     erasure: &mut Erasure,
 ) -> Result<(), StoreError> {
@@ -133,14 +121,13 @@ async fn erase_one(
         }
         if under_way {
             recipient::store::settle_lost(table, key, recipient.attempt, now).await?;
-        } else {
-            let pseudonym = Pseudonym::new(ids.bytes());
-            if recipient::store::erase(table, key, recipient, pseudonym).await? {
-                erasure.campaigns += 1;
-                return Ok(());
-            }
+        } else if recipient.is_erased() {
+            return Ok(());
+        } else if recipient::store::erase(table, key, &recipient).await? {
+            erasure.campaigns += 1;
+            return Ok(());
         }
-        // The recipient has changed since it was read.
+        // It has changed since it was read.
         found = recipient::store::get(table, key).await?;
     }
     Ok(())

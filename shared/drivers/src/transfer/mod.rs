@@ -87,7 +87,7 @@ pub enum Pass {
     Frame,
     /// The recipients.
     Recipients,
-    /// The working lists.
+    /// The working lists, and the contacts that were known here under the same address.
     Lists,
 }
 
@@ -101,7 +101,10 @@ impl Pass {
         match self {
             Self::Frame => !recipient && is_exported(item),
             Self::Recipients => recipient,
-            Self::Lists => is_exported(item) && item.contains_key(Shape::LISTED_AS),
+            Self::Lists => {
+                let is_address = matches!(stored_key(item), Some(Key::Address(_)));
+                is_address || is_exported(item) && item.contains_key(Shape::LISTED_AS)
+            }
         }
     }
 }

@@ -5,7 +5,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::{Line, Pass, arriving, is_exported};
 use carillon_foundations::ids::{ConnectionId, IdSource};
 use carillon_nouns::connection::{self, Connection, Sealed, Vault, VaultError};
-use carillon_nouns::{contact, quota};
+use carillon_nouns::contact::addresses::Entry;
+use carillon_nouns::contact::merge::merge;
+use carillon_nouns::quota;
 use carillon_table::{Item, Key, StoreError, Table, read_item, stored_key};
 
 /// Why an item could not be exported or imported.
@@ -60,7 +62,10 @@ pub async fn write(
     reseal: Option<&Reseal>,
 ) -> Result<bool, TransferError> {
     if pass == Pass::Lists {
-        return Ok(table.restore_listing(&item).await?);
+        return match stored_key(&item) {
+            Some(key @ Key::Address(_)) => unite(table, &key, item).await,
+            _ => Ok(table.restore_listing(&item).await?),
+        };
     }
     let item = match stored_key(&item) {
         Some(Key::Connection(id)) => {
@@ -77,18 +82,23 @@ pub async fn write(
     };
     let merged = stored_key(&item).map(|key| (key, item.clone()));
     let added = table.add(arriving(item)).await?;
-    match merged.filter(|_| !added) {
-        // The contact exists here, from a webhook for example. An opt-out in either table holds.
-        Some((Key::Contact(contact), item)) => {
-            contact::store::merge(table, &read_item(item)?, &contact).await?;
-        }
-        // A connection that was created here has created the quota of its group.
-        Some((Key::Quota(group), item)) => {
-            quota::store::merge(table, &group, &read_item(item)?).await?;
-        }
-        Some(_) | None => {}
+    // A connection that was created here has created the quota of its group.
+    if let Some((Key::Quota(group), item)) = merged.filter(|_| !added) {
+        quota::store::merge(table, &group, &read_item(item)?).await?;
     }
     Ok(added)
+}
+
+/// Merges the contact of an address with the one that the address leads to here, from a
+/// webhook for example. An opt-out in either table holds.
+async fn unite(table: &Table, key: &Key, item: Item) -> Result<bool, TransferError> {
+    let there: Entry = read_item(item)?;
+    let here: Option<Entry> = table.get(key).await?;
+    let contacts = here.and_then(|here| here.contact).zip(there.contact);
+    if let Some((here, there)) = contacts.filter(|(here, there)| here != there) {
+        merge(table, here, there).await?;
+    }
+    Ok(false)
 }
 
 /// Two connections of one number would each use its whole throughput.

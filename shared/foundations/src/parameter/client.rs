@@ -115,13 +115,33 @@ impl ParameterStore {
 
     /// Creates or overwrites a parameter and returns its version.
     pub async fn put(&self, name: &str, value: &SecretString) -> Result<u64, ParameterError> {
+        self.write(name, value, true).await
+    }
+
+    /// Writes a new parameter. `false` where one of that name exists.
+    pub async fn create(&self, name: &str, value: &SecretString) -> Result<bool, ParameterError> {
+        match self.write(name, value, false).await {
+            Ok(_) => Ok(true),
+            Err(ParameterError::Refused { code, .. }) if code == "ParameterAlreadyExists" => {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn write(
+        &self,
+        name: &str,
+        value: &SecretString,
+        overwrite: bool,
+    ) -> Result<u64, ParameterError> {
         let name = self.name(name);
         let input = json!({
             "Name": name,
             "Value": value.expose_secret(),
             "Type": "SecureString",
             "Tier": "Standard",
-            "Overwrite": true,
+            "Overwrite": overwrite,
         });
         let written: Written = self.call("PutParameter", &name, &input).await?;
         Ok(written.version)

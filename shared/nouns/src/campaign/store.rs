@@ -1,6 +1,5 @@
 //! Campaigns in the table.
 
-use carillon_foundations::address::Address;
 use jiff::Timestamp;
 
 use super::{Action, Campaign, Import, Settings, Status, Sweep};
@@ -141,24 +140,6 @@ fn unfinished(id: CampaignId) -> Update {
         .when("attribute_exists(pk) AND NOT (#status IN (:completed, :cancelled))")
         .value("completed", Status::Completed)
         .value("cancelled", Status::Cancelled)
-}
-
-/// Removes the address of an erased contact from a campaign's walk. The new version makes
-/// a scheduler that walks at this moment start again.
-pub async fn remove_from_walk(
-    table: &Table,
-    id: CampaignId,
-    contact: &Address,
-) -> Result<(), StoreError> {
-    while let Some(mut campaign) = get(table, id).await? {
-        let seen = campaign.version;
-        campaign.version += 1;
-        campaign.walk.forget(contact.as_str());
-        if replace(table, &campaign, seen).await? {
-            break;
-        }
-    }
-    Ok(())
 }
 
 fn sweep(campaign: &Campaign, reason: CancelReason) -> Result<Write, StoreError> {

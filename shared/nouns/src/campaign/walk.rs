@@ -73,22 +73,6 @@ impl Walk {
         self.deferred_since = began_at.filter(|_| self.next_due_at.is_some());
     }
 
-    /// Whether its position, or the one to go back to, is that of a contact.
-    pub fn is_at(&self, contact: &str) -> bool {
-        let rewind = self.rewind.as_ref().and_then(|rewind| rewind.after.as_ref());
-        self.cursor.iter().chain(rewind).any(|cursor| cursor.contact == contact)
-    }
-
-    /// Replaces the position of a contact by the start of its shard.
-    pub fn forget(&mut self, contact: &str) {
-        let rewind = self.rewind.as_mut().and_then(|rewind| rewind.after.as_mut());
-        let positions = self.cursor.as_mut().into_iter().chain(rewind);
-        for cursor in positions.filter(|cursor| cursor.contact == contact) {
-            cursor.contact.clear();
-            self.next_is_due = false;
-        }
-    }
-
     /// Sets the position to go back to, unless it is further back already.
     pub fn rewind_to(&mut self, after: Option<Cursor>) {
         let wanted = Rewind { after };

@@ -18,6 +18,10 @@ pub struct Health {
     /// The throughput that the provider reported, in messages a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throughput_mps: Option<u32>,
+    /// The throughput that its refusals taught, in messages a second: lower than the
+    /// reported one, until the provider reports another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learned_mps: Option<u32>,
     /// When the provider was probed last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checked_at: Option<Timestamp>,

@@ -54,14 +54,15 @@ impl Connection {
     }
 
     /// Its throughput in messages a second: the configured one, and never more than the
-    /// provider reported. Until the provider reports one, `default_mps` stands in where
-    /// none is configured.
+    /// provider reported or its refusals taught. Until the provider reports one,
+    /// `default_mps` stands in where none is configured.
     pub fn throughput(&self, health: &Health, default_mps: u32) -> u32 {
-        match (self.throughput_mps, health.throughput_mps) {
+        let throughput = match (self.throughput_mps, health.throughput_mps) {
             (Some(configured), Some(reported)) => configured.min(reported),
             (Some(configured), None) => configured,
             (None, reported) => reported.unwrap_or(default_mps),
-        }
+        };
+        throughput.min(health.learned_mps.unwrap_or(u32::MAX))
     }
 }
 

@@ -110,7 +110,8 @@ pub async fn health(table: &Table, id: ConnectionId) -> Result<Health, StoreErro
     Ok(table.get(&Key::Health(id)).await?.unwrap_or_default())
 }
 
-/// Records the result of a probe at `now`; none where the provider did not answer.
+/// Records the result of a probe at `now`; none where the provider did not answer. Another
+/// throughput than before replaces the learned one.
 pub async fn record_probe(
     table: &Table,
     id: ConnectionId,
@@ -118,13 +119,23 @@ pub async fn record_probe(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let update = Update::of(&Key::Health(id)).set("checked_at", now);
-    let update = match probe {
-        Some(probe) => update
-            .set_or_remove("quality", probe.quality.map(Quality::as_str))
-            .set_or_remove("throughput_mps", probe.throughput_mps),
-        None => update,
-    };
+    let Some(probe) = probe else { return table.update(update).await.map(drop) };
+    let known = health(table, id).await?.throughput_mps;
+    let update = update
+        .set_or_remove("quality", probe.quality.map(Quality::as_str))
+        .set_or_remove("throughput_mps", probe.throughput_mps);
+    let is_same = known == probe.throughput_mps;
+    let update = if is_same { update } else { update.remove("learned_mps") };
     table.update(update).await.map(drop)
+}
+
+/// Records that a sender is refused at a higher throughput than this one.
+pub async fn learn_throughput(table: &Table, id: ConnectionId, mps: u32) -> Result<(), StoreError> {
+    let update = Update::of(&Key::Health(id))
+        .set("learned_mps", mps)
+        .when("attribute_not_exists(#learned_mps) OR #learned_mps > :mps")
+        .value("mps", mps);
+    condition_held(table.update(update).await).map(drop)
 }
 
 /// Has the provider probed again before the next batch.

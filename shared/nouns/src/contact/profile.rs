@@ -1,11 +1,23 @@
 use std::collections::BTreeSet;
 
-use carillon_foundations::address::Address;
+use carillon_foundations::address::{Address, Scheme};
+use carillon_foundations::country::Country;
+use carillon_foundations::ids::{CampaignId, ConnectionId, ContactId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Windows;
 use crate::quota::{self, ChargeRule, QuotaCharge};
+
+/// A contact: its id, and what is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// Its id; of two merged contacts, that of the survivor.
+    pub id: ContactId,
+    /// What is known of it.
+    pub profile: Profile,
+}
 
 /// What is known of a contact. An absent field is unknown.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -29,19 +41,39 @@ pub struct Profile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub erased_at: Option<Timestamp>,
-    /// Other addresses of the same person, as the provider reported them. A suppression
-    /// of one holds for all.
+    /// The addresses that reach the contact.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     #[schema(value_type = Vec<String>)]
-    pub aliases: BTreeSet<Address>,
+    pub addresses: BTreeSet<Address>,
+    /// The contact that this one was merged into: the same person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub merged_into: Option<ContactId>,
+    /// The contact that a person split this one from: providers' reports do not merge them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub split_from: Option<ContactId>,
+    /// The contacts that were merged into this one.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub merged: BTreeSet<ContactId>,
     /// When a message to the contact was last claimed, by any campaign.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last_sent_at: Option<Timestamp>,
-    /// When the contact last sent us a message; it opens the service window.
+    /// Until when the provider holds marketing messages back from the contact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
-    pub last_inbound_at: Option<Timestamp>,
+    pub marketing_held_until: Option<Timestamp>,
+    /// The campaigns of which the contact was sent a message. Campaigns that ended may be
+    /// absent.
+    #[serde(default, skip_serializing)]
+    #[schema(ignore)]
+    pub sent_campaigns: BTreeSet<CampaignId>,
+    /// When the contact last wrote to each connection.
+    #[serde(flatten, skip_serializing)]
+    #[schema(ignore)]
+    pub windows: Windows,
     /// The quota group in which the contact has a reservation.
     #[serde(default, skip_serializing)]
     #[schema(ignore)]
@@ -81,9 +113,25 @@ impl Profile {
         self.opted_out_at.map(|_| SuppressionReason::OptedOut)
     }
 
-    /// How a message at `now` is charged.
-    pub fn charge(&self, rule: ChargeRule<'_>, now: Timestamp) -> QuotaCharge {
-        if rule.is_exempt(self.last_inbound_at, now) {
+    /// The address to which a provider with these schemes sends; none where it has no such
+    /// address.
+    pub fn address_in(&self, schemes: &[Scheme]) -> Option<&Address> {
+        self.addresses.iter().find(|address| schemes.contains(&address.scheme()))
+    }
+
+    /// The contact's country, [`Country::UNKNOWN`] where no address reveals it.
+    pub fn country(&self) -> Country {
+        self.addresses.first().map_or(Country::UNKNOWN, Address::country)
+    }
+
+    /// How a message over a connection is charged at `now`.
+    pub fn charge(
+        &self,
+        connection: ConnectionId,
+        rule: ChargeRule<'_>,
+        now: Timestamp,
+    ) -> QuotaCharge {
+        if rule.is_exempt(self.windows.last_inbound_at(connection), now) {
             return QuotaCharge::Exempt;
         }
         match (self.quota_group.as_deref(), self.quota_bucket, self.last_sent_at) {
@@ -101,7 +149,13 @@ impl Profile {
 mod tests {
     use std::time::Duration;
 
+    use uuid::Uuid;
+
     use super::*;
+
+    fn connection(id: u128) -> ConnectionId {
+        ConnectionId::from_uuid(Uuid::from_u128(id))
+    }
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + second).unwrap()
@@ -123,7 +177,8 @@ mod tests {
     #[test]
     fn a_contact_is_counted_once_in_24_hours() {
         let renewed = QuotaCharge::Renew { bucket: quota::bucket_at(at(0)), sent_at: at(0) };
-        let charge = |profile: Profile, second| profile.charge(rule(Some("p")), at(second));
+        let charge =
+            |profile: Profile, second| profile.charge(connection(1), rule(Some("p")), at(second));
         assert_eq!(charge(sent("p"), 3600), renewed);
         assert_eq!(charge(sent("other"), 3600), QuotaCharge::New);
         assert_eq!(charge(sent("p"), 2 * 86_400), QuotaCharge::New);
@@ -132,15 +187,21 @@ mod tests {
 
     #[test]
     fn a_contact_in_a_service_window_is_exempt() {
-        let wrote = Profile { last_inbound_at: Some(at(0)), ..sent("p") };
-        assert_eq!(wrote.charge(rule(Some("p")), at(3600)), QuotaCharge::Exempt);
-        assert_ne!(wrote.charge(rule(Some("p")), at(86_400)), QuotaCharge::Exempt);
+        let windows = Windows::default().with(connection(1), at(0));
+        let wrote = Profile { windows, ..sent("p") };
+        let charge = |id, rule, second| wrote.charge(connection(id), rule, at(second));
+        assert_eq!(charge(1, rule(Some("p")), 3600), QuotaCharge::Exempt);
+        assert_ne!(charge(1, rule(Some("p")), 86_400), QuotaCharge::Exempt);
+        assert_ne!(charge(2, rule(Some("p")), 3600), QuotaCharge::Exempt, "another number");
         let no_window = ChargeRule { quota_group: Some("p"), service_window: None };
-        assert_ne!(wrote.charge(no_window, at(3600)), QuotaCharge::Exempt);
+        assert_ne!(charge(1, no_window, 3600), QuotaCharge::Exempt);
     }
 
     #[test]
     fn without_a_quota_group_everybody_is_exempt() {
-        assert_eq!(Profile::default().charge(rule(None), at(0)), QuotaCharge::Exempt);
+        assert_eq!(
+            Profile::default().charge(connection(1), rule(None), at(0)),
+            QuotaCharge::Exempt
+        );
     }
 }

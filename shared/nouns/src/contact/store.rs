@@ -1,72 +1,82 @@
 //! Contacts in the table.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use carillon_channel::event::Choice;
 use carillon_foundations::address::Address;
+use carillon_foundations::ids::{CampaignId, ConnectionId, ContactId};
 use carillon_foundations::time::sortable;
-use carillon_table::{Key, StoreError, Table, Update, Write, condition_held, read_item};
+use carillon_table::{Key, StoreError, Table, Update, condition_held, read_item};
 use jiff::Timestamp;
 
-use super::{Profile, Suppressions};
+use super::windows::attribute;
+use super::{Contact, Profile};
 use crate::quota::QuotaCharge;
 
-/// The profile of the contact with that address, if there is one.
-pub async fn get(table: &Table, contact: &Address) -> Result<Option<Profile>, StoreError> {
-    table.get(&Key::Contact(contact.clone())).await
+/// The profile of a contact, of a merged one too, if there is one.
+pub async fn get(table: &Table, contact: ContactId) -> Result<Option<Profile>, StoreError> {
+    table.get(&Key::Contact(contact)).await
 }
 
-/// The profile of a contact, created where there is none.
-pub async fn get_or_create(
-    table: &Table,
-    contact: &Address,
-    now: Timestamp,
-) -> Result<Profile, StoreError> {
-    let created = update(contact).set_once("created_at", sortable(now));
-    read_item(table.update(created).await?)
+/// The contact, or the one that it was merged into. A contact without a profile has an empty
+/// one.
+pub async fn current(table: &Table, contact: ContactId) -> Result<Contact, StoreError> {
+    let mut id = contact;
+    loop {
+        let profile = get(table, id).await?.unwrap_or_default();
+        match profile.merged_into {
+            Some(survivor) => id = survivor,
+            None => return Ok(Contact { id, profile }),
+        }
+    }
 }
 
-/// The profiles of up to 100 contacts; contacts without one are absent.
+/// The contacts with these ids, at most 100, or those that they were merged into.
 pub async fn many(
     table: &Table,
-    contacts: &[Address],
-) -> Result<HashMap<Address, Profile>, StoreError> {
-    let keys: Vec<Key> = contacts.iter().cloned().map(Key::Contact).collect();
-    let found = table.get_many::<Profile>(&keys).await?.into_iter();
-    let known = found.filter_map(|(key, profile)| match key {
-        Key::Contact(contact) => Some((contact, profile)),
-        _ => None,
-    });
-    Ok(known.collect())
+    contacts: &[ContactId],
+) -> Result<HashMap<ContactId, Contact>, StoreError> {
+    let keys: Vec<Key> = contacts.iter().copied().map(Key::Contact).collect();
+    let mut known = HashMap::with_capacity(keys.len());
+    for (key, profile) in table.get_many::<Profile>(&keys).await? {
+        if let Key::Contact(id) = key {
+            let contact = match profile.merged_into {
+                Some(survivor) => current(table, survivor).await?,
+                None => Contact { id, profile },
+            };
+            known.insert(id, contact);
+        }
+    }
+    Ok(known)
 }
 
-/// Puts a contact on the blacklist under all its addresses, from this moment on.
+/// Puts a contact on the blacklist, from this moment on.
 pub async fn blacklist(
     table: &Table,
-    contact: &Address,
+    contact: ContactId,
     at: Timestamp,
-) -> Result<Profile, StoreError> {
-    under_all_addresses(table, contact, |key| {
-        update(key).set_once("created_at", sortable(at)).set_once("blacklisted_at", sortable(at))
-    })
-    .await
+) -> Result<Contact, StoreError> {
+    let blacklist = |id| {
+        update(id).set_once("created_at", sortable(at)).set_once("blacklisted_at", sortable(at))
+    };
+    change_current(table, contact, blacklist).await
 }
 
-/// Removes a contact from the blacklist under all its addresses.
-pub async fn unblacklist(table: &Table, contact: &Address) -> Result<Profile, StoreError> {
-    under_all_addresses(table, contact, |key| update(key).remove("blacklisted_at")).await
+/// Removes a contact from the blacklist.
+pub async fn unblacklist(table: &Table, contact: ContactId) -> Result<Contact, StoreError> {
+    change_current(table, contact, |id| update(id).remove("blacklisted_at")).await
 }
 
-/// Records that a contact stopped or resumed messages, under all its addresses. An older
-/// preference that arrives late does not replace a newer one.
+/// Records that a contact stopped or resumed messages. An older preference that arrives late
+/// does not replace a newer one.
 pub async fn record_preference(
     table: &Table,
-    contact: &Address,
+    contact: ContactId,
     choice: Choice,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    let preference = |key: &Address| {
-        let update = update(key)
+    let preference = |id| {
+        let update = update(id)
             .set("preference_at", sortable(at))
             .when("attribute_not_exists(#preference_at) OR #preference_at <= :at")
             .value("at", sortable(at));
@@ -75,155 +85,123 @@ pub async fn record_preference(
             Choice::Resume => update.remove("opted_out_at"),
         }
     };
-    under_all_addresses(table, contact, preference).await.map(drop)
+    change_current(table, contact, preference).await.map(drop)
 }
 
-/// Changes the profiles of all addresses of a person and returns that of `contact`. The
-/// aliases are those known once the change is stored: linking another address later
-/// finds the change (see [`link`]).
-async fn under_all_addresses(
+/// Records that the provider holds marketing messages back from a contact.
+pub async fn hold_marketing(
     table: &Table,
-    contact: &Address,
-    change: impl Fn(&Address) -> Update,
-) -> Result<Profile, StoreError> {
-    let profile = change_or_find(table, change(contact)).await?;
-    let mut done = BTreeSet::from([contact.clone()]);
-    let mut left: Vec<Address> = profile.aliases.iter().cloned().collect();
-    while let Some(key) = left.pop() {
-        if done.insert(key.clone()) {
-            left.extend(change_or_find(table, change(&key)).await?.aliases);
-        }
-    }
-    Ok(profile)
-}
-
-/// The profile after an update, or unchanged where the condition fails.
-async fn change_or_find(table: &Table, update: Update) -> Result<Profile, StoreError> {
-    match table.update(update).await {
-        Ok(item) => read_item(item),
-        Err(StoreError::Condition(Some(item))) => read_item(*item),
-        Err(StoreError::Condition(None)) => Ok(Profile::default()),
-        Err(error) => Err(error),
-    }
-}
-
-/// Links two addresses of one person: a suppression of one holds for the other.
-///
-/// One transaction makes both name each other and gives both the suppressions of both,
-/// provided that no suppression changed since it was read. A suppression that is stored
-/// later finds the other address (see [`blacklist`] and [`record_preference`]).
-pub async fn link(table: &Table, one: &Address, other: &Address) -> Result<(), StoreError> {
-    if one == other {
-        return Ok(());
-    }
-    loop {
-        let mut known = many(table, &[one.clone(), other.clone()]).await?;
-        let ours = known.remove(one).unwrap_or_default();
-        let theirs = known.remove(other).unwrap_or_default();
-        let linked = ours.aliases.contains(other) && theirs.aliases.contains(one);
-        let joined = Suppressions::joined(&ours, &theirs, linked);
-        if linked && joined == Suppressions::of(&ours) && joined == Suppressions::of(&theirs) {
-            return Ok(());
-        }
-        let writes =
-            vec![link_write(one, &ours, other, joined), link_write(other, &theirs, one, joined)];
-        match table.transact(writes).await {
-            Ok(()) => {}
-            Err(StoreError::Cancelled(_)) => continue,
-            Err(error) => return Err(error),
-        }
-        link_new_aliases(table, one, &ours, &theirs).await?;
-        return link_new_aliases(table, other, &theirs, &ours).await;
-    }
-}
-
-/// Links an address to the aliases of the other that it does not have yet.
-async fn link_new_aliases(
-    table: &Table,
-    address: &Address,
-    known: &Profile,
-    other: &Profile,
+    contact: ContactId,
+    until: Timestamp,
 ) -> Result<(), StoreError> {
-    let new = |alias: &&Address| *alias != address && !known.aliases.contains(alias);
-    for alias in other.aliases.iter().filter(new) {
-        Box::pin(link(table, address, alias)).await?;
-    }
-    Ok(())
+    let hold = |id| {
+        update(id)
+            .set("marketing_held_until", sortable(until))
+            .when("attribute_not_exists(#marketing_held_until) OR #marketing_held_until < :until")
+            .value("until", sortable(until))
+    };
+    change_current(table, contact, hold).await.map(drop)
 }
 
-/// Gives `address` an alias and the suppressions of both, if its own are those in `seen`.
-fn link_write(address: &Address, seen: &Profile, alias: &Address, joined: Suppressions) -> Write {
-    let update = update(address).include("aliases", alias.as_str());
-    let changes = joined.attributes().into_iter().zip(Suppressions::of(seen).attributes());
-    Write::Update(changes.fold(update, |update, ((name, new), (_, seen))| {
-        update.set_or_remove(name, new.map(sortable)).unchanged(name, seen.map(sortable))
-    }))
+/// A message from a contact.
+#[derive(Debug, Clone, Copy)]
+pub struct Wrote<'a> {
+    /// The name in the sender's profile.
+    pub name: Option<&'a str>,
+    /// The connection whose service window it opens; none where it opens none.
+    pub opens: Option<ConnectionId>,
+    /// When it was sent.
+    pub at: Timestamp,
 }
 
-fn update(address: &Address) -> Update {
-    Update::of(&Key::Contact(address.clone()))
-}
-
-/// Merges the profile of the same address from another table: the suppressions and the
-/// aliases.
-pub async fn merge(table: &Table, from: &Profile, to: &Address) -> Result<(), StoreError> {
-    if let Some(at) = from.blacklisted_at {
-        blacklist(table, to, at).await?;
-    }
-    if let Some(at) = from.preference_at {
-        let choice = if from.opted_out_at.is_some() { Choice::Stop } else { Choice::Resume };
-        record_preference(table, to, choice, at).await?;
-    }
-    for other in &from.aliases {
-        link(table, to, other).await?;
-    }
-    Ok(())
-}
-
-/// Records a message from a contact under all its addresses, and returns the profile.
+/// Records a message from a contact. A window never moves back.
 pub async fn record_inbound(
     table: &Table,
-    contact: &Address,
-    name: Option<&str>,
-    at: Timestamp,
-) -> Result<Profile, StoreError> {
-    let wrote = |contact: &Address| {
-        let update = update(contact)
-            .set_once("created_at", sortable(at))
-            .set("last_inbound_at", sortable(at));
+    contact: ContactId,
+    wrote: Wrote<'_>,
+) -> Result<Contact, StoreError> {
+    let Wrote { name, opens, at } = wrote;
+    let known = |id| {
+        let update = update(id).set_once("created_at", sortable(at));
         match name {
             Some(name) => update.set("name", name),
             None => update,
         }
     };
-    under_all_addresses(table, contact, wrote).await
+    let Some(connection) = opens else { return change_current(table, contact, known).await };
+    let window = attribute(connection);
+    let newer = format!("attribute_not_exists(#{window}) OR #{window} < :at");
+    let open = |id| known(id).set(&window, sortable(at)).when(&newer).value("at", sortable(at));
+    change_current(table, contact, open).await
 }
 
 /// Removes everything from the profile of an erased contact except the suppressions and
 /// what limits the messages to it.
 pub async fn strip_profile(
     table: &Table,
-    contact: &Address,
+    contact: ContactId,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    let profile = get(table, contact).await?.unwrap_or_default();
     let update = update(contact)
         .set("erased_at", sortable(now))
         .remove("created_at")
         .remove("name")
-        .remove("aliases")
-        .remove("last_inbound_at");
-    table.update(update).await.map(drop)
+        .remove("addresses")
+        .remove("sent_campaigns")
+        .remove("marketing_held_until");
+    let windows = profile.windows.0.keys();
+    table.update(windows.fold(update, |update, name| update.remove(name))).await.map(drop)
 }
 
-/// The contact's part of a claim: it fails where the contact is suppressed or was sent to
-/// after `earliest`.
-pub fn claim_update(contact: &Address, now: Timestamp, earliest: Timestamp) -> Update {
-    update(contact)
+/// Which message a contact is claimed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimOf {
+    /// The first attempt of a campaign: it fails where the campaign has sent to the person
+    /// already, under another id.
+    First(CampaignId),
+    /// A retry in a campaign.
+    Retry,
+    /// A message of no campaign.
+    Single,
+}
+
+/// The contact's part of a claim: it fails where the contact is suppressed, merged into
+/// another or was sent to after `earliest`.
+pub fn claim_update(
+    contact: ContactId,
+    claim: ClaimOf,
+    now: Timestamp,
+    earliest: Timestamp,
+) -> Update {
+    let update = update(contact)
         .set("last_sent_at", sortable(now))
         .when("attribute_not_exists(#blacklisted_at)")
         .when("attribute_not_exists(#opted_out_at)")
+        .when("attribute_not_exists(#merged_into)")
         .when("attribute_not_exists(#last_sent_at) OR #last_sent_at <= :earliest")
-        .value("earliest", sortable(earliest))
+        .value("earliest", sortable(earliest));
+    match claim {
+        ClaimOf::First(campaign) => update
+            .include("sent_campaigns", &campaign.to_string())
+            .when(
+                "attribute_not_exists(#sent_campaigns) OR NOT contains(#sent_campaigns, :campaign)",
+            )
+            .value("campaign", campaign),
+        ClaimOf::Retry | ClaimOf::Single => update,
+    }
+}
+
+/// Fails a claim where the contact does not have the address any more.
+pub fn while_reached_at(claim: Update, address: &Address) -> Update {
+    claim.when("contains(#addresses, :to)").value("to", address.as_str())
+}
+
+/// Fails a claim while the provider holds marketing messages back from the contact.
+pub fn unless_held(claim: Update, now: Timestamp) -> Update {
+    claim
+        .when("attribute_not_exists(#marketing_held_until) OR #marketing_held_until <= :now")
+        .value("now", sortable(now))
 }
 
 /// A reservation of a quota group for a contact.
@@ -253,19 +231,59 @@ pub fn charge(claim: Update, charge: QuotaCharge, reservation: Reservation<'_>) 
 }
 
 /// Undoes [`charge`] for a message that was not sent: the contact has the reservation it
-/// had before, or none. `false` where the contact was claimed again since.
+/// had before, or none. `false` where the contact was claimed again or merged since.
 pub async fn undo_charge(
     table: &Table,
-    contact: &Address,
+    contact: ContactId,
     charge: QuotaCharge,
     claimed_at: Timestamp,
 ) -> Result<bool, StoreError> {
-    let update =
-        update(contact).when("#last_sent_at = :claimed").value("claimed", sortable(claimed_at));
+    let update = update(contact)
+        .when("#last_sent_at = :claimed")
+        .value("claimed", sortable(claimed_at))
+        .when("attribute_not_exists(#merged_into)");
     let update = match charge {
         QuotaCharge::New => update.remove("quota_group").remove("quota_bucket"),
         QuotaCharge::Renew { bucket, .. } => update.set("quota_bucket", bucket),
         QuotaCharge::Exempt => return Ok(true),
     };
     condition_held(table.update(update).await)
+}
+
+/// Forgets campaigns that ended: no first claim of theirs can follow.
+pub async fn forget_campaigns(
+    table: &Table,
+    contact: ContactId,
+    ended: impl IntoIterator<Item = CampaignId>,
+) -> Result<(), StoreError> {
+    let ended = ended.into_iter().map(|campaign| campaign.to_string()).collect();
+    let update = update(contact).exclude("sent_campaigns", &ended).when("attribute_exists(pk)");
+    condition_held(table.update(update).await).map(drop)
+}
+
+pub(super) fn update(contact: ContactId) -> Update {
+    Update::of(&Key::Contact(contact))
+}
+
+/// Changes a contact, or the one that it was merged into. Where a condition of the change
+/// fails the contact stays as it is.
+async fn change_current(
+    table: &Table,
+    contact: ContactId,
+    change: impl Fn(ContactId) -> Update,
+) -> Result<Contact, StoreError> {
+    let mut id = contact;
+    loop {
+        let update = change(id).when("attribute_not_exists(#merged_into)");
+        let profile: Profile = match table.update(update).await {
+            Ok(item) => read_item(item)?,
+            Err(StoreError::Condition(Some(item))) => read_item(*item)?,
+            Err(StoreError::Condition(None)) => Profile::default(),
+            Err(error) => return Err(error),
+        };
+        match profile.merged_into {
+            Some(survivor) => id = survivor,
+            None => return Ok(Contact { id, profile }),
+        }
+    }
 }

@@ -5,6 +5,8 @@ mod reply;
 mod retention;
 pub mod store;
 
+use carillon_foundations::address::Address;
+use carillon_foundations::ids::ConnectionId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -17,9 +19,14 @@ pub struct Inbound {
     pub id: String,
     /// When it was sent.
     pub at: Timestamp,
-    /// The provider's id of the sender it was sent to.
+    /// The address that it was sent from.
+    pub from: Address,
+    /// The connection that it was sent to; none where it exists no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sender_id: Option<String>,
+    pub connection_id: Option<ConnectionId>,
+    /// The provider's id of the group that it was sent to; none for a message to us alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// The provider's id of the message that it quotes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quoted: Option<String>,
@@ -31,4 +38,13 @@ pub struct Inbound {
     /// When the table deletes it, in seconds since 1970; none for never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<i64>,
+}
+
+impl Inbound {
+    /// The connection whose service window it opens: a message to us alone opens that of the
+    /// number it was sent to. Messages to groups and system notices open none.
+    /// Source: Meta, "Customer service windows".
+    pub fn opens(&self) -> Option<ConnectionId> {
+        self.connection_id.filter(|_| self.is_reply && self.group.is_none())
+    }
 }

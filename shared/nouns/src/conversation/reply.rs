@@ -1,11 +1,12 @@
 //! Which campaign a message replies to.
 
-use carillon_foundations::address::Address;
 use carillon_table::{StoreError, Table};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Inbound;
-use crate::recipient::{self, Recipient, RecipientKey, Status};
+use crate::campaign;
+use crate::contact::Contact;
+use crate::recipient::{self, Recipient, RecipientKey};
 
 /// How long after a campaign's message a reply without a quote counts for it.
 const REPLY_PERIOD: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -20,47 +21,46 @@ pub(super) struct Candidate {
     is_quoted: bool,
 }
 
-/// The message of ours that `message` replies to: the one that it quotes, or else the
-/// latest one to any address of the person.
+/// The message of ours that `message` replies to. A quoted message is found however old it
+/// is, and one that is no campaign's belongs to none. Without a quote it is the latest one
+/// that the person was sent over the connection that the reply came to.
 pub(super) async fn replied_to(
     table: &Table,
-    addresses: &[Address],
+    contact: &Contact,
     message: &Inbound,
 ) -> Result<Option<Candidate>, StoreError> {
+    let since = match message.quoted {
+        Some(_) => Timestamp::UNIX_EPOCH,
+        None => message.at.checked_sub(REPLY_PERIOD).unwrap_or(Timestamp::UNIX_EPOCH),
+    };
     let mut latest: Option<Candidate> = None;
-    for address in addresses {
-        match latest_to(table, address, message).await? {
-            Some(found) if found.is_quoted => return Ok(Some(found)),
-            found => latest = latest.into_iter().chain(found).max_by_key(|found| found.sent_at),
+    for id in contact.profile.merged.iter().copied().chain([contact.id]) {
+        for key in recipient::store::sent_to(table, id, since).await? {
+            let Some(recipient) = recipient::store::get(table, &key).await? else { continue };
+            let candidate = Candidate::of(key, &recipient, message);
+            if candidate.is_quoted {
+                return Ok(Some(candidate));
+            }
+            if candidate.may_be(&recipient, message)
+                && latest.as_ref().is_none_or(|known| known.sent_at < candidate.sent_at)
+                && was_sent_over(table, &key, message).await?
+            {
+                latest = Some(candidate);
+            }
         }
     }
     Ok(latest)
 }
 
-async fn latest_to(
+/// Whether a campaign sends over the connection that a message came to.
+async fn was_sent_over(
     table: &Table,
-    address: &Address,
+    key: &RecipientKey,
     message: &Inbound,
-) -> Result<Option<Candidate>, StoreError> {
-    let since = message.at.checked_sub(REPLY_PERIOD).unwrap_or(Timestamp::MIN);
-    let mut latest = None;
-    for key in recipient::store::sent_to(table, address, since).await? {
-        let Some(recipient) = recipient::store::get(table, &key).await? else { continue };
-        if !was_sent(recipient.status) {
-            continue;
-        }
-        let candidate = Candidate::of(key, &recipient, message);
-        if candidate.is_quoted {
-            return Ok(Some(candidate));
-        }
-        if latest.is_none() && candidate.was_sent_before(message.at) {
-            latest = Some(candidate);
-            if message.quoted.is_none() {
-                break;
-            }
-        }
-    }
-    Ok(latest)
+) -> Result<bool, StoreError> {
+    let campaign = campaign::store::get(table, key.campaign).await?;
+    let connection = campaign.map(|campaign| campaign.settings.connection_id);
+    Ok(connection.is_some() && connection == message.connection_id)
 }
 
 impl Candidate {
@@ -69,21 +69,12 @@ impl Candidate {
         Self { key, attempt: recipient.attempt, sent_at: recipient.sent_at, is_quoted }
     }
 
-    fn was_sent_before(&self, at: Timestamp) -> bool {
-        self.sent_at.is_some_and(|sent| sent <= at + CLOCK_TOLERANCE)
-    }
-}
-
-/// Whether a recipient in that status has a message to reply to.
-fn was_sent(status: Status) -> bool {
-    match status {
-        Status::Sending
-        | Status::Unconfirmed
-        | Status::Sent
-        | Status::Delivered
-        | Status::Read
-        | Status::Replied
-        | Status::Closed => true,
-        Status::Pending | Status::Failed | Status::Skipped | Status::Cancelled => false,
+    /// Whether the message may reply to it. Of a quoted message only one whose id is not
+    /// known yet may be the quoted one.
+    fn may_be(&self, recipient: &Recipient, message: &Inbound) -> bool {
+        let before = self.sent_at.is_some_and(|sent| sent <= message.at + CLOCK_TOLERANCE);
+        let recent = self.sent_at.is_some_and(|sent| sent + REPLY_PERIOD > message.at);
+        let unknown = message.quoted.is_none() || recipient.message_id.is_none();
+        before && recent && unknown && recipient.may_have_reached()
     }
 }

@@ -21,7 +21,7 @@ pub struct CallbackError;
 impl fmt::Display for Callback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { recipient: RecipientKey { campaign, shard, contact }, attempt } = self;
-        write!(f, "c1|{campaign}|{shard}|{attempt}|{}", contact.as_str())
+        write!(f, "c1|{campaign}|{shard}|{attempt}|{contact}")
     }
 }
 
@@ -51,15 +51,12 @@ mod tests {
 
     #[test]
     fn it_reads_back_and_fits() {
-        let text = "c1|cmp_01890a5d-ac96-774b-bcce-b302099a8057|7|2|+573001234567";
+        let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+        let text = format!("c1|cmp_{id}|7|2|ctc_{id}");
         let callback: Callback = text.parse().unwrap();
         assert_eq!(callback.attempt, 2);
         assert_eq!(callback.to_string(), text);
-        let longest = format!("US.ENT.{}", "a".repeat(128));
-        let contact = longest.parse().unwrap();
-        let recipient = RecipientKey { contact, ..callback.recipient };
-        let callback = Callback { recipient, ..callback };
-        assert!(callback.to_string().len() <= 512);
+        assert!(text.len() <= 512);
     }
 
     #[test]

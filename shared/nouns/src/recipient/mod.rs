@@ -10,7 +10,7 @@ mod transition;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use carillon_foundations::address::{Address, Pseudonym};
+use carillon_foundations::ids::ContactId;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -22,6 +22,8 @@ pub use reservation::{BatchNumber, SpentReservation};
 pub use settlement::{Decision, Settlement};
 pub use transition::{DeliveryStatus, Event, Position, Transition, transition};
 
+/// The message id of a recipient that was erased: a late status does not store the real one.
+const ERASED: &str = "erased";
 /// The age of a claim that no run will settle: longer than any run lasts.
 const CLAIM_EXPIRES_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
@@ -130,7 +132,7 @@ pub struct UnknownStatus;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recipient {
     /// The contact.
-    pub contact: Address,
+    pub contact: ContactId,
     /// Its status.
     pub status: Status,
     /// [`Status::rank`] of the status.
@@ -185,25 +187,9 @@ pub struct Recipient {
 }
 
 impl Recipient {
-    /// The recipient of an erased person: a pseudonym in place of the address, no
-    /// columns, no message id, and skipped if it was pending.
-    #[must_use]
-    pub fn erased(self, pseudonym: Pseudonym) -> Self {
-        let was_pending = self.status == Status::Pending;
-        let erased = Self {
-            contact: Address::Erased(pseudonym),
-            columns: BTreeMap::new(),
-            message_id: None,
-            reason: None,
-            not_before: None,
-            ..self
-        };
-        if was_pending { erased.skipped(SkipReason::Erased) } else { erased }
-    }
-
     /// A recipient that waits for its first attempt.
     pub fn pending(
-        contact: Address,
+        contact: ContactId,
         columns: BTreeMap<String, String>,
         imported_at: Timestamp,
     ) -> Self {
@@ -238,6 +224,25 @@ impl Recipient {
             rank: Status::Skipped.rank(),
             skip_reason: Some(reason),
             ..self
+        }
+    }
+
+    /// Whether what it says of a person was removed.
+    pub fn is_erased(&self) -> bool {
+        self.message_id.as_deref() == Some(ERASED)
+    }
+
+    /// Whether a message of the current attempt reached the contact, or may have.
+    pub fn may_have_reached(&self) -> bool {
+        match self.status {
+            Status::Sending
+            | Status::Unconfirmed
+            | Status::Sent
+            | Status::Delivered
+            | Status::Read
+            | Status::Replied
+            | Status::Closed => true,
+            Status::Pending | Status::Failed | Status::Skipped | Status::Cancelled => false,
         }
     }
 
@@ -279,7 +284,7 @@ mod tests {
     use super::*;
 
     fn recipient() -> Recipient {
-        let contact = "+573001234567".parse().unwrap();
+        let contact = ContactId::from_uuid(uuid::Uuid::nil());
         Recipient::pending(contact, BTreeMap::new(), Timestamp::UNIX_EPOCH)
     }
 

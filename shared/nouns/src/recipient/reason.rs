@@ -21,6 +21,8 @@ pub enum SkipReason {
     UnsupportedAddress,
     /// The person was erased.
     Erased,
+    /// The campaign sent to the person under another address.
+    DuplicatePerson,
 }
 
 impl SkipReason {
@@ -33,6 +35,7 @@ impl SkipReason {
             Self::MissingVariable => "missing_variable",
             Self::UnsupportedAddress => "unsupported_address",
             Self::Erased => "erased",
+            Self::DuplicatePerson => "duplicate_person",
         }
     }
 }

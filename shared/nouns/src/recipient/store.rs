@@ -1,12 +1,14 @@
 //! Recipients in the table.
 
-use carillon_foundations::address::{Address, Pseudonym};
+use std::collections::BTreeMap;
+
+use carillon_foundations::ids::ContactId;
 use carillon_foundations::time::sortable;
 use carillon_table::{Key, Page, StoreError, Table, Update, Write, condition_held, read_item};
 use jiff::Timestamp;
 
 use super::{
-    BatchNumber, CancelReason, Cursor, CursorRange, Decision, Event, Position, Recipient,
+    BatchNumber, CancelReason, Cursor, CursorRange, Decision, ERASED, Event, Position, Recipient,
     RecipientKey, RecipientSet, Settlement, SkipReason, Status, Transition, transition,
 };
 
@@ -27,7 +29,7 @@ pub async fn get(table: &Table, key: &RecipientKey) -> Result<Option<Recipient>,
 /// The recipients of a contact in several campaigns.
 pub async fn in_campaigns(
     table: &Table,
-    contact: &Address,
+    contact: ContactId,
     campaigns: impl IntoIterator<Item = RecipientSet>,
 ) -> Result<Vec<(RecipientKey, Recipient)>, StoreError> {
     let keys: Vec<Key> =
@@ -35,7 +37,7 @@ pub async fn in_campaigns(
     let mut found = Vec::new();
     for keys in keys.chunks(100) {
         let recipients = table.get_many::<Recipient>(keys).await?.into_iter();
-        found.extend(recipients.filter_map(|(key, one)| Some((RecipientKey::read(key)?, one))));
+        found.extend(recipients.filter_map(|(key, one)| Some((RecipientKey::read(&key)?, one))));
     }
     Ok(found)
 }
@@ -44,38 +46,31 @@ pub async fn in_campaigns(
 /// at most 25. Eventually consistent.
 pub async fn sent_to(
     table: &Table,
-    contact: &Address,
+    contact: ContactId,
     since: Timestamp,
 ) -> Result<Vec<RecipientKey>, StoreError> {
     let keys = table.sent_to(contact, since).await?;
-    Ok(keys.into_iter().filter_map(RecipientKey::read).collect())
+    Ok(keys.iter().filter_map(RecipientKey::read).collect())
 }
 
-/// Replaces the recipient of an erased person by one with a pseudonym. `false` where the
-/// recipient has changed since it was read.
+/// Removes what a recipient says of an erased person: the columns, the provider's message id,
+/// which may hold the phone number, and the reason. Its status stays, unless it waits: then
+/// it is skipped. `false` where it has changed since it was read.
 pub async fn erase(
     table: &Table,
     key: &RecipientKey,
-    found: Recipient,
-    pseudonym: Pseudonym,
+    found: &Recipient,
 ) -> Result<bool, StoreError> {
-    let times = ["sent_at", "delivered_at", "read_at", "replied_at", "closed_at", "failed_at"];
-    let seen = [
-        found.sent_at,
-        found.delivered_at,
-        found.read_at,
-        found.replied_at,
-        found.closed_at,
-        found.failed_at,
-    ];
-    let unmoved = times.into_iter().zip(seen).fold(at(key, found.position()), |update, one| {
-        update.unchanged(one.0, one.1.map(sortable))
-    });
-    let delete = unmoved.delete();
-    let erased = found.erased(pseudonym);
-    let anonymous = RecipientKey { contact: erased.contact.clone(), ..key.clone() };
-    let create = Write::create(&anonymous.table_key(), &erased)?;
-    condition_held(table.transact(vec![delete, create]).await)
+    let update = at(key, found.position())
+        .set("columns", BTreeMap::<String, String>::new())
+        .set("message_id", ERASED)
+        .remove("reason")
+        .remove("not_before");
+    let update = match found.status {
+        Status::Pending => status(update, Status::Skipped).set("skip_reason", SkipReason::Erased),
+        _ => update,
+    };
+    condition_held(table.update(update).await)
 }
 
 /// One page of a campaign's recipients in the order of [`Cursor`], and the cursor of its
@@ -89,20 +84,24 @@ pub async fn walk(
     let (RecipientSet { campaign, shards }, CursorRange { after, until }) = (recipients, range);
     let mut shard = after.map_or(0, |cursor| cursor.shard);
     let mut from = match after {
-        Some(cursor) => format!("{}\u{0}", Key::recipient_sk_text(&cursor.contact)),
-        None => Key::RECIPIENTS.to_owned(),
+        Some(Cursor { contact: Some(contact), .. }) => {
+            format!("{}\u{0}", Key::recipient_sk(*contact))
+        }
+        Some(_) | None => Key::RECIPIENTS.to_owned(),
     };
     let last = until.map_or(shards.saturating_sub(1), |cursor| cursor.shard);
     while shard <= last {
         let to = match until {
-            Some(cursor) if cursor.shard == shard => Key::recipient_sk_text(&cursor.contact),
+            Some(Cursor { shard: end, contact: Some(contact) }) if *end == shard => {
+                Key::recipient_sk(*contact)
+            }
             _ => format!("{}\u{10FFFF}", Key::RECIPIENTS),
         };
         if from <= to {
             let pk = Key::Counters { campaign, shard }.pk();
             let page: Page<Recipient> = table.query(&pk, (&from, &to), None, limit).await?;
             if let Some(recipient) = page.items.last() {
-                let contact = recipient.contact.as_str().to_owned();
+                let contact = Some(recipient.contact);
                 return Ok((page.items, Some(Cursor { shard, contact })));
             }
         }
@@ -226,6 +225,20 @@ pub async fn skip(
         .set("skip_reason", reason)
         .set_or_remove("reason", detail);
     passed(table, status(update, Status::Skipped)).await
+}
+
+/// Lets a pending recipient wait until `not_before`. `false` where it was no longer pending.
+pub async fn defer(
+    table: &Table,
+    key: &RecipientKey,
+    attempt: u32,
+    not_before: Timestamp,
+    reason: &str,
+) -> Result<bool, StoreError> {
+    let update = at(key, Position { attempt, status: Status::Pending })
+        .set("not_before", sortable(not_before))
+        .set("reason", reason);
+    condition_held(table.update(update).await)
 }
 
 /// Cancels a pending recipient. `false` where it was no longer pending.

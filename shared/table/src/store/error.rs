@@ -1,6 +1,7 @@
 use std::error::Error as StdError;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use carillon_foundations::address_key::AddressKeyError;
 
 use super::page::Item;
 
@@ -17,6 +18,9 @@ pub enum StoreError {
     /// An item does not have the attributes of its type.
     #[error("a stored item can't be read")]
     Malformed(#[source] serde_dynamo::Error),
+    /// The key that hashes addresses is not known.
+    #[error("the address key is not known")]
+    AddressKey(#[source] AddressKeyError),
     /// The request failed. A retry may succeed.
     #[error("the table is not available ({code})")]
     Unavailable {

@@ -16,7 +16,9 @@ use aws_sdk_dynamodb::types::{
     KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
 };
 use carillon_foundations::address::Address;
+use carillon_foundations::address_key::AddressKeys;
 use carillon_foundations::aws::AwsConfig;
+use carillon_foundations::ids::ContactId;
 use carillon_foundations::time::sortable;
 use serde::de::DeserializeOwned;
 
@@ -35,13 +37,39 @@ use crate::{Key, ListedAs, Shape};
 pub struct Table {
     client: Client,
     name: String,
+    addresses: AddressKeys,
 }
 
 // The SDK's futures are large and deep: each is boxed where it is made.
 impl Table {
-    /// The table of that name, reached with the DynamoDB configuration of `aws`.
+    /// The table of that name, reached with the DynamoDB configuration of `aws`. It handles
+    /// no addresses, see [`Table::with_addresses`].
     pub fn new(aws: &AwsConfig, name: &str) -> Self {
-        Self { client: Client::new(&aws.dynamodb), name: name.to_owned() }
+        let addresses = AddressKeys::none();
+        Self { client: Client::new(&aws.dynamodb), name: name.to_owned(), addresses }
+    }
+
+    /// The same table with the key that hashes addresses.
+    #[must_use]
+    pub fn with_addresses(self, addresses: AddressKeys) -> Self {
+        Self { addresses, ..self }
+    }
+
+    /// The key of an address.
+    ///
+    /// # Errors
+    /// The key that hashes addresses is not known.
+    pub async fn address_key(&self, address: &Address) -> Result<Key, StoreError> {
+        let hash = self.addresses.hash(address).await.map_err(StoreError::AddressKey)?;
+        Ok(Key::Address(hash))
+    }
+
+    /// Makes the key that hashes addresses where there is none yet.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub async fn ensure_address_key(&self) -> Result<(), StoreError> {
+        self.addresses.ensure().await.map_err(StoreError::AddressKey)
     }
 
     /// Reads one item. The read is strongly consistent.
@@ -170,11 +198,11 @@ impl Table {
         page(answer.items, answer.last_evaluated_key)
     }
 
-    /// The keys of the recipients of an address that were sent to since `since`: newest
+    /// The keys of the recipients of a contact that were sent to since `since`: newest
     /// first, at most 25. Eventually consistent.
     pub async fn sent_to(
         &self,
-        address: &Address,
+        contact: ContactId,
         since: jiff::Timestamp,
     ) -> Result<Vec<Key>, StoreError> {
         let request = self
@@ -183,7 +211,7 @@ impl Table {
             .table_name(&self.name)
             .index_name(Shape::BY_CONTACT)
             .key_condition_expression("sk = :sk AND sent_at >= :since")
-            .expression_attribute_values(":sk", string(&Key::recipient_sk(address)))
+            .expression_attribute_values(":sk", string(&Key::recipient_sk(contact)))
             .expression_attribute_values(":since", string(&sortable(since)))
             .scan_index_forward(false)
             .limit(25);

@@ -161,6 +161,7 @@ pub struct Update {
     key: Item,
     sets: Vec<String>,
     adds: Vec<String>,
+    deletes: Vec<String>,
     removes: Vec<String>,
     guard: Guard,
 }
@@ -172,6 +173,7 @@ impl Update {
             key: key_item(key),
             sets: Vec::new(),
             adds: Vec::new(),
+            deletes: Vec::new(),
             removes: Vec::new(),
             guard: Guard::default(),
         }
@@ -219,6 +221,15 @@ impl Update {
         self
     }
 
+    /// Removes texts from a set of texts.
+    #[must_use]
+    pub fn exclude(mut self, name: &str, members: &BTreeSet<String>) -> Self {
+        let set = AttributeValue::Ss(members.iter().cloned().collect());
+        let placeholder = self.bind_raw("delete", name, set);
+        self.deletes.push(format!("#{name} {placeholder}"));
+        self
+    }
+
     /// Sets an attribute to a set of texts, which may not be empty.
     #[must_use]
     pub fn set_texts(mut self, name: &str, members: &BTreeSet<String>) -> Self {
@@ -238,13 +249,24 @@ impl Update {
 
     /// Adds the condition that an attribute has the text that was read, or is absent.
     #[must_use]
-    pub fn unchanged(self, name: &str, seen: Option<String>) -> Self {
+    pub fn unchanged(self, name: &str, seen: Option<impl Serialize>) -> Self {
         match seen {
             Some(seen) => {
                 self.when(&format!("#{name} = :seen_{name}")).value(&format!("seen_{name}"), seen)
             }
             None => self.when(&format!("attribute_not_exists(#{name})")),
         }
+    }
+
+    /// Adds the condition that a set of texts is as it was seen, or absent if it was empty.
+    #[must_use]
+    pub fn unchanged_texts(mut self, name: &str, seen: &BTreeSet<String>) -> Self {
+        if seen.is_empty() {
+            return self.when(&format!("attribute_not_exists(#{name})"));
+        }
+        let set = AttributeValue::Ss(seen.iter().cloned().collect());
+        self.guard.values.insert(format!(":seen_{name}"), set);
+        self.when(&format!("#{name} = :seen_{name}"))
     }
 
     /// Adds a condition; `#name` stands for the attribute `name`, `:value` for
@@ -264,7 +286,7 @@ impl Update {
 
     /// Whether it changes anything.
     pub fn changes_something(&self) -> bool {
-        !(self.sets.is_empty() && self.adds.is_empty() && self.removes.is_empty())
+        ![&self.sets, &self.adds, &self.deletes, &self.removes].into_iter().all(Vec::is_empty)
     }
 
     /// Deletes the item, under the conditions of a change of it.
@@ -284,7 +306,12 @@ impl Update {
     }
 
     pub(super) fn parts(self) -> (Item, String, Guard) {
-        let clauses = [("SET", self.sets), ("ADD", self.adds), ("REMOVE", self.removes)];
+        let clauses = [
+            ("SET", self.sets),
+            ("ADD", self.adds),
+            ("DELETE", self.deletes),
+            ("REMOVE", self.removes),
+        ];
         let expression = clauses
             .into_iter()
             .filter(|(_, parts)| !parts.is_empty())

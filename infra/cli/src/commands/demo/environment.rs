@@ -75,11 +75,12 @@ impl Environment {
     }
 }
 
-/// The table's storage and the two keys.
+/// The table's storage and the keys.
 struct DemoData {
     storage: Storage,
     admin_key: SecretString,
     secrets_key: SecretString,
+    address_key: SecretString,
 }
 
 impl DemoData {
@@ -90,6 +91,7 @@ impl DemoData {
                 storage: Storage::Temporary,
                 admin_key: api_key::generate(ids).into(),
                 secrets_key: BASE64_STANDARD.encode(ids.bytes::<32>()).into(),
+                address_key: BASE64_STANDARD.encode(ids.bytes::<32>()).into(),
             });
         };
         if DataFolder::has_table(path) {
@@ -100,6 +102,7 @@ impl DemoData {
             storage: Storage::Folder(path.to_owned()),
             admin_key: folder.admin_key(None, ids)?,
             secrets_key: folder.secrets_key(None, ids)?,
+            address_key: folder.address_key(ids)?,
         })
     }
 }
@@ -112,6 +115,7 @@ fn host_config(data: DemoData, providers: Providers, clock: Clock, ids: IdSource
         public_url: None,
         admin_key: data.admin_key,
         secrets_key: data.secrets_key,
+        address_key: data.address_key,
         clock,
         ids,
         senders: SENDERS,

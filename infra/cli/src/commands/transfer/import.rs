@@ -5,6 +5,7 @@ use std::future;
 use std::path::{Path, PathBuf};
 
 use carillon::AwsConfig;
+use carillon::address_key::AddressKeys;
 use carillon::config::Config;
 use carillon::connection::Vault;
 use carillon::ids::IdSource;
@@ -28,8 +29,10 @@ use crate::progress;
 const EXAMPLES: &str = "\
 Examples:
   carillon import --table carillon-Table-1ABC --secrets-prefix /carillon/connections/ \\
+                  --address-key-file ./.carillon/address-key \\
                   --secrets-key-file ./.carillon/secrets-key all.jsonl
-  carillon import --data ./elsewhere --secrets-key-file ./.carillon/secrets-key all.jsonl
+  carillon import --data ./elsewhere --address-key-file ./.carillon/address-key \\
+                  --secrets-key-file ./.carillon/secrets-key all.jsonl
 
 Importing is idempotent: existing items are not changed, and an interrupted import can
 be repeated. Campaigns continue when the import is complete.";
@@ -51,8 +54,13 @@ pub(crate) struct ImportArgs {
 
     /// Prefix of the connections' secrets in the Parameter Store: the stack's output
     /// `SecretsPrefix`.
-    #[arg(long, value_name = "PREFIX", requires = "secrets_key_file", conflicts_with = "data")]
+    #[arg(long, value_name = "PREFIX", conflicts_with = "data")]
     secrets_prefix: Option<String>,
+
+    /// File of the key that hashes the contacts' addresses in the export. It becomes the key
+    /// of this Carillon. Without it, this Carillon must be the one that was exported.
+    #[arg(long, value_name = "FILE")]
+    address_key_file: Option<PathBuf>,
 
     /// The exported file.
     file: PathBuf,
@@ -65,9 +73,11 @@ pub(crate) async fn run(args: ImportArgs, json: bool) -> Result<(), CommandError
     }
     let opened = args.location.open().await?;
     let reseal = reseal(&args, &opened.aws)?;
+    let addresses = address_keys(&args, &opened.aws).await?;
+    let table = opened.table.clone().with_addresses(addresses);
     let file_bytes = fs::metadata(&args.file).map_err(CommandError::file(&args.file))?.len();
     let importer = Importer {
-        table: &opened.table,
+        table: &table,
         reseal: reseal.as_ref(),
         file: &args.file,
         bar: progress::byte_bar(Some(file_bytes * Pass::ALL.len() as u64)),
@@ -132,6 +142,30 @@ impl ItemCounts {
     fn with(self, added: bool) -> Self {
         Self { added: self.added + u64::from(added), present: self.present + u64::from(!added) }
     }
+}
+
+/// The key of the contacts' addresses, the same as in the export.
+async fn address_keys(args: &ImportArgs, aws: &AwsConfig) -> Result<AddressKeys, CommandError> {
+    let read = |file: &PathBuf| {
+        fs::read_to_string(file).map(SecretString::from).map_err(CommandError::file(file))
+    };
+    let given = args.address_key_file.as_ref().map(read).transpose()?;
+    let keys = match (&args.secrets_prefix, &args.location.data) {
+        (Some(prefix), _) => {
+            let config = Config::from_env().with("CARILLON_SECRETS_PREFIX", prefix);
+            AddressKeys::of(&config, aws, &Clock::system(), &IdSource::random())
+        }
+        (None, Some(folder)) => {
+            let own = DataFolder::open(folder)?.known_address_key(given.as_ref())?;
+            AddressKeys::fixed(&own.ok_or(CommandError::NoAddressKey)?)
+        }
+        (None, None) => return Err(CommandError::NoSecretsPrefix),
+    };
+    let keys = keys.map_err(CommandError::transfer)?;
+    if let Some(key) = given {
+        keys.adopt(&key).await.map_err(CommandError::transfer)?;
+    }
+    Ok(keys)
 }
 
 /// How the connections' secrets are decrypted and encrypted again; `None` without a key.

@@ -79,7 +79,7 @@ impl Client {
         let open = recipients.iter().filter(|recipient| {
             recipient["status"] == "sending" || recipient["status"] == "unconfirmed"
         });
-        let contacts = open.filter_map(|recipient| recipient["contact"].as_str());
+        let contacts = open.filter_map(|recipient| recipient["contact_id"].as_str());
         contacts.filter(|contact| known.insert((*contact).to_owned())).count() as u64
     }
 }

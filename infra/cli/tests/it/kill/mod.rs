@@ -197,7 +197,7 @@ impl KillTest {
         self.tally.unaccounted += u64::from(RECIPIENTS).abs_diff(recipients.len() as u64);
         self.tally.duplicates += accepted.values().map(|times| times - 1).sum::<u64>();
         for recipient in &recipients {
-            let contact = recipient["contact"].as_str().expect("a contact");
+            let contact = recipient["address"].as_str().expect("an address");
             let status = recipient["status"].as_str().expect("a status");
             self.tally.add_recipient(status, accepted.contains_key(contact));
         }

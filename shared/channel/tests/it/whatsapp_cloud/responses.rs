@@ -28,7 +28,7 @@ fn expected() -> Vec<(u32, Verdict)> {
         (throttled(2), &[130_429]),
         (PairThrottled, &[131_056]),
         (Ambiguous, &[1, 2, 131_000, 131_016, 131_057, 133_004, 2_494_100]),
-        (later(24 * HOUR, 1), &[131_049]),
+        (Verdict::MarketingHeld { period: Duration::from_secs(24 * HOUR) }, &[131_049]),
         (later(HOUR, 3), &[613, 132_069]),
         (later(600, 3), &[134_101]),
         (later(300, 3), &[133_015]),
@@ -95,7 +95,7 @@ fn agrees(treatment: &str, verdict: Verdict) -> bool {
         "retry_ambiguous" => verdict == Ambiguous,
         "retry_later" => matches!(verdict, RetryLater { .. }),
         "retry_later_24h" => {
-            verdict == RetryLater { after: Duration::from_secs(24 * HOUR), times: 1 }
+            verdict == Verdict::MarketingHeld { period: Duration::from_secs(24 * HOUR) }
         }
         "drop_recipient" => verdict == RecipientRejected,
         "drop_recipient_marketing" => verdict == OptedOut,

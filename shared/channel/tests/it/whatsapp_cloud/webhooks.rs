@@ -148,7 +148,7 @@ fn a_failed_status_says_what_to_do() {
         ("130497", Verdict::CountryBlocked),
         ("132015", Verdict::TemplateBroken),
         ("bsuid_recipient", Verdict::RecipientRejected),
-        ("131049", Verdict::RetryLater { after: std::time::Duration::from_hours(24), times: 1 }),
+        ("131049", Verdict::MarketingHeld { period: std::time::Duration::from_hours(24) }),
     ] {
         let status = status(&format!("synthetic/webhooks/status_failed_{file}.json"));
         assert_eq!(status.refusal.unwrap().verdict, verdict, "{file}");

@@ -1,0 +1,191 @@
+//! The key under which the table keeps addresses: no phone number is readable in it.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
+use tokio::sync::OnceCell;
+
+use crate::address::{Address, Scheme};
+use crate::aws::AwsConfig;
+use crate::config::Config;
+use crate::ids::IdSource;
+use crate::parameter::{ParameterError, ParameterStore};
+use crate::time::Clock;
+
+/// The name of the parameter below the prefix of the connections' credentials.
+const PARAMETER: &str = "address-key";
+
+/// The HMAC-SHA-256 of an address.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AddressHash {
+    /// The scheme of the address.
+    pub scheme: Scheme,
+    /// The hash in lower-case hex, 64 characters.
+    pub hash: String,
+}
+
+/// Why the address key is not known.
+#[derive(Debug, thiserror::Error)]
+pub enum AddressKeyError {
+    /// This process was given none: it handles no addresses.
+    #[error("this process has no address key")]
+    Unset,
+    /// The environment names neither a prefix nor a key.
+    #[error("CARILLON_SECRETS_PREFIX or CARILLON_ADDRESS_KEY must be set")]
+    NotConfigured,
+    /// The key has the wrong form.
+    #[error("CARILLON_ADDRESS_KEY must be 32 bytes in base64, as `openssl rand -base64 32` prints")]
+    Form,
+    /// It differs from the key of the addresses that are imported.
+    #[error("there is another address key here: import into a deployment without contacts")]
+    Different,
+    /// The Parameter Store.
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
+}
+
+/// Hashes addresses with the deployment's address key: 32 bytes that never change, since
+/// every stored address is found by its hash.
+///
+/// The key is made once. It lies in AWS's Parameter Store as a `SecureString`, or in a file
+/// that only its owner may read.
+#[derive(Clone)]
+pub struct AddressKeys(Arc<Source>);
+
+enum Source {
+    None,
+    Fixed([u8; 32]),
+    Parameter { store: ParameterStore, ids: IdSource, known: OnceCell<[u8; 32]> },
+}
+
+impl AddressKeys {
+    /// The key of the configuration: a parameter where a prefix is set, otherwise the
+    /// variable.
+    pub fn of(
+        config: &Config,
+        aws: &AwsConfig,
+        clock: &Clock,
+        ids: &IdSource,
+    ) -> Result<Self, AddressKeyError> {
+        let Some(prefix) = config.secrets_prefix() else {
+            let key = config.address_key().map_err(|_| AddressKeyError::NotConfigured)?;
+            return Self::fixed(&key);
+        };
+        let endpoint = config.parameters_url();
+        let store = ParameterStore::new(&aws.other, endpoint, &prefix, clock.clone())?;
+        let known = OnceCell::new();
+        Ok(Self(Arc::new(Source::Parameter { store, ids: ids.clone(), known })))
+    }
+
+    /// No key, for a process that handles no addresses.
+    pub fn none() -> Self {
+        Self(Arc::new(Source::None))
+    }
+
+    /// That key, 32 bytes in base64.
+    pub fn fixed(key: &SecretString) -> Result<Self, AddressKeyError> {
+        Ok(Self(Arc::new(Source::Fixed(decode(key)?))))
+    }
+
+    /// Makes the key where there is none yet.
+    ///
+    /// # Errors
+    /// The Parameter Store fails, or refuses to write it to this process.
+    pub async fn ensure(&self) -> Result<(), AddressKeyError> {
+        self.key().await.map(drop)
+    }
+
+    /// Takes over the key of another deployment, whose addresses are imported here.
+    ///
+    /// # Errors
+    /// This one has another key already: its addresses would not be found any more.
+    pub async fn adopt(&self, key: &SecretString) -> Result<(), AddressKeyError> {
+        let theirs = decode(key)?;
+        if let Source::Parameter { store, .. } = &*self.0 {
+            store.create(PARAMETER, key).await?;
+        }
+        if *self.key().await? == theirs { Ok(()) } else { Err(AddressKeyError::Different) }
+    }
+
+    /// Hashes an address.
+    ///
+    /// # Errors
+    /// The key is not known.
+    pub async fn hash(&self, address: &Address) -> Result<AddressHash, AddressKeyError> {
+        let key = self.key().await?;
+        let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| AddressKeyError::Form)?;
+        mac.update(address.as_str().as_bytes());
+        let hash = hex::encode(mac.finalize().into_bytes());
+        Ok(AddressHash { scheme: address.scheme(), hash })
+    }
+
+    async fn key(&self) -> Result<&[u8; 32], AddressKeyError> {
+        match &*self.0 {
+            Source::None => Err(AddressKeyError::Unset),
+            Source::Fixed(key) => Ok(key),
+            Source::Parameter { store, ids, known } => {
+                known.get_or_try_init(|| load_or_create(store, ids)).await
+            }
+        }
+    }
+}
+
+async fn load_or_create(
+    store: &ParameterStore,
+    ids: &IdSource,
+) -> Result<[u8; 32], AddressKeyError> {
+    match store.get(PARAMETER).await {
+        Ok(key) => return decode(&key),
+        Err(ParameterError::Missing(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let new = BASE64_STANDARD.encode(ids.bytes::<32>()).into();
+    if store.create(PARAMETER, &new).await? {
+        return decode(&new);
+    }
+    // Another process has created it meanwhile.
+    decode(&store.get(PARAMETER).await?)
+}
+
+fn decode(key: &SecretString) -> Result<[u8; 32], AddressKeyError> {
+    let bytes = BASE64_STANDARD.decode(key.expose_secret().trim());
+    bytes.ok().and_then(|bytes| bytes.try_into().ok()).ok_or(AddressKeyError::Form)
+}
+
+impl std::fmt::Debug for AddressKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match &*self.0 {
+            Source::None => "AddressKeys(none)",
+            Source::Fixed(_) => "AddressKeys(fixed)",
+            Source::Parameter { .. } => "AddressKeys(parameter)",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(text: &str) -> AddressKeys {
+        AddressKeys::fixed(&BASE64_STANDARD.encode(text).into()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn every_spelling_of_a_number_has_one_hash_and_it_depends_on_the_key() {
+        let (ours, theirs) = (keys(&"a".repeat(32)), keys(&"b".repeat(32)));
+        let (new, old) = ("+525512345678".parse().unwrap(), "+5215512345678".parse().unwrap());
+        let hash = ours.hash(&new).await.unwrap();
+        assert_eq!(hash, ours.hash(&old).await.unwrap());
+        assert_ne!(hash, theirs.hash(&new).await.unwrap());
+        assert_eq!(hash.hash.len(), 64);
+    }
+
+    #[test]
+    fn a_key_of_another_length_is_refused() {
+        assert!(matches!(AddressKeys::fixed(&"AAAA".into()), Err(AddressKeyError::Form)));
+    }
+}
