@@ -40,8 +40,11 @@ pub(crate) enum CommandError {
     NoTable(PathBuf),
     #[error("no contact has this address")]
     NoContact,
-    #[error("--address-key-file is missing: it is the file address-key of the exported folder")]
-    NoAddressKey,
+    #[error(
+        "{}: {erased} of its addresses are of erased contacts, and only their hash is left. It can be looked up only where the address key is the same: import with --address-key-file into a Carillon that has no contacts yet.\nNothing was imported.",
+        path.display()
+    )]
+    ErasedAddresses { path: PathBuf, erased: u64 },
     #[error("--secrets-prefix is missing: it is the stack's output SecretsPrefix")]
     NoSecretsPrefix,
     #[error("{}: line {line}: {reason}\nNothing was imported.", path.display())]

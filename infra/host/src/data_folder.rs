@@ -119,23 +119,18 @@ impl DataFolder {
         }
     }
 
-    /// The key that hashes addresses, which is generated on first use. Every address in the
-    /// folder is found by it: keep it with each backup.
-    pub fn address_key(&self, ids: &IdSource) -> Result<SecretString, DataFolderError> {
-        self.load_or_generate(ADDRESS_KEY_FILE, || BASE64_STANDARD.encode(ids.bytes::<32>()))
-    }
-
-    /// The address key of this folder, which is `given` where it has none yet; none where it
-    /// has none and none is given.
-    pub fn known_address_key(
+    /// The key that hashes addresses: the one stored in the folder, which on first use is
+    /// `imported` or generated. Every address in the folder is found by it: keep it with each
+    /// backup.
+    pub fn address_key(
         &self,
-        given: Option<&SecretString>,
-    ) -> Result<Option<SecretString>, DataFolderError> {
-        if given.is_none() && !self.path.join(ADDRESS_KEY_FILE).exists() {
-            return Ok(None);
-        }
-        let given = given.map_or("", |key| key.expose_secret()).trim();
-        self.load_or_generate(ADDRESS_KEY_FILE, || given.to_owned()).map(Some)
+        imported: Option<&SecretString>,
+        ids: &IdSource,
+    ) -> Result<SecretString, DataFolderError> {
+        self.load_or_generate(ADDRESS_KEY_FILE, || match imported {
+            Some(key) => key.expose_secret().trim().to_owned(),
+            None => BASE64_STANDARD.encode(ids.bytes::<32>()),
+        })
     }
 
     fn load_or_generate(

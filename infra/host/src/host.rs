@@ -94,6 +94,7 @@ impl Host {
         let parts =
             Parts { clock: config.clock.clone(), ids: config.ids, providers: config.providers };
         let functions = Functions::new(&environment, &aws, table, parts).await?;
+        functions.table.ensure_address_key().await.map_err(HostError::function)?;
         functions.scheduler.recover().await.map_err(HostError::function)?;
 
         let mut tasks = Tasks::default();

@@ -18,6 +18,8 @@ use crate::time::Clock;
 
 /// The name of the parameter below the prefix of the connections' credentials.
 const PARAMETER: &str = "address-key";
+/// What the fingerprint of a key is the HMAC of: no address.
+const FINGERPRINTED: &[u8] = b"carillon address key";
 
 /// The HMAC-SHA-256 of an address.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,8 +42,8 @@ pub enum AddressKeyError {
     /// The key has the wrong form.
     #[error("CARILLON_ADDRESS_KEY must be 32 bytes in base64, as `openssl rand -base64 32` prints")]
     Form,
-    /// It differs from the key of the addresses that are imported.
-    #[error("there is another address key here: import into a deployment without contacts")]
+    /// The table's addresses were hashed with another one.
+    #[error("the address key is not the one of this table: restore it from a backup")]
     Different,
     /// The Parameter Store.
     #[error(transparent)]
@@ -91,24 +93,25 @@ impl AddressKeys {
         Ok(Self(Arc::new(Source::Fixed(decode(key)?))))
     }
 
-    /// Makes the key where there is none yet.
+    /// Takes over the key of another deployment, where this one has none yet.
     ///
     /// # Errors
-    /// The Parameter Store fails, or refuses to write it to this process.
-    pub async fn ensure(&self) -> Result<(), AddressKeyError> {
-        self.key().await.map(drop)
-    }
-
-    /// Takes over the key of another deployment, whose addresses are imported here.
-    ///
-    /// # Errors
-    /// This one has another key already: its addresses would not be found any more.
+    /// The key has the wrong form, or the Parameter Store fails.
     pub async fn adopt(&self, key: &SecretString) -> Result<(), AddressKeyError> {
-        let theirs = decode(key)?;
+        decode(key)?;
         if let Source::Parameter { store, .. } = &*self.0 {
             store.create(PARAMETER, key).await?;
         }
-        if *self.key().await? == theirs { Ok(()) } else { Err(AddressKeyError::Different) }
+        Ok(())
+    }
+
+    /// Names the key without revealing it: the HMAC of a constant, in hex. Makes the key where
+    /// there is none yet.
+    ///
+    /// # Errors
+    /// The key is not known.
+    pub async fn fingerprint(&self) -> Result<String, AddressKeyError> {
+        self.hmac(FINGERPRINTED).await
     }
 
     /// Hashes an address.
@@ -116,11 +119,15 @@ impl AddressKeys {
     /// # Errors
     /// The key is not known.
     pub async fn hash(&self, address: &Address) -> Result<AddressHash, AddressKeyError> {
+        let hash = self.hmac(address.as_str().as_bytes()).await?;
+        Ok(AddressHash { scheme: address.scheme(), hash })
+    }
+
+    async fn hmac(&self, text: &[u8]) -> Result<String, AddressKeyError> {
         let key = self.key().await?;
         let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| AddressKeyError::Form)?;
-        mac.update(address.as_str().as_bytes());
-        let hash = hex::encode(mac.finalize().into_bytes());
-        Ok(AddressHash { scheme: address.scheme(), hash })
+        mac.update(text);
+        Ok(hex::encode(mac.finalize().into_bytes()))
     }
 
     async fn key(&self) -> Result<&[u8; 32], AddressKeyError> {

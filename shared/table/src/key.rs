@@ -56,6 +56,8 @@ pub enum Key {
     Contact(ContactId),
     /// The contact that an address leads to.
     Address(AddressHash),
+    /// The fingerprint of the key that hashes addresses.
+    AddressKey,
     /// A message from a contact.
     Message {
         /// The contact.
@@ -107,6 +109,7 @@ pub enum Key {
     Idempotency(String),
 }
 
+const ADDRESS_KEY: &str = "ADDRESS-KEY";
 const META: &str = "META";
 const HEALTH: &str = "HEALTH#";
 const SENDER: &str = "SENDER#";
@@ -142,6 +145,7 @@ impl Key {
             | Self::EarlyStatus { provider, message, .. } => {
                 format!("MESSAGE#{provider}#{message}")
             }
+            Self::AddressKey => ADDRESS_KEY.to_owned(),
             Self::Template { .. } => "TEMPLATE".to_owned(),
             Self::ApiKey(_) => "KEY".to_owned(),
             Self::Quota(group) => format!("QUOTA#{group}"),
@@ -152,7 +156,7 @@ impl Key {
     /// The sort key.
     pub fn sk(&self) -> String {
         match self {
-            Self::Campaign(_) => META.to_owned(),
+            Self::Campaign(_) | Self::AddressKey => META.to_owned(),
             Self::Batch { date, number, .. } => format!("BATCH#{date}#{number:06}"),
             Self::Import { import, .. } => format!("IMPORT#{import}"),
             Self::Sweep(_) => SWEEP.to_owned(),
@@ -274,6 +278,7 @@ impl Key {
                 Some(Self::Template { name: name.to_owned(), language: language.to_owned() })
             }
             "KEY" => Some(Self::ApiKey(sk.to_owned())),
+            ADDRESS_KEY if sk == META => Some(Self::AddressKey),
             _ => None,
         }
     }
@@ -345,6 +350,7 @@ mod tests {
             (campaign, 0u16..999).prop_map(|(campaign, shard)| Key::Watermark { campaign, shard }),
             contacts().prop_map(Key::Contact),
             addresses().prop_map(Key::Address),
+            Just(Key::AddressKey),
             (contacts(), "wamid\\.[A-Za-z0-9=#|]{1,40}").prop_map(|(contact, id)| Key::Message {
                 contact,
                 at: "2026-11-21T09:00:00.000Z".to_owned(),

@@ -177,3 +177,57 @@ async fn a_running_campaign_moves_to_another_folder_without_duplicates() {
     server.terminate();
     simulator.shutdown().await;
 }
+
+/// Creates a contact and returns its path.
+async fn create_contact(server: &Server, address: &str) -> String {
+    let contact = json!({ "addresses": [address] });
+    let created = request(server, Method::POST, "/v1/contacts", Some(&contact)).await;
+    format!("/v1/contacts/{}", created["id"].as_str().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn contacts_of_both_folders_are_united_under_the_address_key_of_the_new_one() {
+    let root = tempfile::tempdir().unwrap();
+    let (old, new) = (root.path().join("old"), root.path().join("new"));
+    let (first, second) = (root.path().join("first.jsonl"), root.path().join("second.jsonl"));
+    let [old_text, new_text, first, second] =
+        [&old, &new, &first, &second].map(|path| path.to_str().unwrap());
+    let config = Config { behaviour: Behaviour::all_read(), ..Config::default() };
+    let simulator = Simulator::start(config).await.unwrap();
+
+    let server = start(&old, &simulator);
+    let id = start_campaign(&server).await;
+    wait_until(&server, &id, "read", FIRST_DAY_LIMIT).await;
+    let pending = format!("/v1/campaigns/{id}/recipients?status=pending");
+    let pending = request(&server, Method::GET, &pending, None).await;
+    let waiting = pending["items"][0]["address"].as_str().unwrap();
+    server.terminate();
+    run_json(&["export", "--json", "--data", old_text, first]);
+    let server = start(&old, &simulator);
+    let erased = create_contact(&server, "+573109999999").await;
+    request(&server, Method::POST, &format!("{erased}/erase"), None).await;
+    server.terminate();
+    run_json(&["export", "--json", "--retire", "--data", old_text, second]);
+
+    let server = start(&new, &simulator);
+    let blacklisted = create_contact(&server, waiting).await;
+    request(&server, Method::PUT, &format!("{blacklisted}/blacklist"), None).await;
+    server.terminate();
+
+    let secrets = old.join("secrets-key");
+    let import = ["import", "--data", new_text, "--secrets-key-file", secrets.to_str().unwrap()];
+    let refused = run_failing(&[&import[..], &[second]].concat());
+    assert!(refused.contains("1 of its addresses are of erased contacts"), "{refused}");
+    run_json(&[&import[..], &["--json", first]].concat());
+
+    let server = start(&new, &simulator);
+    wait_until(&server, &id, "recipients", RECIPIENTS).await;
+    let change = json!({ "daily_send_limit": RECIPIENTS });
+    request(&server, Method::PATCH, &format!("/v1/campaigns/{id}"), Some(&change)).await;
+    wait_until(&server, &id, "pending", 0).await;
+    let report = report(&server, &id).await;
+    assert_eq!((&report["skipped"], &report["sent"]), (&json!(1), &json!(RECIPIENTS - 1)));
+    assert_eq!(simulator.summary().duplicates, 0);
+    server.terminate();
+    simulator.shutdown().await;
+}

@@ -98,13 +98,37 @@ impl Pass {
     /// Whether an item is written in this pass.
     pub fn takes(self, item: &Item) -> bool {
         let recipient = matches!(stored_key(item), Some(Key::Recipient { .. }));
+        // The table that it is imported into has its own.
+        let address_key = matches!(stored_key(item), Some(Key::AddressKey));
         match self {
-            Self::Frame => !recipient && is_exported(item),
+            Self::Frame => !recipient && !address_key && is_exported(item),
             Self::Recipients => recipient,
             Self::Lists => {
                 let is_address = matches!(stored_key(item), Some(Key::Address(_)));
                 is_address || is_exported(item) && item.contains_key(Shape::LISTED_AS)
             }
+        }
+    }
+}
+
+/// What the addresses of an export need where they are imported.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AddressNeeds {
+    /// The fingerprint of the key with which they were hashed.
+    pub fingerprint: Option<String>,
+    /// How many are of erased contacts: their hash is all that is left, and keeps the person
+    /// suppressed only under the same key.
+    pub erased: u64,
+}
+
+impl AddressNeeds {
+    /// Takes an item into account.
+    pub fn count(&mut self, item: &Item) {
+        let text = |name| item.get(name).and_then(|value| value.as_s().ok());
+        match stored_key(item) {
+            Some(Key::AddressKey) => self.fingerprint = text("fingerprint").cloned(),
+            Some(Key::Address(_)) => self.erased += u64::from(text("suppressed").is_some()),
+            _ => {}
         }
     }
 }

@@ -8,7 +8,7 @@ use carillon_nouns::connection::{self, Connection, Sealed, Vault, VaultError};
 use carillon_nouns::contact::addresses::Entry;
 use carillon_nouns::contact::merge::merge;
 use carillon_nouns::quota;
-use carillon_table::{Item, Key, StoreError, Table, read_item, stored_key};
+use carillon_table::{Item, Key, Shape, StoreError, Table, read_item, stored_key};
 
 /// Why an item could not be exported or imported.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +63,7 @@ pub async fn write(
 ) -> Result<bool, TransferError> {
     if pass == Pass::Lists {
         return match stored_key(&item) {
-            Some(key @ Key::Address(_)) => unite(table, &key, item).await,
+            Some(Key::Address(_)) => unite(table, item).await,
             _ => Ok(table.restore_listing(&item).await?),
         };
     }
@@ -78,6 +78,10 @@ pub async fn write(
                 None => item,
             }
         }
+        Some(Key::Address(_)) => match rehashed(table, item).await? {
+            Some(item) => item,
+            None => return Ok(false),
+        },
         _ => item,
     };
     let merged = stored_key(&item).map(|key| (key, item.clone()));
@@ -89,11 +93,25 @@ pub async fn write(
     Ok(added)
 }
 
+/// The item of an address under this table's key. Where only the hash is left, it is kept if
+/// a person was erased, which the same key is required for, and otherwise has no use.
+async fn rehashed(table: &Table, mut item: Item) -> Result<Option<Item>, TransferError> {
+    let entry: Entry = read_item(item.clone())?;
+    let Some(address) = entry.address else {
+        return Ok(entry.suppressed.map(|_| item));
+    };
+    let key = table.address_key(&address).await?;
+    item.insert(Shape::PK.to_owned(), AttributeValue::S(key.pk()));
+    Ok(Some(item))
+}
+
 /// Merges the contact of an address with the one that the address leads to here, from a
 /// webhook for example. An opt-out in either table holds.
-async fn unite(table: &Table, key: &Key, item: Item) -> Result<bool, TransferError> {
+async fn unite(table: &Table, item: Item) -> Result<bool, TransferError> {
+    let Some(item) = rehashed(table, item).await? else { return Ok(false) };
+    let Some(key) = stored_key(&item) else { return Ok(false) };
     let there: Entry = read_item(item)?;
-    let here: Option<Entry> = table.get(key).await?;
+    let here: Option<Entry> = table.get(&key).await?;
     let contacts = here.and_then(|here| here.contact).zip(there.contact);
     if let Some((here, there)) = contacts.filter(|(here, there)| here != there) {
         merge(table, here, there).await?;

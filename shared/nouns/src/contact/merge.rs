@@ -8,7 +8,7 @@ use carillon_foundations::time::sortable;
 use carillon_table::{Key, StoreError, Table, Update, Write, condition_held};
 use jiff::Timestamp;
 
-use super::addresses::repoint;
+use super::addresses::{self, repoint};
 use super::store::{self, update};
 use super::{Contact, Profile, Suppressions, Windows};
 
@@ -70,8 +70,12 @@ pub async fn merge(
             joined.survivor_write(survivor.id, &survivor.profile, loser.id),
             loser_write(loser.id, &loser.profile, survivor.id),
         ];
-        for address in &loser.profile.addresses {
-            writes.push(repoint(table, address, (loser.id, survivor.id), None).await?);
+        let listed: Vec<&Address> = loser.profile.addresses.iter().collect();
+        for (address, owner) in addresses::find_many(table, &listed).await? {
+            // An imported profile may list addresses that lead elsewhere here.
+            if owner.contact == loser.id {
+                writes.push(repoint(table, &address, (loser.id, survivor.id), None).await?);
+            }
         }
         if condition_held(table.transact(writes).await)? {
             tracing::info!(survivor = %survivor.id, merged = %loser.id, "contacts merged");

@@ -16,11 +16,12 @@ use aws_sdk_dynamodb::types::{
     KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
 };
 use carillon_foundations::address::Address;
-use carillon_foundations::address_key::AddressKeys;
+use carillon_foundations::address_key::{AddressKeyError, AddressKeys};
 use carillon_foundations::aws::AwsConfig;
 use carillon_foundations::ids::ContactId;
 use carillon_foundations::time::sortable;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 pub use self::create::ensure_table;
 pub use self::error::{Cancelled, StoreError, condition_held};
@@ -31,6 +32,12 @@ pub use self::write::{Guard, Update, Write};
 use self::error::{ConditionFailure, failure, unavailable};
 use self::item::{key_item, page, string};
 use crate::{Key, ListedAs, Shape};
+
+/// The fingerprint of the key that hashes a table's addresses.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct AddressKeyItem {
+    fingerprint: String,
+}
 
 /// The table and the client that reaches it.
 #[derive(Debug, Clone)]
@@ -64,12 +71,25 @@ impl Table {
         Ok(Key::Address(hash))
     }
 
-    /// Makes the key that hashes addresses where there is none yet.
+    /// Makes the key that hashes addresses where there is none yet, and returns its
+    /// fingerprint.
     ///
     /// # Errors
-    /// It cannot be made.
-    pub async fn ensure_address_key(&self) -> Result<(), StoreError> {
-        self.addresses.ensure().await.map_err(StoreError::AddressKey)
+    /// It cannot be made, or is not the one with which this table's addresses were hashed:
+    /// none of them would be found.
+    pub async fn ensure_address_key(&self) -> Result<String, StoreError> {
+        let fingerprint = self.addresses.fingerprint().await.map_err(StoreError::AddressKey)?;
+        let ours = AddressKeyItem { fingerprint };
+        let mut known: Option<AddressKeyItem> = self.get(&Key::AddressKey).await?;
+        if known.is_none() {
+            condition_held(self.write(Write::create(&Key::AddressKey, &ours)?).await)?;
+            // Another process may have been first.
+            known = self.get(&Key::AddressKey).await?;
+        }
+        if known.as_ref() == Some(&ours) {
+            return Ok(ours.fingerprint);
+        }
+        Err(StoreError::AddressKey(AddressKeyError::Different))
     }
 
     /// Reads one item. The read is strongly consistent.

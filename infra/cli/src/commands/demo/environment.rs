@@ -102,7 +102,7 @@ impl DemoData {
             storage: Storage::Folder(path.to_owned()),
             admin_key: folder.admin_key(None, ids)?,
             secrets_key: folder.secrets_key(None, ids)?,
-            address_key: folder.address_key(ids)?,
+            address_key: folder.address_key(None, ids)?,
         })
     }
 }

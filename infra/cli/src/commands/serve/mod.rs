@@ -57,7 +57,7 @@ fn host_config(
         public_url: args.public_url.clone(),
         admin_key: admin_key.clone(),
         secrets_key: folder.secrets_key(args.secrets_key.clone(), &ids)?,
-        address_key: folder.address_key(&ids)?,
+        address_key: folder.address_key(None, &ids)?,
         clock: Clock::system(),
         ids,
         senders: args.senders,

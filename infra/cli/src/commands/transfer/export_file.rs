@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;
 
 use carillon::table::Item;
-use carillon::transfer::Line;
+use carillon::transfer::{AddressNeeds, Line};
 
 use crate::error::CommandError;
 
@@ -22,16 +22,17 @@ pub(super) struct ExportFile<'a> {
 }
 
 /// Reads the whole file and checks that it is complete, so that nothing of a damaged
-/// file is imported.
-pub(super) fn verify(path: &Path) -> Result<(), CommandError> {
+/// file is imported. Returns what its addresses need.
+pub(super) fn verify(path: &Path) -> Result<AddressNeeds, CommandError> {
     let mut file = ExportFile::open(path)?;
     let mut items = 0;
+    let mut needs = AddressNeeds::default();
     for item in file.by_ref() {
-        item?;
+        needs.count(&item?.0);
         items += 1;
     }
     match file.declared_items {
-        Some(declared) if declared == items => Ok(()),
+        Some(declared) if declared == items => Ok(needs),
         Some(declared) => {
             Err(file
                 .error(format!("the end mark declares {declared} items, but there are {items}")))

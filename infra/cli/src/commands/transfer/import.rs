@@ -57,8 +57,9 @@ pub(crate) struct ImportArgs {
     #[arg(long, value_name = "PREFIX", conflicts_with = "data")]
     secrets_prefix: Option<String>,
 
-    /// File of the key that hashes the contacts' addresses in the export. It becomes the key
-    /// of this Carillon. Without it, this Carillon must be the one that was exported.
+    /// File of the key that hashes the contacts' addresses in the export: the folder's file
+    /// `address-key`. It becomes the key of this Carillon, if this one has none yet. Only an
+    /// export with erased contacts needs it.
     #[arg(long, value_name = "FILE")]
     address_key_file: Option<PathBuf>,
 
@@ -67,7 +68,7 @@ pub(crate) struct ImportArgs {
 }
 
 pub(crate) async fn run(args: ImportArgs, json: bool) -> Result<(), CommandError> {
-    export_file::verify(&args.file)?;
+    let needs = export_file::verify(&args.file)?;
     if let Some(folder) = &args.location.data {
         DataFolder::open(folder)?;
     }
@@ -75,6 +76,10 @@ pub(crate) async fn run(args: ImportArgs, json: bool) -> Result<(), CommandError
     let reseal = reseal(&args, &opened.aws)?;
     let addresses = address_keys(&args, &opened.aws).await?;
     let table = opened.table.clone().with_addresses(addresses);
+    let own = table.ensure_address_key().await.map_err(CommandError::transfer)?;
+    if needs.erased > 0 && needs.fingerprint.is_none_or(|theirs| theirs != own) {
+        return Err(CommandError::ErasedAddresses { path: args.file, erased: needs.erased });
+    }
     let file_bytes = fs::metadata(&args.file).map_err(CommandError::file(&args.file))?.len();
     let importer = Importer {
         table: &table,
@@ -144,7 +149,7 @@ impl ItemCounts {
     }
 }
 
-/// The key of the contacts' addresses, the same as in the export.
+/// The key of this Carillon's addresses: the one of the export where it has none yet.
 async fn address_keys(args: &ImportArgs, aws: &AwsConfig) -> Result<AddressKeys, CommandError> {
     let read = |file: &PathBuf| {
         fs::read_to_string(file).map(SecretString::from).map_err(CommandError::file(file))
@@ -156,8 +161,8 @@ async fn address_keys(args: &ImportArgs, aws: &AwsConfig) -> Result<AddressKeys,
             AddressKeys::of(&config, aws, &Clock::system(), &IdSource::random())
         }
         (None, Some(folder)) => {
-            let own = DataFolder::open(folder)?.known_address_key(given.as_ref())?;
-            AddressKeys::fixed(&own.ok_or(CommandError::NoAddressKey)?)
+            let ids = IdSource::random();
+            AddressKeys::fixed(&DataFolder::open(folder)?.address_key(given.as_ref(), &ids)?)
         }
         (None, None) => return Err(CommandError::NoSecretsPrefix),
     };
