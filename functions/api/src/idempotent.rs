@@ -58,9 +58,11 @@ async fn identify(key: &HeaderValue, request: Request) -> Answer<(Asked, Request
 }
 
 /// An upload is streamed, so its body can't be compared with another's; and it
-/// needs no key, because to upload the same again changes nothing.
+/// needs no key, because to upload the same again changes nothing, or only makes a second
+/// file.
 fn is_upload(request: &Request) -> bool {
-    request.uri().path().ends_with("/recipients")
+    let path = request.uri().path();
+    path.ends_with("/recipients") || path == "/v1/media"
 }
 
 /// Carries a request out to its end, even when the client goes away meanwhile.

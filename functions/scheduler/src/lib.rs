@@ -4,6 +4,7 @@
 mod audit;
 mod batches;
 mod execute;
+mod media;
 mod plan_input;
 mod sweep;
 
@@ -67,6 +68,7 @@ impl Scheduler {
         let released = self.execute(&plan, &input, now).await?;
         self.finish_ended(&input, now).await?;
         self.sweep().await?;
+        self.renew_media(now).await?;
         self.audit(&input, now).await?;
         report(&plan, &released);
         let highest = input.quotas.values().filter_map(QuotaStatus::percent_reserved).max();

@@ -77,10 +77,16 @@ enum Failure {
 
 async fn send(sender: &Sender, record: &SqsMessage, deadline: Timestamp) -> Result<(), Failure> {
     let body = record.body.as_deref().unwrap_or_default();
-    let SendMessage::Batch(batch) = SendMessage::from_body(body).map_err(Failure::Unreadable)?;
-    let end = sender.run(&batch, deadline).await.map_err(Failure::Batch)?;
-    tracing::info!(%batch, ?end, "batch");
-    Ok(())
+    match SendMessage::from_body(body).map_err(Failure::Unreadable)? {
+        SendMessage::Batch(batch) => {
+            let end = sender.run(&batch, deadline).await.map_err(Failure::Batch)?;
+            tracing::info!(%batch, ?end, "batch");
+            Ok(())
+        }
+        SendMessage::RenewMedia { media } => {
+            sender.renew_media(media).await.map_err(Failure::Batch)
+        }
+    }
 }
 
 /// Moves a message to the dead-letter queue if redelivery cannot help; `false` where it is

@@ -142,8 +142,13 @@ impl World {
 
     /// POST of a CSV file.
     pub(crate) async fn post_csv(&self, path: &str, csv: Vec<u8>) -> Response {
-        let request = self.request("POST", path).header(CONTENT_TYPE, "text/csv");
-        self.send(request.body(csv)).await
+        self.post_file(path, "text/csv", csv).await
+    }
+
+    /// POST of a file.
+    pub async fn post_file(&self, path: &str, mime_type: &str, file: Vec<u8>) -> Response {
+        let request = self.request("POST", path).header(CONTENT_TYPE, mime_type);
+        self.send(request.body(file)).await
     }
 
     /// POST of a webhook body with a signature.

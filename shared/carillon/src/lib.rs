@@ -9,7 +9,7 @@ pub use carillon_foundations::{
     address, address_key, aws, config, country, http_client, ids, parameter, phone, telemetry, time,
 };
 pub use carillon_nouns::{
-    api_key, batch, campaign, connection, contact, conversation, idempotency, quota, recipient,
-    template,
+    api_key, batch, campaign, connection, contact, conversation, idempotency, media, quota,
+    recipient, template,
 };
 pub use carillon_table as table;

@@ -11,6 +11,7 @@ pub mod contract;
 pub mod cost;
 mod credentials;
 pub mod event;
+mod media_files;
 mod outcome;
 mod probe;
 mod provider;
@@ -22,6 +23,7 @@ pub mod whatsapp_cloud;
 pub use capabilities::{Capabilities, Correlation};
 pub use content::{Content, FieldProblem};
 pub use credentials::Credentials;
+pub use media_files::{MediaError, MediaFile, MediaFiles};
 pub use outcome::{Acceptance, Accepted, Outcome, Refusal, Verdict};
 pub use probe::{Probe, Quality, QuotaLimit};
 pub use provider::{

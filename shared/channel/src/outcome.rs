@@ -89,9 +89,11 @@ pub enum Verdict {
     /// Not sent: the request is invalid, perhaps for other contacts too. Several in a
     /// row halt the campaign.
     RequestRejected,
-    /// Not sent: the template or its media cannot be sent to anybody. Its campaigns
-    /// halt.
+    /// Not sent: the template cannot be sent to anybody. Its campaigns halt.
     TemplateBroken,
+    /// Not sent: the provider could not get the message's file. The campaign halts, unless
+    /// the file is the recipient's own.
+    MediaBroken,
     /// Not sent: the sender cannot send. Its campaigns halt.
     ConnectionBroken,
     /// Not sent: the account cannot send. The campaigns of all its senders halt.
@@ -116,6 +118,7 @@ impl Verdict {
             Self::MessageRejected => "message_rejected",
             Self::RequestRejected => "request_rejected",
             Self::TemplateBroken => "template_broken",
+            Self::MediaBroken => "media_broken",
             Self::ConnectionBroken => "connection_broken",
             Self::AccountBroken => "account_broken",
             Self::CountryBlocked => "country_blocked",

@@ -14,6 +14,7 @@ use crate::capabilities::Capabilities;
 use crate::content::{Content, FieldProblem};
 use crate::cost::Estimate;
 use crate::credentials::Credentials;
+use crate::media_files::MediaFiles;
 use crate::outcome::{Outcome, Refusal};
 use crate::probe::Probe;
 use crate::receiver::Receiver;
@@ -53,6 +54,11 @@ pub trait Provider: Send + Sync + fmt::Debug {
 
     /// Its templates, if it keeps any.
     fn templates(&self) -> Option<&dyn Templates> {
+        None
+    }
+
+    /// Its uploaded files, if it keeps any.
+    fn media_files(&self) -> Option<&dyn MediaFiles> {
         None
     }
 

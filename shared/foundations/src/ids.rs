@@ -78,6 +78,8 @@ ids! {
     ContactId = "ctc";
     /// A connection: one sender's number and credentials.
     ConnectionId = "con";
+    /// An uploaded file.
+    MediaId = "med";
     /// An API key (its public half).
     KeyId = "key";
     /// One upload of recipients to a campaign.

@@ -1,10 +1,10 @@
 //! What Carillon is about: contacts, recipients, campaigns, connections, quotas,
-//! batches, conversations, templates, and the API's keys and remembered answers. Each
+//! batches, conversations, templates, files, and the API's keys and remembered answers. Each
 //! room has its types and a `store` with its items in the table.
 //!
 //! The rooms stand in layers, lowest first; a room imports only from rooms above it in
 //! this list: `quota`, `contact`, `recipient`, `connection`, `campaign`, `batch`,
-//! `conversation`; `template`, `api_key` and `idempotency` import none.
+//! `conversation`; `template`, `media`, `api_key` and `idempotency` import none.
 
 pub mod api_key;
 pub mod batch;
@@ -13,6 +13,7 @@ pub mod connection;
 pub mod contact;
 pub mod conversation;
 pub mod idempotency;
+pub mod media;
 pub mod quota;
 pub mod recipient;
 pub mod template;

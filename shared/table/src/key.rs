@@ -2,7 +2,7 @@ use std::fmt;
 
 use carillon_foundations::address::Scheme;
 use carillon_foundations::address_key::AddressHash;
-use carillon_foundations::ids::{CampaignId, ConnectionId, ContactId, ImportId};
+use carillon_foundations::ids::{CampaignId, ConnectionId, ContactId, ImportId, MediaId};
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
@@ -101,6 +101,8 @@ pub enum Key {
         /// Its language, such as `en_US`.
         language: String,
     },
+    /// An uploaded file.
+    Media(MediaId),
     /// An API key, by the SHA-256 of its secret in hex.
     ApiKey(String),
     /// The reservations of a quota group in the rolling 24 hours.
@@ -147,6 +149,7 @@ impl Key {
             }
             Self::AddressKey => ADDRESS_KEY.to_owned(),
             Self::Template { .. } => "TEMPLATE".to_owned(),
+            Self::Media(_) => "MEDIA".to_owned(),
             Self::ApiKey(_) => "KEY".to_owned(),
             Self::Quota(group) => format!("QUOTA#{group}"),
             Self::Idempotency(hash) => format!("IDEMPOTENCY#{hash}"),
@@ -172,6 +175,7 @@ impl Key {
             Self::MessagePointer { .. } => POINTER.to_owned(),
             Self::EarlyStatus { status, .. } => format!("{}{status}", Self::EARLY_STATUSES),
             Self::Template { name, language } => format!("{name}#{language}"),
+            Self::Media(id) => id.to_string(),
             Self::ApiKey(hash) => hash.clone(),
             Self::Quota(_) => ROLLING.to_owned(),
             Self::Idempotency(_) => ANSWER.to_owned(),
@@ -277,6 +281,7 @@ impl Key {
                 let (name, language) = sk.split_once('#')?;
                 Some(Self::Template { name: name.to_owned(), language: language.to_owned() })
             }
+            "MEDIA" => sk.parse().ok().map(Self::Media),
             "KEY" => Some(Self::ApiKey(sk.to_owned())),
             ADDRESS_KEY if sk == META => Some(Self::AddressKey),
             _ => None,
@@ -291,6 +296,8 @@ pub enum ListedAs {
     Campaigns(&'static str),
     /// Batches that are not done, by creation time.
     OpenBatches,
+    /// Uploaded files that the provider still has, by the time of their renewal.
+    Media,
     /// Sweeps: campaigns whose pending recipients are still to be cancelled.
     OpenSweeps,
 }
@@ -300,6 +307,7 @@ impl fmt::Display for ListedAs {
         match self {
             Self::Campaigns(status) => write!(f, "CAMPAIGN#{status}"),
             Self::OpenBatches => f.write_str("BATCH#open"),
+            Self::Media => f.write_str("MEDIA#kept"),
             Self::OpenSweeps => f.write_str("SWEEP#open"),
         }
     }
@@ -356,6 +364,7 @@ mod tests {
                 at: "2026-11-21T09:00:00.000Z".to_owned(),
                 id
             }),
+            uuid.clone().prop_map(|uuid| Key::Media(MediaId::from_uuid(uuid))),
             uuid.prop_map(|uuid| Key::Connection(ConnectionId::from_uuid(uuid))),
             "[0-9]{1,20}".prop_map(|id| Key::Sender { provider: "whatsapp_cloud".to_owned(), id }),
             ("[a-z_]{1,9}", "[A-Za-z0-9=#|]{1,40}")

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::campaign_view::{CampaignChanges, CampaignView, NewCampaign, fixed};
+use super::media;
 use crate::body::{Asked, Body, Id, cursor, page_size};
 use crate::problem::{Answer, Problem};
 use crate::{Api, App};
@@ -83,6 +84,7 @@ pub(super) async fn check(
     if !problems.is_empty() {
         return Err(Problem::fields(problems));
     }
+    media::check(api, settings, now).await?;
     let template = provider.map(|provider| provider.template_of(&settings.message));
     template.ok_or_else(|| {
         Problem::field("connection_id", "names no connection; GET /v1/connections lists them")

@@ -10,6 +10,7 @@ mod contacts;
 mod export;
 mod home;
 mod keys;
+mod media;
 mod plan;
 mod queues;
 mod recipients;
@@ -50,6 +51,8 @@ pub(crate) fn guarded() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(templates::create, templates::list))
         .routes(routes!(templates::get, templates::delete))
         .routes(routes!(templates::preview))
+        .routes(routes!(media::upload, media::list))
+        .routes(routes!(media::get, media::delete))
         .routes(routes!(contacts::create))
         .routes(routes!(contacts::search))
         .routes(routes!(contacts::get))

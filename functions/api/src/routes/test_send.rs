@@ -4,12 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use carillon::address::Address;
 use carillon::campaign::Campaign;
-use carillon::channel::{Outbound, Outcome};
+use carillon::channel::{Content, Outbound, Outcome};
 use carillon::contact::store::{ClaimOf, Reservation};
 use carillon::contact::{self, Contact, person};
 use carillon::delivery::{
     Charged, Claim, ContactClaim, RefusalSource, Refused, Route, claim_interval, claim_test_send,
-    settle,
+    provider_media_id, settle,
 };
 use carillon::ids::{CampaignId, ContactId};
 use carillon::import::column_name;
@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 
 use super::contacts;
 use crate::body::{Body, Id};
-use crate::problem::{Answer, Problem};
+use crate::problem::{Answer, Kind, Problem, sentence};
 use crate::{Api, App};
 
 /// The callback of a test send: its statuses belong to no recipient.
@@ -60,7 +60,8 @@ pub(crate) async fn send(
     let now = api.clock.now();
     let campaign = super::campaign(&api, id).await?;
     let route = api.routes.route(campaign.settings.connection_id, now).await?;
-    let outbound = outbound(&campaign, &route, test)?;
+    let mut outbound = outbound(&campaign, &route, test)?;
+    outbound.content = with_media(&api, &route, outbound.content, now).await?;
     let (contact, charged) = claim(&api, &route, &outbound, now).await?;
     let refusal = match route.send(&outbound).await {
         Outcome::Accepted(accepted) => {
@@ -88,6 +89,22 @@ fn outbound(campaign: &Campaign, route: &Route, test: TestSend) -> Answer<Outbou
     route.provider.validate(&content).map_err(Problem::fields)?;
     let to = parse_to(campaign, &test.to)?;
     Ok(Outbound { to, content, callback: CALLBACK.to_owned(), reply_to: None })
+}
+
+/// The content with the provider's ids of its uploaded files.
+async fn with_media(api: &Api, route: &Route, content: Content, now: Timestamp) -> Answer<Content> {
+    let mut known = BTreeMap::new();
+    for id in content.media_ids() {
+        let connection = route.connection.id;
+        match provider_media_id(&api.table, &api.routes, id, connection, now).await {
+            Ok(provider_id) => drop(known.insert(id, provider_id)),
+            Err(fault) if fault.is_final() => {
+                return Err(Problem::field("message", fault.to_string()));
+            }
+            Err(fault) => return Err(Problem::new(Kind::Unavailable, sentence(&fault) + ".")),
+        }
+    }
+    Ok(content.with_media(&known))
 }
 
 fn parse_to(campaign: &Campaign, text: &str) -> Answer<Address> {

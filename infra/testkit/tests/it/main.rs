@@ -9,6 +9,7 @@ mod error_codes;
 mod faults;
 mod layers;
 mod many_people;
+mod media;
 mod people;
 mod planning;
 mod quota;

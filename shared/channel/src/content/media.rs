@@ -1,4 +1,5 @@
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::strings::Strings;
@@ -22,7 +23,7 @@ pub enum MediaKind {
 /// The source of a file.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum MediaSource {
-    /// The id of a file that was uploaded to the provider.
+    /// The id of a file that was uploaded: ours, or the provider's own.
     Id(String),
     /// A public address from which the provider fetches the file.
     Link(String),
@@ -44,6 +45,8 @@ pub struct Media {
 }
 
 impl MediaKind {
+    const ALL: [Self; 5] = [Self::Image, Self::Video, Self::Audio, Self::Document, Self::Sticker];
+
     /// The word in the API.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -89,6 +92,27 @@ impl Strings for Media {
     }
 }
 
+/// Shows the id or the link of each file in a provider's own form to `visit`: of each object
+/// that is named after a kind of file, such as `image`.
+pub(super) fn each_source_in(value: &mut Value, visit: &mut dyn FnMut(&mut String)) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(|one| each_source_in(one, visit)),
+        Value::Object(members) => {
+            for (name, member) in members {
+                if MediaKind::ALL.iter().any(|kind| kind.as_str() == name) {
+                    for place in ["id", "link"] {
+                        if let Some(Value::String(source)) = member.get_mut(place) {
+                            visit(source);
+                        }
+                    }
+                }
+                each_source_in(member, visit);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 /// A file is named by an id or by a link.
 #[derive(Debug, thiserror::Error)]
 #[error("a media file needs exactly one of `id` and `link`")]
@@ -99,7 +123,7 @@ pub(crate) struct MediaSourceError;
 struct MediaForm {
     /// What sort of file.
     kind: MediaKind,
-    /// The id of a file uploaded to WhatsApp. Give this or `link`.
+    /// The id of an uploaded file, see `POST /v1/media`. Give this or `link`.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
     /// A public address of the file. Give this or `id`.

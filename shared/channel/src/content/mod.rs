@@ -13,6 +13,7 @@ mod text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use carillon_foundations::ids::MediaId;
 use serde::de::Error as _;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -82,6 +83,42 @@ impl Content {
             problems.extend(found);
         }
         problems.into_result()
+    }
+
+    /// The uploaded files that it sends, by our ids. One that a column names is not known.
+    pub fn media_ids(&self) -> BTreeSet<MediaId> {
+        let mut found = BTreeSet::new();
+        self.clone().each_media_source(&mut |source| found.extend(source.parse::<MediaId>()));
+        found
+    }
+
+    /// Whether a file that it sends depends on the recipient's columns.
+    pub fn media_varies(&self) -> bool {
+        let mut varies = false;
+        self.clone().each_media_source(&mut |source| {
+            varies |= variables_of(source).next().is_some();
+        });
+        varies
+    }
+
+    /// The content with the provider's ids of uploaded files in place of ours.
+    #[must_use]
+    pub fn with_media(mut self, provider_ids: &BTreeMap<MediaId, String>) -> Self {
+        self.each_media_source(&mut |source| {
+            let id = source.parse().ok().and_then(|id: MediaId| provider_ids.get(&id));
+            if let Some(id) = id {
+                id.clone_into(source);
+            }
+        });
+        self
+    }
+
+    fn each_media_source(&mut self, visit: &mut dyn FnMut(&mut String)) {
+        match self {
+            Self::Media(media) => media.source.each_string(visit),
+            Self::Native(native) => media::each_source_in(&mut native.payload, visit),
+            Self::Text(_) | Self::Choices(_) => {}
+        }
     }
 
     /// The name of its kind: the member of its JSON object.

@@ -2,8 +2,8 @@
 //! 2026), captured answers, and Meta's `OpenAPI` document v23. The reasons are Carillon's.
 
 use Treatment::{
-    Account, Connection, Country, Later, MarketingHeld, Message, OptOut, Pair, Recipient, Request,
-    Template, Throttled, Unclear,
+    Account, Connection, Country, Later, MarketingHeld, Media, Message, OptOut, Pair, Recipient,
+    Request, Template, Throttled, Unclear,
 };
 
 /// How a code is treated, in an answer or in a webhook.
@@ -30,6 +30,8 @@ pub(super) enum Treatment {
     Request,
     /// The template cannot be sent.
     Template,
+    /// Meta could not get the message's file.
+    Media,
     /// The number cannot send.
     Connection,
     /// The account cannot send.
@@ -97,7 +99,7 @@ pub(super) const TABLE: &[Entry] = &[
     row(131_050, OptOut, "the contact has stopped marketing messages from this business"),
     row(131_051, Request, "WhatsApp does not support this kind of message"),
     row(131_052, Message, "media sent by the contact could not be fetched"),
-    row(131_053, Template, "the media file could not be fetched, or has a kind that WhatsApp does not take"),
+    row(131_053, Media, "the media file could not be fetched, or has a kind that WhatsApp does not take"),
     row(131_055, Request, "this endpoint only sends marketing templates"),
     row(131_056, Pair, "too many messages to this contact in a short time"),
     row(131_057, Unclear, "the account is in maintenance for a moment"),

@@ -10,6 +10,7 @@ mod credentials;
 mod fields;
 mod hint;
 mod inbound;
+mod media;
 mod outbound;
 pub mod policy;
 mod pricing;

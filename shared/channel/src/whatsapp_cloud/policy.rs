@@ -94,6 +94,7 @@ fn by_treatment(treatment: Treatment, report: &Report<'_>) -> Verdict {
         Treatment::Message => Verdict::MessageRejected,
         Treatment::Request => Verdict::RequestRejected,
         Treatment::Template => Verdict::TemplateBroken,
+        Treatment::Media => Verdict::MediaBroken,
         Treatment::Connection => Verdict::ConnectionBroken,
         Treatment::Account => Verdict::AccountBroken,
         Treatment::Country => Verdict::CountryBlocked,

@@ -23,6 +23,7 @@ use crate::capabilities::{
 };
 use crate::content::{Content, FieldProblem, Problems};
 use crate::cost::Estimate;
+use crate::media_files::MediaFiles;
 use crate::outcome::Outcome;
 use crate::probe::Probe;
 use crate::provider::{
@@ -165,6 +166,10 @@ impl Provider for WhatsappCloud {
 
     fn templates(&self) -> Option<&dyn Templates> {
         Some(&CloudTemplates)
+    }
+
+    fn media_files(&self) -> Option<&dyn MediaFiles> {
+        Some(self)
     }
 
     fn is_marketing(&self, content: &Content) -> bool {

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use carillon_channel::{Acceptance, Accepted, Correlation, Outbound, Outcome, Refusal};
+use carillon_channel::{Acceptance, Accepted, Content, Correlation, Outbound, Outcome, Refusal};
 use carillon_foundations::country::Country;
 use carillon_foundations::ids::ContactId;
 use carillon_nouns::batch::CloseReason;
@@ -21,6 +21,7 @@ use super::correlation::{MessageRef, store_pointer};
 use super::due::Due;
 use super::error::DeliveryError;
 use super::halt::{Scope, halt};
+use super::media::provider_media_id;
 use super::policy::StopAction;
 use super::run::{Reservation, Run, RunStop};
 use super::sender::Sender;
@@ -138,7 +139,7 @@ impl Run<'_> {
     }
 
     /// Renders the message. A recipient that cannot get it is skipped.
-    async fn prepare(&self, due: Due) -> Result<Option<Prepared>, StoreError> {
+    async fn prepare(&self, due: Due) -> Result<Option<Prepared>, DeliveryError> {
         let profile = &due.contact.profile;
         let Some(address) = profile.address_in(self.route.capabilities().addresses) else {
             let reason = profile.suppression().map_or(SkipReason::UnsupportedAddress, Into::into);
@@ -157,10 +158,49 @@ impl Run<'_> {
                 return Ok(None);
             }
         };
+        let Some(content) = self.with_media(&due, content).await? else { return Ok(None) };
         let attempt = Callback { recipient: due.key, attempt: due.recipient.attempt };
         let (to, callback) = (address.clone(), attempt.to_string());
         let outbound = Outbound { to, content, callback, reply_to: None };
         Ok(Some(Prepared { due, attempt, outbound }))
+    }
+
+    /// The content with the provider's ids of its uploaded files. Where a file cannot be sent
+    /// the campaign halts, or, if a column of the recipient names it, the recipient is skipped.
+    async fn with_media(
+        &self,
+        due: &Due,
+        content: Content,
+    ) -> Result<Option<Content>, DeliveryError> {
+        let ids = content.media_ids();
+        if ids.is_empty() {
+            return Ok(Some(content));
+        }
+        // One at a time: messages in flight send the same files.
+        let mut known = self.media.lock().await;
+        for id in ids.iter().copied() {
+            if known.contains_key(&id) {
+                continue;
+            }
+            let Sender { table, routes, clock, .. } = self.sender;
+            let (connection, now) = (self.route.connection.id, clock.now());
+            match provider_media_id(table, routes, id, connection, now).await {
+                Ok(provider_id) => drop(known.insert(id, provider_id)),
+                Err(fault) if !fault.is_final() => return Err(DeliveryError::Media(fault)),
+                Err(fault) => {
+                    let campaign = &self.leased.campaign;
+                    if campaign.settings.message.media_ids().contains(&id) {
+                        self.stop(RunStop::Closed(CloseReason::Halted));
+                        halt(table, &Scope::Campaign(campaign.id), &fault.to_string(), now).await?;
+                    } else {
+                        let (reason, detail) = (SkipReason::MissingMedia, fault.to_string());
+                        self.skip(due, reason, Some(&detail)).await?;
+                    }
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(content.with_media(&known)))
     }
 
     /// Claims the recipient; `None` where it may not be sent to, or not now.
@@ -392,7 +432,10 @@ impl Run<'_> {
                     halt(table, &scope, &refusal.to_string(), clock.now()).await?;
                 }
             }
-            StopAction::Template | StopAction::Connection | StopAction::Account => {
+            StopAction::Campaign
+            | StopAction::Template
+            | StopAction::Connection
+            | StopAction::Account => {
                 self.stop(RunStop::Closed(CloseReason::Halted));
             }
         }

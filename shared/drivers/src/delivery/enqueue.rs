@@ -32,8 +32,8 @@ pub struct Redriven {
     pub redriven: u32,
     /// Messages whose batch is done.
     pub done_already: u32,
-    /// Messages that this version cannot read; they were deleted. The scheduler
-    /// requeues the open batches from the table.
+    /// Messages that this version cannot read, and renewals of uploaded files; they were
+    /// deleted. The scheduler requeues open batches and repeats renewals from the table.
     pub dropped: u32,
 }
 
@@ -51,7 +51,8 @@ pub async fn redrive(
         }
         for letter in letters {
             match SendMessage::from_body(&letter.body) {
-                Err(_) => outcome.dropped += 1,
+                // The scheduler repeats a renewal.
+                Err(_) | Ok(SendMessage::RenewMedia { .. }) => outcome.dropped += 1,
                 Ok(SendMessage::Batch(name)) => {
                     let is_open = match batch::store::get(table, &name).await? {
                         Some(batch) => enqueue(table, queue, &batch, now).await?,

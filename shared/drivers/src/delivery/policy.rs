@@ -11,6 +11,8 @@ pub enum StopAction {
     Nothing,
     /// The connection pauses for that long, in every lane.
     Pause(std::time::Duration),
+    /// The campaign halts.
+    Campaign,
     /// Every campaign with the template halts.
     Template,
     /// Every campaign of the connection halts.
@@ -71,6 +73,7 @@ pub fn decide(
         }
         Verdict::CountryBlocked => (Decision::Fail { reason }, StopAction::Country),
         Verdict::RequestRejected => (Decision::Fail { reason }, StopAction::CampaignIfRepeated),
+        Verdict::MediaBroken => (retry_resumed(), StopAction::Campaign),
         Verdict::TemplateBroken => (retry_resumed(), StopAction::Template),
         Verdict::ConnectionBroken => (retry_resumed(), StopAction::Connection),
         Verdict::AccountBroken => (retry_resumed(), StopAction::Account),
@@ -135,6 +138,7 @@ mod tests {
     #[test]
     fn a_fault_of_a_template_connection_or_account_halts_and_is_retried() {
         for (verdict, scope) in [
+            (Verdict::MediaBroken, StopAction::Campaign),
             (Verdict::TemplateBroken, StopAction::Template),
             (Verdict::ConnectionBroken, StopAction::Connection),
             (Verdict::AccountBroken, StopAction::Account),

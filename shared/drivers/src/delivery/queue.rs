@@ -2,7 +2,9 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName};
 use carillon_foundations::aws::AwsConfig;
+use carillon_foundations::ids::MediaId;
 use carillon_nouns::batch::{Batch, BatchRef};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -12,6 +14,11 @@ use utoipa::ToSchema;
 pub enum SendMessage {
     /// Send this batch.
     Batch(BatchRef),
+    /// Renew the uploads of this file.
+    RenewMedia {
+        /// The file.
+        media: MediaId,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -103,6 +110,19 @@ impl SendQueue {
             .queue_url(&self.url)
             .message_group_id(format!("{}.{}", batch.connection, batch.lane.as_str()))
             .message_deduplication_id(format!("{}#{times}", batch.name))
+            .message_body(body);
+        Box::pin(request.send()).await.map(drop).map_err(QueueError::of)
+    }
+
+    /// Enqueues the renewal of a file at `at`. A message group of its own holds up no lane.
+    pub async fn renew_media(&self, media: MediaId, at: Timestamp) -> Result<(), QueueError> {
+        let body = SendMessage::RenewMedia { media }.to_body().unwrap_or_default();
+        let request = self
+            .client
+            .send_message()
+            .queue_url(&self.url)
+            .message_group_id("media")
+            .message_deduplication_id(format!("{media}#{at}"))
             .message_body(body);
         Box::pin(request.send()).await.map(drop).map_err(QueueError::of)
     }

@@ -3,7 +3,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use carillon_channel::{
-    Capabilities, Outbound, Outcome, Probe, ProbeError, Provider, Providers, SenderAccess,
+    Capabilities, MediaError, MediaFile, MediaFiles, Outbound, Outcome, Probe, ProbeError,
+    Provider, Providers, SenderAccess,
 };
 use carillon_foundations::ids::ConnectionId;
 use carillon_nouns::connection::{self, Connection, Health, Vault, VaultError};
@@ -87,6 +88,21 @@ impl Route {
     /// Hands one message to the provider. One call is one attempt.
     pub async fn send(&self, message: &Outbound) -> Outcome {
         self.provider.send(&self.access, message).await
+    }
+
+    /// Uploads a file and returns the provider's id of it.
+    pub async fn upload(&self, file: MediaFile) -> Result<String, MediaError> {
+        self.files()?.upload(&self.access, file).await
+    }
+
+    /// Downloads a file by the provider's id.
+    pub async fn download(&self, id: &str) -> Result<MediaFile, MediaError> {
+        self.files()?.download(&self.access, id).await
+    }
+
+    fn files(&self) -> Result<&dyn MediaFiles, MediaError> {
+        let missing = || MediaError::Unavailable("the provider keeps no files".to_owned());
+        self.provider.media_files().ok_or_else(missing)
     }
 
     /// Asks the provider for the health and the limits of the connection.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use carillon_foundations::country::Country;
+use carillon_foundations::ids::MediaId;
 use carillon_foundations::telemetry::{Metric, measure};
 use carillon_nouns::batch::{self, BatchRef, CloseReason};
 use carillon_nouns::contact::{self, Contact, Profile};
@@ -14,6 +15,7 @@ use carillon_table::StoreError;
 use futures::FutureExt;
 use futures::stream::{self, FuturesUnordered, Stream, StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Mutex as AsyncMutex;
 
 use super::due::Due;
 use super::enqueue::enqueue;
@@ -48,6 +50,8 @@ pub(super) struct Run<'a> {
     refunds: Mutex<BTreeMap<i64, u32>>,
     /// The blocked countries.
     blocked: Mutex<BTreeSet<Country>>,
+    /// The provider's ids of the uploaded files that the run sends.
+    pub(super) media: AsyncMutex<BTreeMap<MediaId, String>>,
     pub(super) counts: Counts,
     /// Why the run stops; set once.
     stop: OnceLock<RunStop>,
@@ -107,6 +111,7 @@ impl<'a> Run<'a> {
             throttled: AtomicU32::new(0),
             refunds: Mutex::default(),
             blocked: Mutex::new(route.health.blocked_countries.clone()),
+            media: AsyncMutex::default(),
             counts: Counts::default(),
             stop: OnceLock::new(),
             sender,

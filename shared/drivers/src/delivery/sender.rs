@@ -1,4 +1,4 @@
-use carillon_foundations::ids::IdSource;
+use carillon_foundations::ids::{IdSource, MediaId};
 use carillon_foundations::time::Clock;
 use carillon_nouns::batch::{Batch, BatchRef, Lease};
 use carillon_nouns::campaign::Campaign;
@@ -6,6 +6,8 @@ use carillon_nouns::recipient::{self, CancelReason, CursorRange, Recipient, Stat
 use carillon_table::{StoreError, Table};
 use tokio_util::sync::CancellationToken;
 
+use super::error::DeliveryError;
+use super::media::renew_media;
 use super::pacer::Pacers;
 use super::queue::SendQueue;
 use super::routes::Routes;
@@ -55,6 +57,11 @@ pub(super) struct Leased {
 }
 
 impl Sender {
+    /// Renews the uploads of a file that end soon.
+    pub async fn renew_media(&self, media: MediaId) -> Result<(), DeliveryError> {
+        Ok(renew_media(&self.table, &self.routes, media, self.clock.now()).await?)
+    }
+
     /// Walks the range of a batch: settles claims of earlier runs (the lease is ours), and
     /// returns how many reservations of the batch were used.
     pub(super) async fn reservations_used(&self, leased: &Leased) -> Result<u32, StoreError> {

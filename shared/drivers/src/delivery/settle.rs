@@ -95,7 +95,7 @@ pub async fn settle(
     let jitter = f64::from(ids.bytes::<1>()[0]) / 255.0;
     let max_retries = refused.campaign.map_or(0, |campaign| campaign.settings.max_retries);
     let attempt = source.attempt().map_or(1, |attempt| attempt.attempt);
-    let (decision, stop) = decide(refused.refusal, attempt, max_retries, now, jitter);
+    let (decision, stop) = decide(&refused.own_fault(), attempt, max_retries, now, jitter);
     let decision = settling.unless_erased(decision).await?;
     let used_reservation = is_unknown(&decision) || !settling.undo_charge().await?;
     let mut is_new = true;
@@ -111,6 +111,20 @@ pub async fn settle(
         settling.stop_beyond(stop).await?;
     }
     Ok(Settled { decision, used_reservation, stop })
+}
+
+impl Refused<'_> {
+    /// The refusal; where a file is broken that the recipient's own columns name, a fault of
+    /// that message alone.
+    fn own_fault(&self) -> Refusal {
+        let varies = self.campaign.is_some_and(|one| one.settings.message.media_varies());
+        match self.refusal.verdict {
+            Verdict::MediaBroken if varies => {
+                Refusal { verdict: Verdict::MessageRejected, ..self.refusal.clone() }
+            }
+            _ => self.refusal.clone(),
+        }
+    }
 }
 
 impl<'a> RefusalSource<'a> {
@@ -246,8 +260,8 @@ impl Settling<'_> {
         let scope = match (stop, campaign, self.source) {
             // The template of a test send goes on: the values of the test may be what is wrong.
             (StopAction::Nothing | StopAction::Pause(_) | StopAction::CampaignIfRepeated, ..)
-            | (StopAction::Template, _, RefusalSource::TestSend { .. })
-            | (StopAction::Template, None, _) => return Ok(()),
+            | (StopAction::Template | StopAction::Campaign, _, RefusalSource::TestSend { .. })
+            | (StopAction::Template | StopAction::Campaign, None, _) => return Ok(()),
             (StopAction::Country, ..) => {
                 if country == Country::UNKNOWN {
                     return Ok(());
@@ -255,6 +269,7 @@ impl Settling<'_> {
                 let account = connection.account();
                 return connection::store::block_country(self.table, &account, country).await;
             }
+            (StopAction::Campaign, Some(campaign), _) => Scope::Campaign(campaign.id),
             (StopAction::Template, Some(campaign), _) => Scope::of_template(campaign, connection),
             (StopAction::Connection, ..) => Scope::Connection(connection.id),
             (StopAction::Account, ..) => Scope::Account(connection.account()),

@@ -10,8 +10,11 @@ use axum::body::Bytes;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use carillon_channel::whatsapp_cloud::{CloudApi, CloudApiError, TemplateState};
-use carillon_channel::{Outbound, Outcome, Probe, Quality, QuotaLimit, Refusal, Verdict};
+use carillon_channel::{
+    MediaFile, Outbound, Outcome, Probe, Quality, QuotaLimit, Refusal, Verdict,
+};
 use carillon_foundations::http_client::{Timeouts, http_client};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -308,7 +311,9 @@ async fn templates_come_page_by_page() {
 #[tokio::test]
 async fn media_is_uploaded_as_a_form() {
     let (address, seen) = serve(|_| Json(json!({"id": "4490709327384033"})).into_response()).await;
-    let id = client(address).upload_media(Bytes::from_static(b"PNG!"), "image/png").await.unwrap();
+    let content = stream::iter([Ok(Bytes::from_static(b"PN")), Ok(Bytes::from_static(b"G!"))]);
+    let file = MediaFile { mime_type: "image/png".into(), bytes: 4, content: content.boxed() };
+    let id = client(address).upload_media(file).await.unwrap();
     assert_eq!(id, "4490709327384033");
     let seen = seen.lock().unwrap();
     let body = String::from_utf8_lossy(&seen[0].body).into_owned();
@@ -317,6 +322,26 @@ async fn media_is_uploaded_as_a_form() {
     for part in ["messaging_product", "whatsapp", "image/png", "PNG!"] {
         assert!(body.contains(part), "{part}");
     }
+}
+
+#[tokio::test]
+async fn media_is_downloaded_from_the_address_that_the_answer_names() {
+    let (address, seen) = serve(|request| match request.uri.as_str() {
+        "/file" => "PNG!".into_response(),
+        _ => {
+            let host = request.headers["host"].to_str().unwrap();
+            let url = format!("http://{host}/file");
+            Json(json!({"url": url, "mime_type": "image/png", "file_size": "4"})).into_response()
+        }
+    })
+    .await;
+    let file = client(address).download_media("77").await.unwrap();
+    assert_eq!((file.mime_type.as_str(), file.bytes), ("image/png", 4));
+    let content: Vec<Bytes> = file.content.try_collect().await.unwrap();
+    assert_eq!(content.concat(), b"PNG!");
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen[0].uri, "/v26.0/77?phone_number_id=106540352242922");
+    assert!(seen.iter().all(|request| request.headers.contains_key("authorization")));
 }
 
 #[tokio::test]

@@ -1,0 +1,252 @@
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Json;
+use axum::body::{Body as Content, HttpBody as _};
+use axum::extract::State;
+use carillon::campaign::{self, Settings, Status};
+use carillon::channel::{MediaError, MediaFile};
+use carillon::delivery::{Route, upload_media};
+use carillon::ids::{ConnectionId, MediaId};
+use carillon::media::{self, Media, MediaUpload};
+use carillon::time::Timestamp;
+use futures::{StreamExt, TryStreamExt};
+use http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::body::{Asked, Id, cursor, media_type, page_size};
+use crate::problem::{Answer, Kind, Problem};
+use crate::{Api, App};
+
+/// The maximum length of a file's name, in characters: the provider's own for a document.
+const MAX_FILENAME: usize = 240;
+
+/// Where a file goes.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct UploadAsked {
+    /// The connection that uploads it. Campaigns of other connections of the provider can
+    /// send it too.
+    #[param(value_type = String)]
+    connection_id: ConnectionId,
+    /// What the file is called, at most 240 characters.
+    filename: Option<String>,
+}
+
+/// Which page of the files.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PageAsked {
+    /// How many, 1 to 500; 50 when left out.
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// A page of uploaded files.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MediaPage {
+    /// The files, oldest first.
+    items: Vec<MediaView>,
+    /// Where the next page begins; none at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// An uploaded file. A message sends it by its id, where it names a file: `media.id`, or the
+/// `id` of an `image`, `video` or `document` in a template.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = UploadedMedia)]
+pub(crate) struct MediaView {
+    /// Its id.
+    #[schema(value_type = String, example = "med_01890a5d-ac96-774b-bcce-b302099a8057")]
+    id: MediaId,
+    /// The provider that keeps it.
+    provider: String,
+    /// What it is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filename: Option<String>,
+    /// Its type.
+    #[schema(example = "image/png")]
+    mime_type: String,
+    /// Its size in bytes.
+    bytes: u64,
+    /// The SHA-256 of its content, in hex.
+    sha256: String,
+    /// Whether the provider has it. It has not where no renewal succeeded for weeks.
+    available: bool,
+    /// When its uploads are renewed next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    renews_at: Option<Timestamp>,
+    /// When it was uploaded.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+impl MediaView {
+    fn of(media: Media, now: Timestamp) -> Self {
+        Self {
+            available: media.uploads.values().any(|upload| upload.is_kept(now)),
+            id: media.id,
+            provider: media.provider,
+            filename: media.filename,
+            mime_type: media.mime_type,
+            bytes: media.bytes,
+            sha256: media.sha256,
+            renews_at: media.renew_at,
+            created_at: media.created_at,
+        }
+    }
+}
+
+/// Upload a file
+///
+/// The body is the file, its `Content-Type` the file's type, and its `Content-Length` is
+/// needed. The provider keeps it; its id there is renewed before it ends, and for each
+/// connection that sends it. On AWS a file may have 4 MB.
+#[utoipa::path(post, path = "/v1/media", operation_id = "uploadMedia", tag = "Media", params(UploadAsked),
+    request_body(content = String, content_type = "*/*"),
+    responses((status = 201, description = "The file.", body = MediaView)))]
+pub(crate) async fn upload(
+    State(api): App,
+    Asked(asked): Asked<UploadAsked>,
+    headers: HeaderMap,
+    body: Content,
+) -> Answer<(StatusCode, Json<MediaView>)> {
+    let now = api.clock.now();
+    let route = api.routes.route(asked.connection_id, now).await?;
+    if asked.filename.as_ref().is_some_and(|name| name.chars().count() > MAX_FILENAME) {
+        return Err(Problem::field("filename", "must have at most 240 characters"));
+    }
+    let (mime_type, bytes) = checked(&route, &headers, &body)?;
+    let digest = Arc::new(Mutex::new(Sha256::new()));
+    let content = hashed(body, &digest);
+    let file = MediaFile { mime_type: mime_type.clone(), bytes, content };
+    // A task of its own, so that the file is noted even when the client goes away.
+    let work = tokio::spawn(async move {
+        let upload = upload_media(&route, file, now).await.map_err(|error| refused(&error))?;
+        let sha256 = lock(&digest).clone().finalize();
+        let media = Media {
+            id: MediaId::from_uuid(api.ids.uuid(now)),
+            provider: route.provider.name().to_owned(),
+            filename: asked.filename,
+            mime_type,
+            bytes,
+            sha256: hex::encode(sha256),
+            created_at: now,
+            uploads: [(route.connection.id, upload)].into(),
+            renew_at: None,
+            version: 0,
+        };
+        let media = media.changed(now);
+        media::store::create(&api.table, &media).await?;
+        tracing::info!(media = %media.id, bytes, "file uploaded");
+        Ok((StatusCode::CREATED, Json(MediaView::of(media, now))))
+    });
+    work.await.map_err(Problem::internal)?
+}
+
+/// The type and the size of a file that the provider takes.
+fn checked(route: &Route, headers: &HeaderMap, body: &Content) -> Answer<(String, u64)> {
+    let Some(files) = route.provider.media_files() else {
+        return Err(Problem::field("connection_id", "is of a provider that keeps no files"));
+    };
+    let mime_type = media_type(headers).unwrap_or_default();
+    let Some(bytes) = body.size_hint().exact() else {
+        return Err(Problem::field("Content-Length", "is missing: it is the file's size in bytes"));
+    };
+    match files.check(&mime_type, bytes) {
+        Ok(()) => Ok((mime_type, bytes)),
+        Err(reason) => Err(Problem::field("body", reason)),
+    }
+}
+
+/// The content, hashed on its way.
+fn hashed(
+    body: Content,
+    digest: &Arc<Mutex<Sha256>>,
+) -> futures::stream::BoxStream<'static, io::Result<bytes::Bytes>> {
+    let digest = digest.clone();
+    let content = body.into_data_stream().map_err(io::Error::other);
+    content.inspect_ok(move |bytes| lock(&digest).update(bytes)).boxed()
+}
+
+fn lock(digest: &Mutex<Sha256>) -> std::sync::MutexGuard<'_, Sha256> {
+    digest.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn refused(error: &MediaError) -> Problem {
+    let detail = format!("The file was not uploaded: {error}.");
+    match error {
+        MediaError::Refused(_) => Problem::new(Kind::Validation, detail),
+        MediaError::Unavailable(_) => Problem::new(Kind::Unavailable, detail),
+    }
+}
+
+/// List the uploaded files
+#[utoipa::path(get, path = "/v1/media", operation_id = "listMedia", tag = "Media", params(PageAsked),
+    responses((status = 200, description = "A page of files.", body = MediaPage)))]
+pub(crate) async fn list(
+    State(api): App,
+    Asked(asked): Asked<PageAsked>,
+) -> Answer<Json<MediaPage>> {
+    let (limit, now) = (page_size(asked.limit)?, api.clock.now());
+    let after: Option<MediaId> = cursor::read(asked.cursor.as_deref())?;
+    let page = media::store::list(&api.table, after.map(media::store::start_after), limit).await?;
+    let last = page.items.last().filter(|_| page.next.is_some());
+    let next_cursor = last.and_then(|last| cursor::write(&last.id));
+    let items = page.items.into_iter().map(|media| MediaView::of(media, now)).collect();
+    Ok(Json(MediaPage { items, next_cursor }))
+}
+
+/// Show an uploaded file
+#[utoipa::path(get, path = "/v1/media/{id}", operation_id = "getMedia", tag = "Media",
+    params(("id" = String, Path, description = "The file's id.")),
+    responses((status = 200, description = "The file.", body = MediaView)))]
+pub(crate) async fn get(State(api): App, Id(id): Id<MediaId>) -> Answer<Json<MediaView>> {
+    let media = media::store::get(&api.table, id).await?;
+    let media = media.ok_or_else(|| Problem::not_found("uploaded file"))?;
+    Ok(Json(MediaView::of(media, api.clock.now())))
+}
+
+/// Delete an uploaded file
+///
+/// Not while a campaign that has not ended sends it. The provider forgets it within 30 days.
+#[utoipa::path(delete, path = "/v1/media/{id}", operation_id = "deleteMedia", tag = "Media",
+    params(("id" = String, Path, description = "The file's id.")),
+    responses((status = 204, description = "It is gone.")))]
+pub(crate) async fn delete(State(api): App, Id(id): Id<MediaId>) -> Answer<StatusCode> {
+    if media::store::get(&api.table, id).await?.is_none() {
+        return Err(Problem::not_found("uploaded file"));
+    }
+    for status in Status::ALL.into_iter().filter(|status| !status.is_final()) {
+        for campaign in campaign::store::all(&api.table, status).await? {
+            if campaign.settings.message.media_ids().contains(&id) {
+                let detail = format!("The campaign {} sends this file.", campaign.id);
+                return Err(Problem::conflict(detail));
+            }
+        }
+    }
+    media::store::delete(&api.table, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Checks that the provider has the files that a message names.
+pub(super) async fn check(api: &Api, settings: &Settings, now: Timestamp) -> Answer<()> {
+    for id in settings.message.media_ids() {
+        let found = media::store::get(&api.table, id).await?;
+        let is_kept = |upload: &MediaUpload| upload.is_kept(now);
+        let problem = match found {
+            None => "is not an uploaded file: POST /v1/media uploads one",
+            Some(media) if !media.uploads.values().any(is_kept) => {
+                "is no longer at the provider: upload it again"
+            }
+            Some(_) => continue,
+        };
+        return Err(Problem::field("message", format!("{id} {problem}")));
+    }
+    Ok(())
+}
