@@ -23,6 +23,9 @@ use crate::{Api, App};
 /// The maximum length of a file's name, in characters: the provider's own for a document.
 const MAX_FILENAME: usize = 240;
 
+/// How many bytes of a refused file are read: more than a large photo has.
+const MAX_DRAINED: usize = 64 * 1024 * 1024;
+
 /// Where a file goes.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -121,7 +124,13 @@ pub(crate) async fn upload(
     if asked.filename.as_ref().is_some_and(|name| name.chars().count() > MAX_FILENAME) {
         return Err(Problem::field("filename", "must have at most 240 characters"));
     }
-    let (mime_type, bytes) = checked(&route, &headers, &body)?;
+    let (mime_type, bytes) = match checked(&route, &headers, &body) {
+        Ok(checked) => checked,
+        Err(problem) => {
+            drain(body).await;
+            return Err(problem);
+        }
+    };
     let digest = Arc::new(Mutex::new(Sha256::new()));
     let content = hashed(body, &digest);
     let file = MediaFile { mime_type: mime_type.clone(), bytes, content };
@@ -161,6 +170,18 @@ fn checked(route: &Route, headers: &HeaderMap, body: &Content) -> Answer<(String
     match files.check(&mime_type, bytes) {
         Ok(()) => Ok((mime_type, bytes)),
         Err(reason) => Err(Problem::field("body", reason)),
+    }
+}
+
+/// Reads a file that is refused: an answer before its end would be lost with the connection.
+async fn drain(body: Content) {
+    let mut content = body.into_data_stream();
+    let mut left = MAX_DRAINED;
+    while let Some(Ok(bytes)) = content.next().await {
+        left = left.saturating_sub(bytes.len());
+        if left == 0 {
+            return;
+        }
     }
 }
 

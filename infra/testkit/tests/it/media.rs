@@ -63,7 +63,7 @@ async fn an_image_that_nobody_sends_is_renewed_too() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), renewed).await.expect("it is renewed");
+        tokio::time::timeout(Duration::from_mins(1), renewed).await.expect("it is renewed");
     }
     let settings = json!({"message": with_image("id", &image)});
     let campaign = world.started_on(&connection, 0..3, settings).await;

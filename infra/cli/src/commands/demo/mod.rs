@@ -25,7 +25,7 @@ use timeline::Timeline;
 pub(crate) async fn run(args: DemoArgs, json: bool) -> Result<(), CommandError> {
     let machine_clock = Clock::system();
     let started = machine_clock.now();
-    let environment = Environment::start(&args).await?;
+    let environment = Box::pin(Environment::start(&args)).await?;
     let mut display = Display::new(&args, json);
     let campaign = campaign::start(&environment, &args).await?;
     display.imported(&campaign)?;

@@ -326,13 +326,12 @@ async fn media_is_uploaded_as_a_form() {
 
 #[tokio::test]
 async fn media_is_downloaded_from_the_address_that_the_answer_names() {
-    let (address, seen) = serve(|request| match request.uri.as_str() {
-        "/file" => "PNG!".into_response(),
-        _ => {
-            let host = request.headers["host"].to_str().unwrap();
-            let url = format!("http://{host}/file");
-            Json(json!({"url": url, "mime_type": "image/png", "file_size": "4"})).into_response()
+    let (address, seen) = serve(|request| {
+        if request.uri == "/file" {
+            return "PNG!".into_response();
         }
+        let url = format!("http://{}/file", request.headers["host"].to_str().unwrap());
+        Json(json!({"url": url, "mime_type": "image/png", "file_size": "4"})).into_response()
     })
     .await;
     let file = client(address).download_media("77").await.unwrap();
