@@ -1,4 +1,4 @@
-//! What messages cost.
+//! What messages cost, and what to expect of them.
 
 use carillon_foundations::country::Country;
 use carillon_foundations::time::Date;
@@ -41,6 +41,17 @@ pub struct CountryCost {
     pub rate: f64,
     /// The price of all messages.
     pub cost: f64,
+}
+
+/// Something that a provider will not do as one may expect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Warning {
+    /// A word that stays the same.
+    pub code: &'static str,
+    /// What to expect, in plain words.
+    pub text: String,
+    /// How many recipients it concerns.
+    pub recipients: u64,
 }
 
 /// A country whose price is not known.

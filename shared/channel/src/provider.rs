@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::capabilities::Capabilities;
 use crate::content::{Content, FieldProblem};
-use crate::cost::Estimate;
+use crate::cost::{Estimate, Warning};
 use crate::credentials::Credentials;
 use crate::media_files::MediaFiles;
 use crate::outcome::{Outcome, Refusal};
@@ -76,6 +76,11 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// What a message costs; none where the provider's prices are not known.
     fn estimate(&self, _request: &EstimateRequest<'_>) -> Option<Estimate> {
         None
+    }
+
+    /// What it will not do as one may expect of a campaign.
+    fn warnings(&self, _request: &EstimateRequest<'_>) -> Vec<Warning> {
+        Vec::new()
     }
 
     /// The OpenAPI schemas of its settings and of its own kinds of content.

@@ -6,7 +6,7 @@ use carillon::analytics::{self, Report};
 use carillon::batch;
 use carillon::campaign::{self, Campaign, Import, Status};
 use carillon::channel::EstimateRequest;
-use carillon::channel::cost::Estimate;
+use carillon::channel::cost::{Estimate, Warning};
 use carillon::connection::{self, Connection};
 use carillon::country::Country;
 use carillon::ids::CampaignId;
@@ -34,6 +34,11 @@ pub(crate) struct CampaignPlan {
     estimate: Option<Estimate>,
     /// How many recipients were skipped, by reason.
     skipped_by_reason: BTreeMap<String, u64>,
+    /// How many pending recipients wait, by what they wait for: `marketing_hold` are those
+    /// from whom the provider holds marketing messages back.
+    waiting_by_reason: BTreeMap<String, u64>,
+    /// What the provider will not do as one may expect.
+    warnings: Vec<Warning>,
     /// Why no message is sent at this moment, if so.
     #[serde(skip_serializing_if = "Option::is_none")]
     waits: Option<Waiting>,
@@ -64,12 +69,15 @@ pub(crate) async fn plan(State(api): App, Id(id): Id<CampaignId>) -> Answer<Json
     let resources = resources(&api, &campaign, now).await?;
     let pending = if campaign.status.is_final() { 0 } else { pending(&funnel, &imports) };
     let limit = resources.quotas.values().next().and_then(|quota| quota.limit);
+    let (estimate, warnings) = ask_provider(&api, &campaign, &resources, &imports, now).await?;
     Ok(Json(CampaignPlan {
         status: campaign.status,
         forecast: forecast(&campaign, pending, limit, now),
-        estimate: estimate(&api, &campaign, &resources, &imports, now).await?,
+        estimate,
+        warnings,
         waits: waiting_for(&api, &campaign, &resources, now).await?,
         skipped_by_reason: funnel.skipped_by_reason,
+        waiting_by_reason: funnel.waiting_by_reason,
     }))
 }
 
@@ -102,27 +110,40 @@ fn pending(funnel: &Report, imports: &[Import]) -> u64 {
     funnel.pending + added.saturating_sub(funnel.recipients)
 }
 
-async fn estimate(
+/// What the provider says of a campaign: the cost, and what to expect.
+async fn ask_provider(
     api: &Api,
     campaign: &Campaign,
     resources: &Resources,
     imports: &[Import],
     now: Timestamp,
-) -> Answer<Option<Estimate>> {
+) -> Answer<(Option<Estimate>, Vec<Warning>)> {
     let providers = api.routes.providers();
     let provider =
         resources.connection.as_ref().and_then(|one| providers.get(&one.provider.provider));
-    let Some(provider) = provider else { return Ok(None) };
+    let Some(provider) = provider else { return Ok((None, Vec::new())) };
     let local = match &campaign.settings.template {
         Some(template) => template::store::get(&api.table, template).await?,
         None => None,
     };
-    Ok(provider.estimate(&EstimateRequest {
+    let request = EstimateRequest {
         content: &campaign.settings.message,
         category: local.as_ref().map(|template| template.category.as_str()),
         recipients: &countries(imports),
         day: campaign.today(now),
-    }))
+    };
+    Ok((provider.estimate(&request), provider.warnings(&request)))
+}
+
+/// What the provider will not do as one may expect of a campaign.
+pub(super) async fn warnings(
+    api: &Api,
+    campaign: &Campaign,
+    now: Timestamp,
+) -> Answer<Vec<Warning>> {
+    let imports = campaign::store::imports(&api.table, campaign.id).await?;
+    let resources = resources(api, campaign, now).await?;
+    Ok(ask_provider(api, campaign, &resources, &imports, now).await?.1)
 }
 
 fn countries(imports: &[Import]) -> BTreeMap<Country, u64> {

@@ -4,16 +4,29 @@ use axum::Json;
 use axum::extract::State;
 use carillon::campaign::store::ChangeError;
 use carillon::campaign::{self, Action, Campaign, Import, Settings, missing_columns};
+use carillon::channel::cost::Warning;
 use carillon::ids::CampaignId;
 use carillon::recipient::{self, CursorRange};
 use carillon::template;
 use carillon::time::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::campaign_view::CampaignView;
 use super::campaigns::{self, under_message};
+use super::plan;
 use crate::body::Id;
 use crate::problem::{Answer, Problem};
 use crate::{Api, App};
+
+/// A campaign that was started.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StartedCampaign {
+    #[serde(flatten)]
+    campaign: CampaignView,
+    /// What the provider will not do as one may expect.
+    warnings: Vec<Warning>,
+}
 
 /// Start a campaign
 ///
@@ -22,8 +35,11 @@ use crate::{Api, App};
 /// for.
 #[utoipa::path(post, path = "/v1/campaigns/{id}/start", operation_id = "startCampaign", tag = "Campaigns",
     params(("id" = String, Path, description = "The campaign's id.")),
-    responses((status = 200, description = "The campaign, active or scheduled.", body = CampaignView)))]
-pub(crate) async fn start(State(api): App, Id(id): Id<CampaignId>) -> Answer<Json<CampaignView>> {
+    responses((status = 200, description = "The campaign, active or scheduled.", body = StartedCampaign)))]
+pub(crate) async fn start(
+    State(api): App,
+    Id(id): Id<CampaignId>,
+) -> Answer<Json<StartedCampaign>> {
     let now = api.clock.now();
     let campaign = super::campaign(&api, id).await?;
     let action = Action::Start { scheduled: is_scheduled(&campaign, now) };
@@ -31,7 +47,9 @@ pub(crate) async fn start(State(api): App, Id(id): Id<CampaignId>) -> Answer<Jso
     campaigns::check(&api, &campaign.settings, now).await?;
     check_template(&api, &campaign.settings).await?;
     check_recipients(&api, &campaign).await?;
-    execute(&api, id, action, now).await
+    let warnings = plan::warnings(&api, &campaign, now).await?;
+    let Json(campaign) = execute(&api, id, action, now).await?;
+    Ok(Json(StartedCampaign { campaign, warnings }))
 }
 
 /// Pause a campaign

@@ -213,8 +213,35 @@ async fn a_hold_of_marketing_messages_holds_for_every_campaign() {
     world.advance_hours(12, 60).await;
     let report = world.report(&second).await;
     assert_eq!((report.number("sent"), report.number("pending")), (1, 1), "{}", report.text);
+    let plan = world.get(&format!("/v1/campaigns/{second}/plan")).await.expect(200);
+    let held = json!({"marketing_hold": 1});
+    assert_eq!(
+        (&report.body["waiting_by_reason"], &plan.body["waiting_by_reason"]),
+        (&held, &held)
+    );
     world.advance_hours(24, 60).await;
-    assert_eq!(world.report(&second).await.number("sent"), 2);
+    let report = world.report(&second).await;
+    assert_eq!((report.number("sent"), &report.body["waiting_by_reason"]), (2, &json!({})));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn marketing_to_the_united_states_is_warned_of_at_start() {
+    let world = World::silent().await;
+    let connection = world.connection().await;
+    let numbers = ["+12025550173", "+14155550101", "+14165550101", "+573001234567"];
+    let campaign = world.campaign(&connection, json!({})).await;
+    world.upload(&campaign, csv(&numbers)).await.expect(200);
+    let started = world.start(&campaign).await.expect(200);
+    let plan = world.get(&format!("/v1/campaigns/{campaign}/plan")).await.expect(200);
+    for answer in [&started, &plan] {
+        let warning = &answer.body["warnings"][0];
+        assert_eq!(warning["code"], "marketing_not_delivered", "{}", answer.text);
+        assert_eq!(warning["recipients"], 2, "{}", answer.text);
+    }
+    let service = json!({"message": {"text": "Hello {first_name}"}});
+    let campaign = world.campaign(&connection, service).await;
+    world.upload(&campaign, csv(&numbers)).await.expect(200);
+    assert_eq!(world.start(&campaign).await.expect(200).body["warnings"], json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,7 +12,7 @@ use jiff::civil::Date;
 use serde::Deserialize;
 
 use super::content::WhatsappContent;
-use crate::cost::{CountryCost, Estimate, UnpricedCountry};
+use crate::cost::{CountryCost, Estimate, UnpricedCountry, Warning};
 use crate::provider::EstimateRequest;
 
 /// The category by which Meta charges a message.
@@ -51,6 +51,22 @@ impl Category {
             Some(_) | None => (Self::Marketing, false),
         }
     }
+}
+
+/// Marketing messages to the United States, which are not delivered (error 131049). Source:
+/// Meta, "Marketing messages" (since April 2025).
+pub(super) fn undelivered(request: &EstimateRequest<'_>) -> Option<Warning> {
+    let (category, is_known) = Category::of(request);
+    let country = "US".parse().ok()?;
+    let recipients = *request.recipients.get(&country)?;
+    if category != Category::Marketing || recipients == 0 {
+        return None;
+    }
+    let condition = if is_known { "" } else { " If the template is one for marketing:" };
+    let text = format!(
+        "{recipients} recipients have a number of the United States (+1).{condition} WhatsApp does not deliver marketing messages there."
+    );
+    Some(Warning { code: "marketing_not_delivered", text, recipients })
 }
 
 #[derive(Debug, Deserialize)]

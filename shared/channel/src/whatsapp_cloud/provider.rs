@@ -22,7 +22,7 @@ use crate::capabilities::{
     Throughput, ThroughputCounts,
 };
 use crate::content::{Content, FieldProblem, Problems};
-use crate::cost::Estimate;
+use crate::cost::{Estimate, Warning};
 use crate::media_files::MediaFiles;
 use crate::outcome::Outcome;
 use crate::probe::Probe;
@@ -188,6 +188,10 @@ impl Provider for WhatsappCloud {
 
     fn estimate(&self, request: &EstimateRequest<'_>) -> Option<Estimate> {
         Some(pricing::estimate(request))
+    }
+
+    fn warnings(&self, request: &EstimateRequest<'_>) -> Vec<Warning> {
+        pricing::undelivered(request).into_iter().collect()
     }
 
     fn schemas(&self) -> ProviderSchemas {

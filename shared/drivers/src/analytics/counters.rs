@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use carillon_foundations::time::date_in;
-use carillon_nouns::recipient::{SkipReason, Status};
+use carillon_nouns::recipient::{SkipReason, Status, WaitsFor};
 
 /// What the counters use of a recipient, before or after a change.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -18,6 +18,9 @@ pub struct Image {
     /// The provider's error code.
     #[serde(default)]
     pub code: Option<u32>,
+    /// What it waits for.
+    #[serde(default)]
+    pub waits_for: Option<WaitsFor>,
     /// When its attempt was claimed.
     #[serde(default)]
     pub sent_at: Option<Timestamp>,
@@ -47,8 +50,8 @@ pub struct Change {
 }
 
 /// Counters by name: their values, or by how much each changes. `n_<status>` counts recipients,
-/// `n_closed_<status>` the closed ones by the status they had reached, `skip_<reason>` and
-/// `fail_<code>` count reasons, `d_<date>_<status>` counts a day.
+/// `n_closed_<status>` the closed ones by the status they had reached, `skip_<reason>`,
+/// `wait_<reason>` and `fail_<code>` count reasons, `d_<date>_<status>` counts a day.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally(pub BTreeMap<String, i64>);
 
@@ -117,8 +120,12 @@ impl Tally {
                 let code = image.code.map_or_else(|| "none".to_owned(), |code| code.to_string());
                 self.bump(&format!("fail_{code}"), amount);
             }
-            Status::Pending
-            | Status::Sending
+            Status::Pending => {
+                if let Some(waits_for) = image.waits_for {
+                    self.bump(&format!("wait_{}", waits_for.as_str()), amount);
+                }
+            }
+            Status::Sending
             | Status::Unconfirmed
             | Status::Sent
             | Status::Delivered
@@ -194,6 +201,7 @@ mod tests {
             status,
             skip_reason: None,
             code: None,
+            waits_for: None,
             sent_at: at,
             delivered_at: at,
             read_at: at,

@@ -40,6 +40,11 @@ pub struct Report {
     pub cancelled: u64,
     /// Skipped recipients by reason.
     pub skipped_by_reason: BTreeMap<String, u64>,
+    /// Pending recipients that are not sent to before a time, by what they wait for:
+    /// `retry`, `marketing_hold` (the provider holds marketing messages back from the
+    /// contact) or `likely_twin` (a number that may be the same person's goes first). Holds
+    /// are counted once the campaign has met them.
+    pub waiting_by_reason: BTreeMap<String, u64>,
     /// Failed recipients by the provider's error code (`none` without one).
     pub failed_by_code: BTreeMap<String, u64>,
 }
@@ -86,6 +91,7 @@ impl Report {
             unconfirmed: count(Status::Unconfirmed),
             cancelled: count(Status::Cancelled),
             skipped_by_reason: by(tally, "skip_"),
+            waiting_by_reason: by(tally, "wait_"),
             failed_by_code: by(tally, "fail_"),
         }
     }

@@ -193,6 +193,7 @@ impl From<&Recipient> for Image {
             status: recipient.status,
             skip_reason: recipient.skip_reason,
             code: recipient.code,
+            waits_for: recipient.waits_for,
             sent_at: recipient.sent_at,
             delivered_at: recipient.delivered_at,
             read_at: recipient.read_at,

@@ -12,7 +12,7 @@ use carillon_nouns::connection;
 use carillon_nouns::contact::store::{ClaimOf, Reservation as ContactReservation};
 use carillon_nouns::contact::{self, Contact, person};
 use carillon_nouns::quota::QuotaCharge;
-use carillon_nouns::recipient::{self, Callback, Decision, SkipReason, Status};
+use carillon_nouns::recipient::{self, Callback, Decision, SkipReason, Status, WaitsFor};
 use carillon_table::StoreError;
 
 use super::claim::{Claim, ContactClaim, claim};
@@ -30,8 +30,6 @@ use super::status::record_for;
 
 /// After how many invalid requests in a row the campaign halts.
 const MAX_INVALID_IN_A_ROW: u32 = 5;
-/// Why a recipient waits whom the provider holds marketing messages back from.
-const HELD: &str = "the provider holds marketing messages back from the contact";
 /// Retries of a claim that came too soon after another one.
 const MAX_TOO_SOON: u32 = 2;
 /// After how many throttled requests of a run the throughput is halved.
@@ -277,7 +275,8 @@ impl Run<'_> {
             Claim::DuplicatePerson => self.skip(due, SkipReason::DuplicatePerson, None).await,
             Claim::Held(until) => {
                 let table = &self.sender.table;
-                recipient::store::defer(table, &due.key, attempt, until, HELD).await.map(drop)
+                let hold = WaitsFor::MarketingHold;
+                recipient::store::defer(table, &due.key, attempt, until, hold).await.map(drop)
             }
             Claim::Won
             | Claim::Lost

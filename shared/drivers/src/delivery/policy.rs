@@ -1,7 +1,7 @@
 //! What follows from a refusal: a pure function of the verdict, the attempt and the time.
 
 use carillon_channel::{Refusal, Verdict};
-use carillon_nouns::recipient::{Decision, SkipReason};
+use carillon_nouns::recipient::{Decision, SkipReason, WaitsFor};
 use jiff::{SignedDuration, Timestamp};
 
 /// What a refusal stops beyond its message.
@@ -39,11 +39,16 @@ pub fn decide(
         if attempt > times {
             return Decision::Fail { reason: format!("{reason}, after {attempt} attempts") };
         }
-        Decision::Retry { not_before: now + after, reason: reason.clone() }
+        let waits_for = match refusal.verdict {
+            Verdict::MarketingHeld { .. } => WaitsFor::MarketingHold,
+            _ => WaitsFor::Retry,
+        };
+        Decision::Retry { not_before: now + after, waits_for, reason: reason.clone() }
     };
     // The message was not sent, for a reason that is not the recipient's: it is retried when
     // the campaign is resumed.
-    let retry_resumed = || Decision::Retry { not_before: now, reason: reason.clone() };
+    let retry_resumed =
+        || Decision::Retry { not_before: now, waits_for: WaitsFor::Retry, reason: reason.clone() };
     let backoff = spread(SignedDuration::from_secs(30 * 4i64.pow(attempt.min(6) - 1)), jitter);
     match refusal.verdict {
         Verdict::Throttled { retry_after } => {

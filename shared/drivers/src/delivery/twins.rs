@@ -9,14 +9,12 @@ use std::collections::HashMap;
 
 use carillon_foundations::address::Address;
 use carillon_nouns::contact::addresses;
-use carillon_nouns::recipient::{self, RecipientSet, Status};
+use carillon_nouns::recipient::{self, RecipientSet, Status, WaitsFor};
 use carillon_table::{StoreError, Table};
 use jiff::{SignedDuration, Timestamp};
 
 use super::due::Due;
 
-/// Why a recipient waits for its likely twin.
-const REASON: &str = "waits for a number that may be the same person's";
 /// How long it waits at least.
 const WAIT: SignedDuration = SignedDuration::from_mins(1);
 
@@ -44,7 +42,8 @@ pub(super) async fn without_waiting(
             Some(first) => {
                 let until = first.not_before.unwrap_or(now).max(now) + WAIT;
                 let attempt = one.recipient.attempt;
-                recipient::store::defer(table, &one.key, attempt, until, REASON).await?;
+                recipient::store::defer(table, &one.key, attempt, until, WaitsFor::LikelyTwin)
+                    .await?;
             }
             None => ready.push(one),
         }

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 pub use callback::{Callback, CallbackError};
 pub use key::{Cursor, CursorRange, RecipientKey, RecipientSet};
-pub use reason::{CancelReason, SkipReason};
+pub use reason::{CancelReason, SkipReason, WaitsFor};
 pub use reservation::{BatchNumber, SpentReservation};
 pub use settlement::{Decision, Settlement};
 pub use transition::{DeliveryStatus, Event, Position, Transition, transition};
@@ -181,9 +181,12 @@ pub struct Recipient {
     /// Why it failed, was skipped or waits, in plain words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The earliest time of the retry.
+    /// The earliest time at which it is sent to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
+    /// What it waits for until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<WaitsFor>,
 }
 
 impl Recipient {
@@ -213,6 +216,7 @@ impl Recipient {
             skip_reason: None,
             reason: None,
             not_before: None,
+            waits_for: None,
         }
     }
 

@@ -52,6 +52,39 @@ impl From<SuppressionReason> for SkipReason {
     }
 }
 
+/// What a pending recipient waits for that is not sent to before a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitsFor {
+    /// Its next attempt, after one that failed.
+    Retry,
+    /// The end of the time in which the provider holds marketing messages back from the
+    /// contact.
+    MarketingHold,
+    /// A recipient whose number may be the same person's.
+    LikelyTwin,
+}
+
+impl WaitsFor {
+    /// The word in the API, in counters and in the table.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::MarketingHold => "marketing_hold",
+            Self::LikelyTwin => "likely_twin",
+        }
+    }
+
+    /// The reason in plain words.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Retry => "the last attempt failed",
+            Self::MarketingHold => "the provider holds marketing messages back from the contact",
+            Self::LikelyTwin => "waits for a number that may be the same person's",
+        }
+    }
+}
+
 /// Why a pending recipient was cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 
-use super::{SkipReason, SpentReservation};
+use super::{SkipReason, SpentReservation, WaitsFor};
 
 /// What becomes of a recipient whose attempt was refused, failed, or whose answer was
 /// lost.
@@ -10,6 +10,8 @@ pub enum Decision {
     Retry {
         /// The earliest time of the retry.
         not_before: Timestamp,
+        /// What it waits for until then.
+        waits_for: WaitsFor,
         /// Why it waits.
         reason: String,
     },

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::{
     BatchNumber, CancelReason, Cursor, CursorRange, Decision, ERASED, Event, Position, Recipient,
-    RecipientKey, RecipientSet, Settlement, SkipReason, Status, Transition, transition,
+    RecipientKey, RecipientSet, Settlement, SkipReason, Status, Transition, WaitsFor, transition,
 };
 
 /// Adds a recipient; `false` where the contact is in the campaign already.
@@ -65,7 +65,8 @@ pub async fn erase(
         .set("columns", BTreeMap::<String, String>::new())
         .set("message_id", ERASED)
         .remove("reason")
-        .remove("not_before");
+        .remove("not_before")
+        .remove("waits_for");
     let update = match found.status {
         Status::Pending => status(update, Status::Skipped).set("skip_reason", SkipReason::Erased),
         _ => update,
@@ -123,6 +124,7 @@ pub fn claim_update(
         .set("batch", batch)
         .set("sent_at", sortable(now))
         .remove("not_before")
+        .remove("waits_for")
         .remove("reason")
 }
 
@@ -182,9 +184,10 @@ pub async fn settle(
         None => update,
     };
     let update = match decision {
-        Decision::Retry { not_before, .. } => status(update, Status::Pending)
+        Decision::Retry { not_before, waits_for, .. } => status(update, Status::Pending)
             .set("attempt", attempt + 1)
             .set("not_before", sortable(*not_before))
+            .set("waits_for", waits_for)
             .remove("message_id"),
         Decision::Fail { .. } => status(update, Status::Failed).set("failed_at", sortable(*now)),
         Decision::Skip { reason } => status(update, Status::Skipped).set("skip_reason", reason),
@@ -233,11 +236,12 @@ pub async fn defer(
     key: &RecipientKey,
     attempt: u32,
     not_before: Timestamp,
-    reason: &str,
+    waits_for: WaitsFor,
 ) -> Result<bool, StoreError> {
     let update = at(key, Position { attempt, status: Status::Pending })
         .set("not_before", sortable(not_before))
-        .set("reason", reason);
+        .set("waits_for", waits_for)
+        .set("reason", waits_for.text());
     condition_held(table.update(update).await)
 }
 
@@ -270,6 +274,7 @@ pub async fn retry_unconfirmed(
         .set("attempt", attempt + 1)
         .remove("message_id")
         .remove("not_before")
+        .remove("waits_for")
         .remove("reason")
         .remove("code");
     passed(table, status(update, Status::Pending)).await
@@ -311,6 +316,7 @@ pub async fn record(
                 .set(time, sortable(at_time))
                 .set_or_remove("message_id", message_id)
                 .remove("not_before")
+                .remove("waits_for")
                 .remove("reason");
             passed(table, update).await
         }

@@ -19,6 +19,8 @@ struct DetailedReport {
     #[serde(default)]
     skipped_by_reason: BTreeMap<String, u64>,
     #[serde(default)]
+    waiting_by_reason: BTreeMap<String, u64>,
+    #[serde(default)]
     failed_by_code: BTreeMap<String, u64>,
 }
 
@@ -27,9 +29,14 @@ pub(super) async fn run(client: &Client, id: &str, json: bool) -> Result<(), Com
     if json {
         return output::json(&client.get::<Value>(&path).await?);
     }
-    let DetailedReport { report, skipped_by_reason, failed_by_code } = client.get(&path).await?;
+    let found: DetailedReport = client.get(&path).await?;
+    let report = found.report;
     output::line(&report.chart())?;
-    let sections = [("skipped", skipped_by_reason), ("failed with", failed_by_code)];
+    let sections = [
+        ("skipped", found.skipped_by_reason),
+        ("waiting:", found.waiting_by_reason),
+        ("failed with", found.failed_by_code),
+    ];
     for (title, counts) in sections {
         for (reason, count) in counts {
             output::line(&format!("{title} {reason}: {count}"))?;

@@ -152,6 +152,10 @@ async fn act(client: &Client, id: &str, action: &str, json: bool) -> Result<(), 
     if json {
         return output::json(&campaign);
     }
+    for warning in campaign["warnings"].as_array().into_iter().flatten() {
+        let text = warning["text"].as_str().unwrap_or_default();
+        output::line(&format!("Warning: {text}"))?;
+    }
     let status = campaign["status"].as_str().unwrap_or_default();
     output::line(&format!("The campaign is {status}."))
 }
