@@ -55,6 +55,12 @@ pub struct Refusal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
+    /// Not sent: the sender sends faster than its throughput. The lane waits; where it
+    /// happens again, the throughput is lowered.
+    RateExceeded {
+        /// The minimum wait.
+        retry_after: Duration,
+    },
     /// Not sent: the sender or the account is throttled. The lane waits.
     Throttled {
         /// The minimum wait.
@@ -107,6 +113,7 @@ impl Verdict {
     /// Its name, for reports, logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::RateExceeded { .. } => "rate_exceeded",
             Self::Throttled { .. } => "throttled",
             Self::PairThrottled => "pair_throttled",
             Self::Transient => "transient",

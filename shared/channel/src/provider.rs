@@ -67,9 +67,10 @@ pub trait Provider: Send + Sync + fmt::Debug {
         None
     }
 
-    /// Whether a content is marketing, which the provider may hold back from a contact. A
-    /// content whose category is not known is.
-    fn is_marketing(&self, _content: &Content) -> bool {
+    /// Whether a content is marketing, which the provider may hold back from a contact;
+    /// `category` is that of its template, if it is known. A template of an unknown category
+    /// is.
+    fn is_marketing(&self, _content: &Content, _category: Option<&str>) -> bool {
         false
     }
 

@@ -105,8 +105,21 @@ impl AddressKeys {
         Ok(())
     }
 
-    /// Names the key without revealing it: the HMAC of a constant, in hex. Makes the key where
-    /// there is none yet.
+    /// Makes the key where there is none yet.
+    ///
+    /// # Errors
+    /// The Parameter Store fails, or refuses to write it to this process.
+    pub async fn create(&self) -> Result<(), AddressKeyError> {
+        if let Source::Parameter { store, ids, .. } = &*self.0
+            && let Err(ParameterError::Missing(_)) = store.get(PARAMETER).await
+        {
+            // Where another process has created it meanwhile, theirs counts.
+            store.create(PARAMETER, &BASE64_STANDARD.encode(ids.bytes::<32>()).into()).await?;
+        }
+        Ok(())
+    }
+
+    /// Names the key without revealing it: the HMAC of a constant, in hex.
     ///
     /// # Errors
     /// The key is not known.
@@ -134,27 +147,12 @@ impl AddressKeys {
         match &*self.0 {
             Source::None => Err(AddressKeyError::Unset),
             Source::Fixed(key) => Ok(key),
-            Source::Parameter { store, ids, known } => {
-                known.get_or_try_init(|| load_or_create(store, ids)).await
-            }
+            Source::Parameter { store, known, .. } => known.get_or_try_init(|| load(store)).await,
         }
     }
 }
 
-async fn load_or_create(
-    store: &ParameterStore,
-    ids: &IdSource,
-) -> Result<[u8; 32], AddressKeyError> {
-    match store.get(PARAMETER).await {
-        Ok(key) => return decode(&key),
-        Err(ParameterError::Missing(_)) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let new = BASE64_STANDARD.encode(ids.bytes::<32>()).into();
-    if store.create(PARAMETER, &new).await? {
-        return decode(&new);
-    }
-    // Another process has created it meanwhile.
+async fn load(store: &ParameterStore) -> Result<[u8; 32], AddressKeyError> {
     decode(&store.get(PARAMETER).await?)
 }
 

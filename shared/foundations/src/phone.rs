@@ -101,6 +101,16 @@ impl Phone {
         Some(Self(format!("+54{national}")))
     }
 
+    /// The likely twin of a number of Argentina: the same number with the mobile prefix `9`,
+    /// or without it.
+    pub fn likely_twin(&self) -> Option<Self> {
+        let with_prefix = || {
+            let national = self.0.strip_prefix("+54").filter(|rest| rest.len() == ARGENTINA)?;
+            Some(Self(format!("+549{national}")))
+        };
+        self.without_mobile_prefix().or_else(with_prefix)
+    }
+
     fn number(&self) -> Option<PhoneNumber> {
         PHONE_NUMBER_UTIL.parse(&self.0, None).ok()
     }

@@ -218,15 +218,19 @@ pub(crate) async fn merge_with(
     Body(merge): Body<Merge>,
 ) -> Answer<Json<ContactView>> {
     let (one, other) = (known(&api, id).await?, known(&api, merge.contact_id).await?);
-    let survivor = merge::merge(&api.table, one.id, other.id).await?;
+    let survivor = merge::merge(&api.table, one.id, other.id).await?.ok_or_else(|| {
+        Problem::conflict("The two have more addresses together than a person has: 20.")
+    })?;
     Ok(Json(contact::store::current(&api.table, survivor).await?.into()))
 }
 
 /// Split addresses off a contact
 ///
-/// They belong to another person: a merge was wrong, or the number has a new owner. A new
-/// contact gets the addresses, the messages from them since then, and the suppressions of the
-/// old one, which stay with both. Reports of the provider do not merge the two again.
+/// They belong to another person: a merge was wrong, or the number has a new owner. The
+/// contact that was merged is itself again, or a new one gets the addresses; it gets the
+/// messages from them since then, and the suppressions of the old one, which stay with both.
+/// Neither reports of the provider nor files merge the two again. Repeated, the request
+/// completes an interrupted one.
 #[utoipa::path(post, path = "/v1/contacts/{id}/split", operation_id = "splitContact", tag = "Contacts",
     params(("id" = String, Path, description = "The contact's id.")), request_body = Split,
     responses((status = 201, description = "The new contact.", body = ContactView)))]
@@ -244,7 +248,8 @@ pub(crate) async fn split(
         Problem::field("addresses", "must be some, and not all, of this contact's addresses")
     })?;
     let since = split.since.unwrap_or(Timestamp::UNIX_EPOCH);
-    for from in old.profile.merged.iter().copied().chain([old.id]) {
+    let sources = old.profile.merged.iter().copied().chain([old.id]);
+    for from in sources.filter(|from| *from != new) {
         conversation::store::split(&api.table, (from, new), &moved, since).await?;
     }
     let contact = contact::store::current(&api.table, new).await?;

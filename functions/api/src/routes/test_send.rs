@@ -15,6 +15,7 @@ use carillon::ids::{CampaignId, ContactId};
 use carillon::import::column_name;
 use carillon::phone::Phone;
 use carillon::quota::{self, QuotaCharge, bucket_at};
+use carillon::template;
 use carillon::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -128,6 +129,11 @@ async fn claim(
     let found = person::resolve(&api.table, &api.ids, &person, now).await?;
     let found = found.ok_or_else(|| Problem::not_found("contact"))?;
     let Contact { id, profile } = contact::store::current(&api.table, found).await?;
+    let category = match route.provider.template_of(&outbound.content) {
+        Some(template) => template::store::get(&api.table, &template).await?,
+        None => None,
+    };
+    let category = category.map(|template| template.category);
     let (rule, bucket) = (route.charge_rule(), bucket_at(now));
     // An earlier reservation of the contact stays: one too many is better than one too few.
     let charge = match profile.charge(route.connection.id, rule, now) {
@@ -137,8 +143,9 @@ async fn claim(
     let request = ContactClaim {
         contact: id,
         message: ClaimOf::Single,
+        merged: None,
         to: &outbound.to,
-        is_marketing: route.provider.is_marketing(&outbound.content),
+        is_marketing: route.provider.is_marketing(&outbound.content, category.as_deref()),
         now,
         interval: claim_interval(route.capabilities()),
         charge,

@@ -84,8 +84,8 @@ impl Provider for SimulatedProvider {
         self.cloud.templates()
     }
 
-    fn is_marketing(&self, content: &Content) -> bool {
-        self.cloud.is_marketing(content)
+    fn is_marketing(&self, content: &Content, category: Option<&str>) -> bool {
+        self.cloud.is_marketing(content, category)
     }
 
     fn template_of(&self, content: &Content) -> Option<TemplateRef> {

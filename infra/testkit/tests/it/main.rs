@@ -11,6 +11,7 @@ mod layers;
 mod many_people;
 mod media;
 mod people;
+mod persons;
 mod planning;
 mod quota;
 mod repair;

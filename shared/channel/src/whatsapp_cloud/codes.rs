@@ -2,13 +2,15 @@
 //! 2026), captured answers, and Meta's `OpenAPI` document v23. The reasons are Carillon's.
 
 use Treatment::{
-    Account, Connection, Country, Later, MarketingHeld, Media, Message, OptOut, Pair, Recipient,
-    Request, Template, Throttled, Unclear,
+    Account, Connection, Country, Later, MarketingHeld, Media, Message, OptOut, Pair, RateExceeded,
+    Recipient, Request, Template, Throttled, Unclear,
 };
 
 /// How a code is treated, in an answer or in a webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Treatment {
+    /// The sender exceeds its throughput. The minimum wait, in seconds.
+    RateExceeded(u32),
     /// The sender or the account is throttled. The minimum wait, in seconds.
     Throttled(u32),
     /// Too many messages to this contact. Only this contact waits.
@@ -75,7 +77,7 @@ pub(super) const TABLE: &[Entry] = &[
     row(1026, Recipient, "the contact's phone can't show this kind of message"),
     row(80007, Throttled(300), "the account reached its hourly limit of calls"),
     row(130_403, Recipient, "this business has blocked the contact"),
-    row(130_429, Throttled(2), "the number sends faster than its throughput"),
+    row(130_429, RateExceeded(2), "the number sends faster than its throughput"),
     row(130_472, Recipient, "the contact is in one of Meta's experiments and gets no marketing templates"),
     row(130_497, Country, "the account may not message people in this country"),
     row(131_000, Unclear, "WhatsApp had an unknown fault"),

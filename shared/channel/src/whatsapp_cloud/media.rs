@@ -79,9 +79,10 @@ impl MediaFiles for WhatsappCloud {
 fn fault(error: CloudApiError) -> MediaError {
     match error {
         CloudApiError::Refused(refusal) => match refusal.verdict {
-            Verdict::Throttled { .. } | Verdict::Transient | Verdict::Ambiguous => {
-                MediaError::Unavailable(refusal.to_string())
-            }
+            Verdict::Throttled { .. }
+            | Verdict::RateExceeded { .. }
+            | Verdict::Transient
+            | Verdict::Ambiguous => MediaError::Unavailable(refusal.to_string()),
             _ => MediaError::Refused(refusal),
         },
         CloudApiError::Unreachable(_) | CloudApiError::Unreadable => {

@@ -80,6 +80,9 @@ fn by_entry(entry: &Entry, report: &Report<'_>) -> Refusal {
 
 fn by_treatment(treatment: Treatment, report: &Report<'_>) -> Verdict {
     match treatment {
+        Treatment::RateExceeded(seconds) => {
+            Verdict::RateExceeded { retry_after: wait(report, Duration::from_secs(seconds.into())) }
+        }
         Treatment::Throttled(seconds) => throttled(report, Duration::from_secs(seconds.into())),
         Treatment::Pair => Verdict::PairThrottled,
         Treatment::Unclear => unclear(report.reported_by),
@@ -102,7 +105,11 @@ fn by_treatment(treatment: Treatment, report: &Report<'_>) -> Verdict {
 }
 
 fn throttled(report: &Report<'_>, usual: Duration) -> Verdict {
-    Verdict::Throttled { retry_after: report.retry_after.unwrap_or(usual).min(LONGEST) }
+    Verdict::Throttled { retry_after: wait(report, usual) }
+}
+
+fn wait(report: &Report<'_>, usual: Duration) -> Duration {
+    report.retry_after.unwrap_or(usual).min(LONGEST)
 }
 
 fn unclear(reported_by: ReportedBy) -> Verdict {

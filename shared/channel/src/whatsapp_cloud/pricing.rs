@@ -12,6 +12,7 @@ use jiff::civil::Date;
 use serde::Deserialize;
 
 use super::content::WhatsappContent;
+use crate::content::Content;
 use crate::cost::{CountryCost, Estimate, UnpricedCountry, Warning};
 use crate::provider::EstimateRequest;
 
@@ -40,10 +41,9 @@ impl Category {
 
     /// The category of a content, and whether it is known. A template without a known
     /// category is priced as marketing, the most expensive one.
-    fn of(request: &EstimateRequest<'_>) -> (Self, bool) {
-        let template =
-            matches!(WhatsappContent::read(request.content), Ok(WhatsappContent::Template(_)));
-        match request.category.map(str::to_ascii_lowercase).as_deref() {
+    fn of(content: &Content, category: Option<&str>) -> (Self, bool) {
+        let template = matches!(WhatsappContent::read(content), Ok(WhatsappContent::Template(_)));
+        match category.map(str::to_ascii_lowercase).as_deref() {
             _ if !template => (Self::Service, true),
             Some("marketing") => (Self::Marketing, true),
             Some("utility") => (Self::Utility, true),
@@ -53,10 +53,15 @@ impl Category {
     }
 }
 
+/// Whether a content is marketing, or may be.
+pub(super) fn is_marketing(content: &Content, category: Option<&str>) -> bool {
+    Category::of(content, category).0 == Category::Marketing
+}
+
 /// Marketing messages to the United States, which are not delivered (error 131049). Source:
 /// Meta, "Marketing messages" (since April 2025).
 pub(super) fn undelivered(request: &EstimateRequest<'_>) -> Option<Warning> {
-    let (category, is_known) = Category::of(request);
+    let (category, is_known) = Category::of(request.content, request.category);
     let country = "US".parse().ok()?;
     let recipients = *request.recipients.get(&country)?;
     if category != Category::Marketing || recipients == 0 {
@@ -92,7 +97,7 @@ static CARDS: LazyLock<Vec<Card>> =
 
 /// The cost of a message to each recipient.
 pub(super) fn estimate(request: &EstimateRequest<'_>) -> Estimate {
-    let (category, category_known) = Category::of(request);
+    let (category, category_known) = Category::of(request.content, request.category);
     let card = CARDS.iter().rfind(|card| card.effective_from <= request.day);
     let mut estimate = Estimate {
         currency: "USD",

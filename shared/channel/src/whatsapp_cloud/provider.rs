@@ -172,9 +172,8 @@ impl Provider for WhatsappCloud {
         Some(self)
     }
 
-    fn is_marketing(&self, content: &Content) -> bool {
-        // Meta keeps the category with the template, which Carillon does not read yet.
-        self.template_of(content).is_some()
+    fn is_marketing(&self, content: &Content, category: Option<&str>) -> bool {
+        pricing::is_marketing(content, category)
     }
 
     fn template_of(&self, content: &Content) -> Option<TemplateRef> {

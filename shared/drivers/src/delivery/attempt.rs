@@ -13,6 +13,7 @@ use carillon_nouns::contact::store::{ClaimOf, Reservation as ContactReservation}
 use carillon_nouns::contact::{self, Contact, person};
 use carillon_nouns::quota::QuotaCharge;
 use carillon_nouns::recipient::{self, Callback, Decision, SkipReason, Status, WaitsFor};
+use carillon_nouns::template;
 use carillon_table::StoreError;
 
 use super::claim::{Claim, ContactClaim, claim};
@@ -32,8 +33,8 @@ use super::status::record_for;
 const MAX_INVALID_IN_A_ROW: u32 = 5;
 /// Retries of a claim that came too soon after another one.
 const MAX_TOO_SOON: u32 = 2;
-/// After how many throttled requests of a run the throughput is halved.
-const MAX_THROTTLED: u32 = 5;
+/// How often a run may exceed the throughput before it is halved.
+const MAX_EXCEEDED: u32 = 3;
 /// The number of campaigns that a contact keeps before those that ended are forgotten.
 const MAX_SENT_CAMPAIGNS: usize = 32;
 /// Retries of a claim that met another write.
@@ -207,12 +208,17 @@ impl Run<'_> {
         let (due, number) = (&prepared.due, self.leased.batch.name.batch_number());
         let mut contact = due.contact.clone();
         let mut charge = self.charge(&contact);
+        let category = self.category().await?;
         for tries in 0..=MAX_BUSY {
+            if due.recipient.attempt > 1 {
+                // A merge since the page was read may show that the person was sent to.
+                contact = contact::store::current(table, contact.id).await?;
+            }
             if self.is_duplicate_retry(due, &contact).await? {
                 self.skip(due, SkipReason::DuplicatePerson, None).await?;
                 return Ok(None);
             }
-            let request = self.contact_claim(&prepared, contact.id, charge);
+            let request = self.contact_claim(&prepared, &contact, category, charge);
             match claim(table, &due.key, due.recipient.attempt, number, &request).await? {
                 Claim::Won => {
                     let (contact, charged) = (contact.id, Charged { charge, at: request.now });
@@ -240,10 +246,21 @@ impl Run<'_> {
         Ok(None)
     }
 
+    /// The category of the campaign's template, if it is known.
+    async fn category(&self) -> Result<Option<&str>, StoreError> {
+        let read = || async {
+            let Some(template) = &self.leased.campaign.settings.template else { return Ok(None) };
+            let found = template::store::get(&self.sender.table, template).await?;
+            Ok(found.map(|found| found.category))
+        };
+        Ok(self.category.get_or_try_init(read).await?.as_deref())
+    }
+
     fn contact_claim<'a>(
         &'a self,
         prepared: &'a Prepared,
-        contact: ContactId,
+        contact: &'a Contact,
+        category: Option<&str>,
         charge: QuotaCharge,
     ) -> ContactClaim<'a> {
         let (due, batch) = (&prepared.due, &self.leased.batch);
@@ -252,10 +269,11 @@ impl Run<'_> {
             _ => ClaimOf::Retry,
         };
         ContactClaim {
-            contact,
+            contact: contact.id,
             message,
+            merged: (due.recipient.attempt > 1).then_some(&contact.profile.merged),
             to: &prepared.outbound.to,
-            is_marketing: self.route.provider.is_marketing(&prepared.outbound.content),
+            is_marketing: self.route.provider.is_marketing(&prepared.outbound.content, category),
             now: self.sender.clock.now(),
             interval: claim_interval(self.route.capabilities()),
             charge,
@@ -415,7 +433,12 @@ impl Run<'_> {
             StopAction::Nothing => {}
             StopAction::Pause(pause) => {
                 self.pacer.pause(pause, clock.now());
-                self.learn_throughput().await?;
+            }
+            StopAction::SlowDown(pause) => {
+                // Messages in flight are refused at the same time.
+                if self.pacer.pause(pause, clock.now()) {
+                    self.learn_throughput().await?;
+                }
             }
             StopAction::Country => {
                 let country = claimed.prepared.outbound.to.country();
@@ -441,10 +464,10 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Halves the connection's throughput once its provider has refused several messages of
-    /// a run for their rate: it takes fewer than it reports.
+    /// Halves the connection's throughput once its provider has refused messages of a run for
+    /// their rate several times: it takes fewer than it reports.
     async fn learn_throughput(&self) -> Result<(), StoreError> {
-        if self.throttled.fetch_add(1, Ordering::Relaxed) + 1 != MAX_THROTTLED {
+        if self.exceeded.fetch_add(1, Ordering::Relaxed) + 1 != MAX_EXCEEDED {
             return Ok(());
         }
         let (id, lower) = (self.route.connection.id, (self.route.throughput() / 2).max(1));

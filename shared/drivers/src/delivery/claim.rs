@@ -1,6 +1,8 @@
 //! Claims: who wins one must send. A claim is one transaction over the recipient and the
 //! contact, so that an opt-out that was stored before always wins.
 
+use std::collections::BTreeSet;
+
 use carillon_foundations::address::Address;
 use carillon_foundations::ids::ContactId;
 use carillon_nouns::contact::store::{ClaimOf, Reservation};
@@ -40,6 +42,9 @@ pub struct ContactClaim<'a> {
     pub contact: ContactId,
     /// Which message it is claimed for.
     pub message: ClaimOf,
+    /// For a retry: the contacts that were merged into it when it was found that the person
+    /// was not sent to under another id.
+    pub merged: Option<&'a BTreeSet<ContactId>>,
     /// The address that it is sent to.
     pub to: &'a Address,
     /// Whether it is a marketing message, which the provider may hold back.
@@ -88,6 +93,10 @@ fn contact_update(request: &ContactClaim<'_>) -> Update {
     let ContactClaim { contact, message, now, .. } = *request;
     let update = contact::store::claim_update(contact, message, now, now - request.interval);
     let update = contact::store::while_reached_at(update, request.to);
+    let update = match request.merged {
+        Some(merged) => contact::store::while_merged_are(update, merged),
+        None => update,
+    };
     let update =
         if request.is_marketing { contact::store::unless_held(update, now) } else { update };
     contact::store::charge(update, request.charge, request.reservation)

@@ -104,9 +104,10 @@ impl Pacer {
     /// Pauses the claims of every lane of the connection, and lowers their rate for a while
     /// after that. Messages that were sent together are throttled together: during a pause
     /// another refusal extends the pause but does not lower the rate.
-    pub fn pause(&self, pause: Duration, now: Timestamp) {
+    pub fn pause(&self, pause: Duration, now: Timestamp) -> bool {
         let mut throttling = lock(&self.throttle);
         let until = now + pause;
+        let is_new = throttling.as_ref().is_none_or(|held| now >= held.until + SECOND);
         *throttling = Some(match *throttling {
             Some(held) if now < held.until + SECOND => {
                 Throttling { until: held.until.max(until), ..held }
@@ -114,6 +115,7 @@ impl Pacer {
             Some(held) => Throttling { until, share: (held.share_at(now) / 2.0).max(MIN_SHARE) },
             None => Throttling { until, share: 0.5 },
         });
+        is_new
     }
 }
 

@@ -11,6 +11,8 @@ pub enum StopAction {
     Nothing,
     /// The connection pauses for that long, in every lane.
     Pause(std::time::Duration),
+    /// It pauses, and its throughput is lowered where this happens again.
+    SlowDown(std::time::Duration),
     /// The campaign halts.
     Campaign,
     /// Every campaign with the template halts.
@@ -51,9 +53,13 @@ pub fn decide(
         || Decision::Retry { not_before: now, waits_for: WaitsFor::Retry, reason: reason.clone() };
     let backoff = spread(SignedDuration::from_secs(30 * 4i64.pow(attempt.min(6) - 1)), jitter);
     match refusal.verdict {
-        Verdict::Throttled { retry_after } => {
+        Verdict::Throttled { retry_after } | Verdict::RateExceeded { retry_after } => {
             let asked = SignedDuration::try_from(retry_after).unwrap_or(backoff);
-            (retry(backoff.max(asked), max_retries), StopAction::Pause(retry_after))
+            let stop = match refusal.verdict {
+                Verdict::RateExceeded { .. } => StopAction::SlowDown(retry_after),
+                _ => StopAction::Pause(retry_after),
+            };
+            (retry(backoff.max(asked), max_retries), stop)
         }
         // 4^n seconds for this pair alone. Source: Meta, error 131056.
         Verdict::PairThrottled => {

@@ -15,7 +15,7 @@ use carillon_table::StoreError;
 use futures::FutureExt;
 use futures::stream::{self, FuturesUnordered, Stream, StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
 use super::due::Due;
 use super::enqueue::enqueue;
@@ -44,8 +44,10 @@ pub(super) struct Run<'a> {
     budget: AtomicU32,
     /// How many requests in a row were invalid.
     pub(super) invalid_in_a_row: AtomicU32,
-    /// How many requests were refused because the connection was throttled.
-    pub(super) throttled: AtomicU32,
+    /// How often the connection's throughput was exceeded.
+    pub(super) exceeded: AtomicU32,
+    /// The category of the campaign's template.
+    pub(super) category: OnceCell<Option<String>>,
     /// Reservations to refund, by bucket: of contacts that had one already, or need none.
     refunds: Mutex<BTreeMap<i64, u32>>,
     /// The blocked countries.
@@ -108,7 +110,8 @@ impl<'a> Run<'a> {
             until: leased.lease.until - WIND_DOWN,
             budget: AtomicU32::new(batch.size - used),
             invalid_in_a_row: AtomicU32::new(0),
-            throttled: AtomicU32::new(0),
+            exceeded: AtomicU32::new(0),
+            category: OnceCell::new(),
             refunds: Mutex::default(),
             blocked: Mutex::new(route.health.blocked_countries.clone()),
             media: AsyncMutex::default(),

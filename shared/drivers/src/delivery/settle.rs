@@ -77,8 +77,8 @@ pub struct Settled {
     pub decision: Decision,
     /// Whether the attempt used its reservation all the same.
     pub used_reservation: bool,
-    /// What stops beyond the message: already done, except [`StopAction::Pause`] and
-    /// [`StopAction::CampaignIfRepeated`], which are the sender's.
+    /// What stops beyond the message: already done, except [`StopAction::Pause`],
+    /// [`StopAction::SlowDown`] and [`StopAction::CampaignIfRepeated`], which are the sender's.
     pub stop: StopAction,
 }
 
@@ -259,7 +259,13 @@ impl Settling<'_> {
         };
         let scope = match (stop, campaign, self.source) {
             // The template of a test send goes on: the values of the test may be what is wrong.
-            (StopAction::Nothing | StopAction::Pause(_) | StopAction::CampaignIfRepeated, ..)
+            (
+                StopAction::Nothing
+                | StopAction::Pause(_)
+                | StopAction::SlowDown(_)
+                | StopAction::CampaignIfRepeated,
+                ..,
+            )
             | (StopAction::Template | StopAction::Campaign, _, RefusalSource::TestSend { .. })
             | (StopAction::Template | StopAction::Campaign, None, _) => return Ok(()),
             (StopAction::Country, ..) => {

@@ -84,8 +84,9 @@ pub async fn record_status(
     if !reporter.connections.iter().any(|one| Some(one.id) == connection) {
         return Ok(Recorded::NotAuthentic);
     }
-    record_for(table, ids, &attempt, event, now).await?;
+    // A recipient that waits for this one to be settled must meet the link.
     reporter.linked.link(table, attempt.recipient.contact, event).await?;
+    record_for(table, ids, &attempt, event, now).await?;
     Ok(Recorded::Done)
 }
 

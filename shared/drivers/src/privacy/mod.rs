@@ -35,7 +35,7 @@ pub async fn erase(
     now: Timestamp,
 ) -> Result<Erasure, StoreError> {
     let mut erasure = Erasure::default();
-    let mut contact = store::blacklist(table, contact, now).await?;
+    let mut contact = store::begin_erasure(table, contact, now).await?;
     loop {
         erase_known(table, &contact, now, &mut erasure).await?;
         // Another contact of the person may have been merged meanwhile.
@@ -44,7 +44,7 @@ pub async fn erase(
         if is_same || erasure.under_way > 0 {
             return Ok(erasure);
         }
-        contact = store::blacklist(table, current.id, now).await?;
+        contact = store::begin_erasure(table, current.id, now).await?;
     }
 }
 

@@ -104,8 +104,8 @@ impl Pass {
             Self::Frame => !recipient && !address_key && is_exported(item),
             Self::Recipients => recipient,
             Self::Lists => {
-                let is_address = matches!(stored_key(item), Some(Key::Address(_)));
-                is_address || is_exported(item) && item.contains_key(Shape::LISTED_AS)
+                let is_person = matches!(stored_key(item), Some(Key::Address(_) | Key::Contact(_)));
+                is_person || is_exported(item) && item.contains_key(Shape::LISTED_AS)
             }
         }
     }

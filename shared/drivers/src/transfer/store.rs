@@ -3,10 +3,11 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{Line, Pass, arriving, is_exported};
-use carillon_foundations::ids::{ConnectionId, IdSource};
+use carillon_foundations::ids::{ConnectionId, ContactId, IdSource};
 use carillon_nouns::connection::{self, Connection, Sealed, Vault, VaultError};
+use carillon_nouns::contact::Profile;
 use carillon_nouns::contact::addresses::Entry;
-use carillon_nouns::contact::merge::merge;
+use carillon_nouns::contact::merge::{join, merge};
 use carillon_nouns::quota;
 use carillon_table::{Item, Key, Shape, StoreError, Table, read_item, stored_key};
 
@@ -64,6 +65,7 @@ pub async fn write(
     if pass == Pass::Lists {
         return match stored_key(&item) {
             Some(Key::Address(_)) => unite(table, item).await,
+            Some(Key::Contact(id)) => unite_merged(table, id, item).await,
             _ => Ok(table.restore_listing(&item).await?),
         };
     }
@@ -86,11 +88,30 @@ pub async fn write(
     };
     let merged = stored_key(&item).map(|key| (key, item.clone()));
     let added = table.add(arriving(item)).await?;
-    // A connection that was created here has created the quota of its group.
-    if let Some((Key::Quota(group), item)) = merged.filter(|_| !added) {
-        quota::store::merge(table, &group, &read_item(item)?).await?;
+    match merged.filter(|_| !added) {
+        // A connection that was created here has created the quota of its group.
+        Some((Key::Quota(group), item)) => {
+            quota::store::merge(table, &group, &read_item(item)?).await?;
+        }
+        // An opt-out in either table holds.
+        Some((Key::Contact(id), item)) => {
+            let imported: Profile = read_item(item)?;
+            if imported.merged_into.is_none() {
+                join(table, id, &imported).await?;
+            }
+        }
+        _ => {}
     }
     Ok(added)
+}
+
+/// Merges a contact here as it was merged there.
+async fn unite_merged(table: &Table, id: ContactId, item: Item) -> Result<bool, TransferError> {
+    let imported: Profile = read_item(item)?;
+    if let Some(survivor) = imported.merged_into {
+        merge(table, id, survivor).await?;
+    }
+    Ok(false)
 }
 
 /// The item of an address under this table's key. Where only the hash is left, it is kept if

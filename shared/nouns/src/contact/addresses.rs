@@ -17,6 +17,9 @@ use super::store::{self, update};
 
 /// How often a transaction that met another write is repeated.
 const MAX_TRIES: u32 = 20;
+/// The maximum number of addresses of a contact: a file with one placeholder in every line
+/// would make all its people one.
+pub(super) const MAX_ADDRESSES: usize = 20;
 
 /// An address in the table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,11 +30,15 @@ pub struct Entry {
     /// The contact that gave it up last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_owner: Option<ContactId>,
+    /// When that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_up_at: Option<Timestamp>,
     /// The address; none where its person was erased or gave it up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<Address>,
-    /// Since when it leads to that contact, or to none.
-    pub linked_at: Timestamp,
+    /// Since when it leads to that contact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linked_at: Option<Timestamp>,
     /// What is left of it, if its person was erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suppressed: Option<Suppressed>,
@@ -45,18 +52,18 @@ pub enum Suppressed {
     Erased,
 }
 
-/// An entry that leads to a contact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Owner {
-    /// The contact.
-    pub contact: ContactId,
-    /// Since when.
-    pub linked_at: Timestamp,
-}
-
 impl Entry {
-    fn owner(&self) -> Option<Owner> {
-        self.contact.map(|contact| Owner { contact, linked_at: self.linked_at })
+    /// The contact whose address it was at `at`: the last owner before it gave the address up.
+    pub fn owner_at(&self, at: Timestamp) -> Option<ContactId> {
+        match (self.last_owner, self.given_up_at) {
+            (Some(last), Some(given_up)) if at < given_up => Some(last),
+            _ => self.contact,
+        }
+    }
+
+    /// The contact of which only the hash of the address is left.
+    pub(super) fn erased_contact(&self) -> Option<ContactId> {
+        self.contact.filter(|_| self.address.is_none())
     }
 }
 
@@ -66,11 +73,11 @@ pub async fn find(table: &Table, address: &Address) -> Result<Option<ContactId>,
     Ok(found.and_then(|entry| entry.contact))
 }
 
-/// The owners of addresses; those that lead to nobody are absent.
+/// The entries of addresses; those that were never seen are absent.
 pub async fn find_many(
     table: &Table,
     addresses: &[&Address],
-) -> Result<HashMap<Address, Owner>, StoreError> {
+) -> Result<HashMap<Address, Entry>, StoreError> {
     let mut keys = BTreeMap::new();
     for address in addresses {
         let key = table.address_key(address).await?;
@@ -80,27 +87,32 @@ pub async fn find_many(
     let mut found = HashMap::with_capacity(unique.len());
     for some in unique.chunks(100) {
         for (key, entry) in table.get_many::<Entry>(some).await? {
-            if let (Some((_, address)), Some(owner)) = (keys.get(&key.pk()), entry.owner()) {
-                found.insert((*address).clone(), owner);
+            if let Some((_, address)) = keys.get(&key.pk()) {
+                found.insert((*address).clone(), entry);
             }
         }
     }
     Ok(found)
 }
 
-/// Lets an address lead to a contact, unless it leads to one already, and returns the owner at
-/// `at`: where the last owner gave the address up after that, the last owner.
+/// Lets an address lead to a contact, unless it leads to one already, and returns its owner at
+/// `at`: where the last owner gave the address up after that, the last owner. `None` where the
+/// contact has more addresses than a person has.
 pub(super) async fn claim(
     table: &Table,
     address: &Address,
     contact: ContactId,
     at: Timestamp,
-) -> Result<Option<Owner>, StoreError> {
+) -> Result<Option<ContactId>, StoreError> {
     let key = table.address_key(address).await?;
     let mut contact = contact;
     for _ in 0..MAX_TRIES {
         let current = store::current(table, contact).await?;
         contact = current.id;
+        if current.profile.addresses.len() >= MAX_ADDRESSES {
+            tracing::warn!(%contact, "a contact with many addresses got no other one");
+            return Ok(None);
+        }
         let erased = current.profile.erased_at.map(|_| Suppressed::Erased);
         let entry = Update::of(&key)
             .set("contact", contact)
@@ -108,7 +120,7 @@ pub(super) async fn claim(
             .set_or_remove("suppressed", erased)
             .set_or_remove("address", erased.is_none().then_some(address))
             .when("attribute_not_exists(#contact)")
-            .when("attribute_not_exists(#linked_at) OR #linked_at < :at")
+            .when("attribute_not_exists(#given_up_at) OR #given_up_at <= :at")
             .value("at", sortable(at));
         let listed = update(contact)
             .set_once("created_at", sortable(at))
@@ -119,12 +131,10 @@ pub(super) async fn claim(
             Some(_) => vec![Write::Update(entry)],
         };
         match table.transact(writes).await {
-            Ok(()) => return Ok(Some(Owner { contact, linked_at: at })),
+            Ok(()) => return Ok(Some(contact)),
             Err(StoreError::Cancelled(reasons)) => {
                 if let Some(Cancelled::Condition(item)) = reasons.into_iter().next() {
-                    let Entry { contact, last_owner, linked_at, .. } = read_item(item)?;
-                    let owner = contact.or(last_owner);
-                    return Ok(owner.map(|contact| Owner { contact, linked_at }));
+                    return Ok(read_item::<Entry>(item)?.owner_at(at));
                 }
             }
             Err(error) => return Err(error),
@@ -133,23 +143,64 @@ pub(super) async fn claim(
     Err(StoreError::Cancelled(Vec::new()))
 }
 
+/// Lists an address again of which only the hash is left, unless its person is erased still.
+pub(super) async fn list_again(
+    table: &Table,
+    address: &Address,
+    contact: ContactId,
+) -> Result<(), StoreError> {
+    let current = store::current(table, contact).await?;
+    if current.profile.erased_at.is_some() {
+        return Ok(());
+    }
+    let entry = Update::of(&table.address_key(address).await?)
+        .set("contact", current.id)
+        .set("address", address)
+        .remove("suppressed")
+        .when("#contact = :contact AND attribute_not_exists(#address)")
+        .value("contact", contact);
+    let listed = update(current.id)
+        .include("addresses", address.as_str())
+        .when("attribute_not_exists(#merged_into) AND attribute_not_exists(#erased_at)");
+    let writes = vec![Write::Update(entry), Write::Update(listed)];
+    condition_held(table.transact(writes).await).map(drop)
+}
+
 /// Takes an address from a contact: from `at` on it leads to nobody, until somebody else
-/// gets it. `false` where it led elsewhere.
+/// gets it. Does nothing where it leads elsewhere.
 pub(super) async fn give_up(
     table: &Table,
     contact: ContactId,
     address: &Address,
     at: Timestamp,
-) -> Result<bool, StoreError> {
-    let entry = Update::of(&table.address_key(address).await?)
-        .set("linked_at", sortable(at))
-        .set("last_owner", contact)
-        .remove("contact")
-        .remove("address")
-        .when("#contact = :contact")
-        .value("contact", contact);
-    let listed = update(contact).exclude("addresses", &[address.as_str().to_owned()].into());
-    condition_held(table.transact(vec![Write::Update(entry), Write::Update(listed)]).await)
+) -> Result<(), StoreError> {
+    let key = table.address_key(address).await?;
+    let mut contact = contact;
+    for _ in 0..MAX_TRIES {
+        let entry = Update::of(&key)
+            .set("given_up_at", sortable(at))
+            .set("last_owner", contact)
+            .remove("linked_at")
+            .remove("contact")
+            .remove("address")
+            .when("#contact = :contact")
+            .value("contact", contact);
+        let listed = update(contact).exclude("addresses", &[address.as_str().to_owned()].into());
+        match table.transact(vec![Write::Update(entry), Write::Update(listed)]).await {
+            Ok(()) => return Ok(()),
+            Err(StoreError::Cancelled(reasons)) => {
+                let Some(Cancelled::Condition(item)) = reasons.into_iter().next() else { continue };
+                let current = store::current(table, contact).await?.id;
+                if current == contact || read_item::<Entry>(item)?.contact != Some(current) {
+                    return Ok(());
+                }
+                // The contact was merged meanwhile.
+                contact = current;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(StoreError::Cancelled(Vec::new()))
 }
 
 /// The write that lets an address lead to another contact: from now on, or, where it is the

@@ -5,18 +5,17 @@ use std::collections::BTreeSet;
 use carillon_foundations::address::Address;
 use carillon_foundations::ids::{CampaignId, ContactId, IdSource};
 use carillon_foundations::time::sortable;
-use carillon_table::{Key, StoreError, Table, Update, Write, condition_held};
+use carillon_table::{StoreError, Table, Update, Write, condition_held};
 use jiff::Timestamp;
 
-use super::addresses::{self, repoint};
+use super::addresses::{self, MAX_ADDRESSES, repoint};
 use super::store::{self, update};
-use super::{Contact, Profile, Suppressions, Windows};
+use super::{Contact, Profile, Suppressions};
 
 /// How often a transaction that met another write is repeated.
 const MAX_TRIES: u32 = 20;
-/// The maximum number of addresses of a merged contact: a file with one placeholder in every
-/// line would merge all its people.
-const MAX_ADDRESSES: usize = 20;
+/// How many service windows a merge moves.
+const MAX_WINDOWS: usize = 10;
 
 /// Merges two contacts that their provider or a file names as one person, unless a person has
 /// split them. Returns the survivor, or the first one where they stay apart.
@@ -29,20 +28,25 @@ pub async fn merge_if_one(
         return Ok(one);
     }
     let (first, second) = (store::current(table, one).await?, store::current(table, other).await?);
-    let apart = is_split_from(table, &first, second.id).await?
-        || is_split_from(table, &second, first.id).await?;
-    if apart { Ok(first.id) } else { merge(table, first.id, second.id).await }
-}
-
-async fn is_split_from(table: &Table, one: &Contact, other: ContactId) -> Result<bool, StoreError> {
-    match one.profile.split_from {
-        Some(source) => Ok(store::current(table, source).await?.id == other),
-        None => Ok(false),
+    let apart =
+        is_apart(table, &first, second.id).await? || is_apart(table, &second, first.id).await?;
+    if apart {
+        return Ok(first.id);
     }
+    Ok(merge(table, first.id, second.id).await?.unwrap_or(first.id))
 }
 
-/// Merges two contacts into the older one and returns it. Contacts that have more addresses
-/// than a person has stay apart: then the first one is returned.
+async fn is_apart(table: &Table, one: &Contact, other: ContactId) -> Result<bool, StoreError> {
+    for apart in &one.profile.apart_from {
+        if store::current(table, *apart).await?.id == other {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Merges two contacts into the older one and returns it; `None` where they have more
+/// addresses than a person has: then they stay apart.
 ///
 /// One transaction moves the addresses, unites the suppressions (the stricter holds), the
 /// service windows and the campaigns that were sent to either, and sets `merged_into`. It
@@ -52,50 +56,90 @@ pub async fn merge(
     table: &Table,
     one: ContactId,
     other: ContactId,
-) -> Result<ContactId, StoreError> {
+) -> Result<Option<ContactId>, StoreError> {
     for _ in 0..MAX_TRIES {
         let one = store::current(table, one).await?;
         let other = store::current(table, other).await?;
         if one.id == other.id {
-            return Ok(one.id);
+            return Ok(Some(one.id));
         }
         if one.profile.addresses.len() + other.profile.addresses.len() > MAX_ADDRESSES {
             tracing::warn!(one = %one.id, other = %other.id, "contacts with many addresses were not merged");
-            return Ok(one.id);
+            return Ok(None);
         }
         // The ids of contacts sort by their age.
         let (survivor, loser) = if one.id < other.id { (one, other) } else { (other, one) };
+        let windows = newer_windows(&survivor.profile, &loser.profile);
         let joined = Joined::of(&survivor.profile, &loser.profile);
         let mut writes = vec![
-            joined.survivor_write(survivor.id, &survivor.profile, loser.id),
-            loser_write(loser.id, &loser.profile, survivor.id),
+            Write::Update(joined.with_merged(loser.id).write(
+                survivor.id,
+                &survivor.profile,
+                &windows,
+            )),
+            loser_write(loser.id, &loser.profile, survivor.id, &windows),
         ];
-        let listed: Vec<&Address> = loser.profile.addresses.iter().collect();
-        for (address, owner) in addresses::find_many(table, &listed).await? {
-            // An imported profile may list addresses that lead elsewhere here.
-            if owner.contact == loser.id {
-                writes.push(repoint(table, &address, (loser.id, survivor.id), None).await?);
-            }
+        for address in owned(table, &loser.profile.addresses, loser.id).await? {
+            writes.push(repoint(table, &address, (loser.id, survivor.id), None).await?);
         }
         if condition_held(table.transact(writes).await)? {
             tracing::info!(survivor = %survivor.id, merged = %loser.id, "contacts merged");
-            return Ok(survivor.id);
+            return Ok(Some(survivor.id));
         }
         // A write to one of them came between.
     }
     Err(StoreError::Cancelled(Vec::new()))
 }
 
+/// Those of the addresses that lead to a contact. An imported profile may list others.
+async fn owned(
+    table: &Table,
+    addresses: &BTreeSet<Address>,
+    contact: ContactId,
+) -> Result<Vec<Address>, StoreError> {
+    let listed: Vec<&Address> = addresses.iter().collect();
+    let found = addresses::find_many(table, &listed).await?.into_iter();
+    let owned = found.filter(|(_, entry)| entry.contact == Some(contact));
+    Ok(owned.map(|(address, _)| address).collect())
+}
+
+/// Joins an imported profile with the one that the contact has here already: what limits the
+/// messages to a person holds from either.
+pub async fn join(table: &Table, contact: ContactId, imported: &Profile) -> Result<(), StoreError> {
+    for _ in 0..MAX_TRIES {
+        let here = store::current(table, contact).await?;
+        let windows = newer_windows(&here.profile, imported);
+        let joined =
+            Joined { erased_at: here.profile.erased_at, ..Joined::of(&here.profile, imported) };
+        let write = joined.write(here.id, &here.profile, &windows);
+        if condition_held(table.update(write).await)? {
+            return Ok(());
+        }
+    }
+    Err(StoreError::Cancelled(Vec::new()))
+}
+
+/// The loser's windows that are newer than the survivor's, the latest ones: older ones are
+/// closed, and an expression has a limited length.
+fn newer_windows(survivor: &Profile, loser: &Profile) -> Vec<(String, Timestamp)> {
+    let mut newer: Vec<(String, Timestamp)> = loser.windows.0.clone().into_iter().collect();
+    newer.retain(|(name, at)| survivor.windows.0.get(name).is_none_or(|known| known < at));
+    newer.sort_by_key(|(_, at)| std::cmp::Reverse(*at));
+    newer.truncate(MAX_WINDOWS);
+    newer
+}
+
 /// What the survivor of a merge gets.
 struct Joined {
     addresses: BTreeSet<Address>,
     suppressions: Suppressions,
-    windows: Windows,
     sent_campaigns: BTreeSet<CampaignId>,
     last_sent: Profile,
     held_until: Option<Timestamp>,
     erased_at: Option<Timestamp>,
     merged: BTreeSet<ContactId>,
+    apart_from: BTreeSet<ContactId>,
+    preferred: Option<Address>,
     name: Option<String>,
 }
 
@@ -105,75 +149,95 @@ impl Joined {
         Self {
             addresses: survivor.addresses.union(&loser.addresses).cloned().collect(),
             suppressions: Suppressions::joined(survivor, loser),
-            windows: Windows::joined(&survivor.windows, &loser.windows),
             sent_campaigns: survivor.sent_campaigns.union(&loser.sent_campaigns).copied().collect(),
             last_sent: later.clone(),
             held_until: survivor.marketing_held_until.max(loser.marketing_held_until),
             erased_at: survivor.erased_at.max(loser.erased_at),
             merged: survivor.merged.union(&loser.merged).copied().collect(),
+            apart_from: survivor.apart_from.union(&loser.apart_from).copied().collect(),
+            preferred: survivor.preferred.clone().or_else(|| loser.preferred.clone()),
             name: survivor.name.clone().or_else(|| loser.name.clone()),
         }
     }
 
-    fn survivor_write(self, id: ContactId, seen: &Profile, loser: ContactId) -> Write {
-        let mut merged: BTreeSet<String> = self.merged.iter().map(ToString::to_string).collect();
-        merged.insert(loser.to_string());
-        let addresses = texts(&self.addresses);
-        let campaigns: BTreeSet<String> =
-            self.sent_campaigns.iter().map(ToString::to_string).collect();
+    /// With a contact that is merged into the survivor.
+    fn with_merged(mut self, loser: ContactId) -> Self {
+        self.merged.insert(loser);
+        self.apart_from.remove(&loser);
+        self
+    }
+
+    /// The change of a contact that was read as `seen`.
+    fn write(mut self, id: ContactId, seen: &Profile, windows: &[(String, Timestamp)]) -> Update {
+        self.apart_from.remove(&id);
+        let texts_of = |ids: &BTreeSet<ContactId>| ids.iter().map(ToString::to_string).collect();
+        let campaigns = self.sent_campaigns.iter().map(ToString::to_string).collect();
         let mut update = unchanged(update(id), seen)
-            .set_texts("merged", &merged)
             .set_or_remove("name", self.name)
             .set_or_remove("last_sent_at", self.last_sent.last_sent_at.map(sortable))
             .set_or_remove("quota_group", self.last_sent.quota_group)
             .set_or_remove("quota_bucket", self.last_sent.quota_bucket)
             .set_or_remove("marketing_held_until", self.held_until.map(sortable))
             .set_or_remove("erased_at", self.erased_at.map(sortable))
-            .remove("split_from");
-        for (name, set) in [("addresses", addresses), ("sent_campaigns", campaigns)] {
-            if !set.is_empty() {
-                update = update.set_texts(name, &set);
-            }
+            .set_or_remove("preferred", self.preferred);
+        let sets: [(&str, BTreeSet<String>); 4] = [
+            ("addresses", texts(&self.addresses)),
+            ("sent_campaigns", campaigns),
+            ("merged", texts_of(&self.merged)),
+            ("apart_from", texts_of(&self.apart_from)),
+        ];
+        for (name, set) in sets {
+            update =
+                if set.is_empty() { update.remove(name) } else { update.set_texts(name, &set) };
         }
         for (name, at) in self.suppressions.attributes() {
             update = update.set_or_remove(name, at.map(sortable));
         }
-        for (name, at) in self.windows.0 {
-            update = update.set(&name, sortable(at));
+        for (name, at) in windows {
+            let known = seen.windows.0.get(name).copied();
+            update = update.set(name, sortable(*at)).unchanged(name, known.map(sortable));
         }
-        Write::Update(update)
+        update
     }
 }
 
 /// The loser keeps its profile; its addresses lead to the survivor.
-fn loser_write(id: ContactId, seen: &Profile, survivor: ContactId) -> Write {
-    Write::Update(unchanged(update(id), seen).set("merged_into", survivor))
+fn loser_write(
+    id: ContactId,
+    seen: &Profile,
+    survivor: ContactId,
+    windows: &[(String, Timestamp)],
+) -> Write {
+    let mut update = unchanged(update(id), seen).set("merged_into", survivor);
+    for (name, at) in windows {
+        update = update.unchanged(name, Some(sortable(*at)));
+    }
+    Write::Update(update)
 }
 
 /// Holds only while nobody sent to the contact, merged it or changed its suppressions,
-/// reservation, hold, addresses or known windows since it was read.
+/// reservation, hold or addresses since it was read.
 fn unchanged(update: Update, seen: &Profile) -> Update {
     let mut update = update
         .when("attribute_not_exists(#merged_into)")
         .unchanged("last_sent_at", seen.last_sent_at.map(sortable))
         .unchanged("marketing_held_until", seen.marketing_held_until.map(sortable))
         .unchanged("quota_bucket", seen.quota_bucket)
+        .unchanged("erased_at", seen.erased_at.map(sortable))
         .unchanged_texts("addresses", &texts(&seen.addresses))
         .unchanged_texts("merged", &seen.merged.iter().map(ToString::to_string).collect());
     for (name, at) in Suppressions::of(seen).attributes() {
         update = update.unchanged(name, at.map(sortable));
     }
-    for (name, at) in &seen.windows.0 {
-        update = update.unchanged(name, Some(sortable(*at)));
-    }
     update
 }
 
 /// Separates addresses from a contact: they belong to another person, from the beginning or
-/// since a number got a new owner. A new contact gets them. Both keep the suppressions, since
-/// it is unknown whose they are, and the campaigns that were sent to; neither keeps the service
-/// windows and the reservation. Providers' reports do not merge them again. Returns the new
-/// contact; `None` where the contact does not have one of the addresses, or no other.
+/// since a number got a new owner. A contact whose merge was wrong is itself again; otherwise
+/// a new contact gets them. Both keep the suppressions, since it is unknown whose they are,
+/// and the campaigns that were sent to; neither keeps the service windows and the reservation.
+/// Reports of providers do not merge them again. Returns the other contact, also where it has
+/// the addresses already; `None` where the contact does not have one of them, or no other.
 pub async fn split(
     table: &Table,
     contact: ContactId,
@@ -187,51 +251,116 @@ pub async fn split(
         let left: BTreeSet<Address> =
             found.profile.addresses.difference(addresses).cloned().collect();
         if left.is_empty() || left.len() + addresses.len() != found.profile.addresses.len() {
-            return Ok(None);
+            return split_already(table, found.id, addresses).await;
         }
-        let source = unchanged(update(found.id), &found.profile)
-            .set_texts("addresses", &texts(&left))
-            .remove("quota_group");
-        let source = match found.profile.quota_bucket {
-            Some(_) => source.remove("quota_bucket"),
-            None => source,
-        };
-        let windows = found.profile.windows.0.keys();
-        let source = windows.fold(source, |source, name| source.remove(name));
-        let target = Profile {
-            addresses: addresses.clone(),
-            split_from: Some(found.id),
-            windows: Windows::default(),
-            ..found.profile.clone()
-        };
-        let mut writes = vec![Write::Update(source), created(new, &target, now)];
-        for address in addresses {
-            writes.push(repoint(table, address, (found.id, new), Some(now)).await?);
+        let merged = merged_with(table, &found, addresses).await?;
+        let other = merged.as_ref().map_or(new, |merged| merged.id);
+        let mut writes = vec![
+            Write::Update(source(&found, &left, other, merged.is_some())),
+            Write::Update(match &merged {
+                Some(merged) => unmerged(merged, &found, addresses),
+                None => created(new, &found, addresses, now),
+            }),
+        ];
+        // A person who was always another one had the addresses before.
+        let since = merged.is_none().then_some(now);
+        for address in owned(table, addresses, found.id).await? {
+            writes.push(repoint(table, &address, (found.id, other), since).await?);
         }
         if condition_held(table.transact(writes).await)? {
-            return Ok(Some(new));
+            return Ok(Some(other));
         }
     }
     Err(StoreError::Cancelled(Vec::new()))
 }
 
-fn created(id: ContactId, profile: &Profile, now: Timestamp) -> Write {
+/// The contact that was split from another one with these addresses, if it was.
+async fn split_already(
+    table: &Table,
+    contact: ContactId,
+    addresses: &BTreeSet<Address>,
+) -> Result<Option<ContactId>, StoreError> {
+    let Some(address) = addresses.first() else { return Ok(None) };
+    let Some(owner) = addresses::find(table, address).await? else { return Ok(None) };
+    let owner = store::current(table, owner).await?;
+    let is_it =
+        owner.profile.apart_from.contains(&contact) && owner.profile.addresses == *addresses;
+    Ok(is_it.then_some(owner.id))
+}
+
+/// The contact with exactly these addresses that was merged into another one.
+async fn merged_with(
+    table: &Table,
+    contact: &Contact,
+    addresses: &BTreeSet<Address>,
+) -> Result<Option<Contact>, StoreError> {
+    for id in &contact.profile.merged {
+        if let Some(profile) = store::get(table, *id).await?
+            && profile.addresses == *addresses
+        {
+            return Ok(Some(Contact { id: *id, profile }));
+        }
+    }
+    Ok(None)
+}
+
+/// What is left of the contact that addresses are separated from.
+fn source(found: &Contact, left: &BTreeSet<Address>, other: ContactId, was_merged: bool) -> Update {
+    let update = unchanged(update(found.id), &found.profile)
+        .set_texts("addresses", &texts(left))
+        .include("apart_from", &other.to_string())
+        .remove("quota_group");
+    let update = match found.profile.quota_bucket {
+        Some(_) => update.remove("quota_bucket"),
+        None => update,
+    };
+    let update =
+        if was_merged { update.exclude("merged", &[other.to_string()].into()) } else { update };
+    without_windows(update, &found.profile)
+}
+
+/// A contact whose merge was wrong, itself again.
+fn unmerged(merged: &Contact, found: &Contact, addresses: &BTreeSet<Address>) -> Update {
+    let update = update(merged.id)
+        .unchanged("merged_into", merged.profile.merged_into)
+        .remove("merged_into")
+        .remove("quota_group")
+        .remove("quota_bucket");
+    without_windows(separated(update, found, addresses), &merged.profile)
+}
+
+/// A new contact with the addresses.
+fn created(
+    id: ContactId,
+    found: &Contact,
+    addresses: &BTreeSet<Address>,
+    now: Timestamp,
+) -> Update {
+    let update = update(id).when("attribute_not_exists(pk)").set("created_at", sortable(now));
+    separated(update, found, addresses)
+}
+
+/// What a contact that is separated from `found` has.
+fn separated(update: Update, found: &Contact, addresses: &BTreeSet<Address>) -> Update {
+    let Contact { id, profile } = found;
     let campaigns: BTreeSet<String> =
         profile.sent_campaigns.iter().map(ToString::to_string).collect();
-    let mut update = Update::of(&Key::Contact(id))
-        .when("attribute_not_exists(pk)")
-        .set("created_at", sortable(now))
-        .set_texts("addresses", &texts(&profile.addresses))
+    let mut update = update
+        .set_texts("addresses", &texts(addresses))
+        .include("apart_from", &id.to_string())
         .set_or_remove("last_sent_at", profile.last_sent_at.map(sortable))
-        .set_or_remove("marketing_held_until", profile.marketing_held_until.map(sortable))
-        .set_or_remove("split_from", profile.split_from);
+        .set_or_remove("marketing_held_until", profile.marketing_held_until.map(sortable));
     if !campaigns.is_empty() {
         update = update.set_texts("sent_campaigns", &campaigns);
     }
     for (name, at) in Suppressions::of(profile).attributes() {
         update = update.set_or_remove(name, at.map(sortable));
     }
-    Write::Update(update)
+    update
+}
+
+fn without_windows(update: Update, profile: &Profile) -> Update {
+    profile.windows.0.keys().fold(update, |update, name| update.remove(name))
 }
 
 fn texts(addresses: &BTreeSet<Address>) -> BTreeSet<String> {

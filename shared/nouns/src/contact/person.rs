@@ -8,8 +8,9 @@ use carillon_table::{StoreError, Table};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
-use super::addresses::{Owner, claim, find_many, give_up};
+use super::addresses::{Entry, claim, find_many, give_up, list_again};
 use super::merge::merge_if_one;
+use super::store;
 
 /// How many persons are created at the same time.
 const IN_FLIGHT: usize = 16;
@@ -46,28 +47,33 @@ async fn resolve_known(
     table: &Table,
     ids: &IdSource,
     person: &[Address],
-    known: &HashMap<Address, Owner>,
+    known: &HashMap<Address, Entry>,
     at: Timestamp,
 ) -> Result<Option<ContactId>, StoreError> {
-    let found = person.iter().find_map(|address| known.get(address));
-    let mut contact = found.map(|owner| owner.contact);
+    let owner_of = |address: &Address| known.get(address).and_then(|entry| entry.owner_at(at));
+    let mut contact = person.iter().find_map(owner_of);
     for address in person {
-        let owner = match (known.get(address), contact) {
-            (Some(owner), _) => Some(*owner),
+        if let Some(erased) = known.get(address).and_then(Entry::erased_contact) {
+            list_again(table, address, erased).await?;
+        }
+        let owner = match (owner_of(address), contact) {
+            (Some(owner), _) => Some(owner),
             (None, Some(contact)) => claim(table, address, contact, at).await?,
             // Where another process creates the person at this moment, theirs counts.
             (None, None) => claim(table, address, ContactId::from_uuid(ids.uuid(at)), at).await?,
         };
         contact = match (contact, owner) {
-            (Some(one), Some(owner)) => Some(merge_if_one(table, one, owner.contact).await?),
-            (one, owner) => one.or(owner.map(|owner| owner.contact)),
+            (Some(one), Some(owner)) => Some(merge_if_one(table, one, owner).await?),
+            (one, owner) => one.or(owner),
         };
     }
     Ok(contact)
 }
 
-/// Records that these addresses reached a contact at `at`, as its provider reported. Contacts
-/// that they lead to are merged with it. Returns the contact, or the survivor of the merge.
+/// Records that these addresses reached a contact, as its provider reported at `at`. Contacts
+/// that they lead to are merged with it. An address that the contact gave up is left alone:
+/// a report of an old message may come after a number change. Returns the contact, or the
+/// survivor of the merges.
 pub async fn attach(
     table: &Table,
     contact: ContactId,
@@ -75,14 +81,41 @@ pub async fn attach(
     at: Timestamp,
 ) -> Result<ContactId, StoreError> {
     let known = find_many(table, &addresses.iter().collect::<Vec<_>>()).await?;
+    let mut theirs = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        let last_owner = known.get(address).and_then(|entry| entry.last_owner);
+        let is_given_up = match last_owner {
+            Some(last) => is_same(table, last, contact).await?,
+            None => false,
+        };
+        if !is_given_up {
+            theirs.push(address.clone());
+        }
+    }
+    link(table, contact, &theirs, &known, at).await
+}
+
+/// Lets addresses lead to a contact; contacts that they lead to are merged with it. A phone
+/// that is new to the contact is the one that it is sent to from then on.
+async fn link(
+    table: &Table,
+    contact: ContactId,
+    addresses: &[Address],
+    known: &HashMap<Address, Entry>,
+    at: Timestamp,
+) -> Result<ContactId, StoreError> {
     let mut contact = contact;
     for address in addresses {
-        let owner = match known.get(address) {
-            Some(owner) => Some(*owner),
+        let owner = match known.get(address).and_then(|entry| entry.contact) {
+            Some(owner) if owner == contact => continue,
+            Some(owner) => Some(owner),
             None => claim(table, address, contact, at).await?,
         };
         if let Some(owner) = owner {
-            contact = merge_if_one(table, contact, owner.contact).await?;
+            contact = merge_if_one(table, contact, owner).await?;
+            if address.phone().is_some() {
+                store::prefer(table, contact, address).await?;
+            }
         }
     }
     Ok(contact)
@@ -101,22 +134,76 @@ pub async fn change(
     if new.is_empty() {
         return Ok(None);
     }
-    let known = find_many(table, &old.iter().collect::<Vec<_>>()).await?;
+    let twins = old.iter().filter_map(|address| address.phone()?.likely_twin());
+    let twins: Vec<Address> = twins.map(Address::from).collect();
+    let all: Vec<&Address> = old.iter().chain(&twins).chain(new).collect();
+    let known = find_many(table, &all).await?;
     let is_theirs = |address: &&Address| {
-        !new.contains(address) && known.get(*address).is_some_and(|owner| owner.linked_at <= at)
+        let linked_at = known.get(*address).and_then(|entry| entry.linked_at);
+        !new.contains(address) && linked_at.is_some_and(|linked| linked <= at)
     };
-    let old: Vec<&Address> = old.iter().filter(is_theirs).collect();
+    let left: Vec<&Address> = old.iter().filter(is_theirs).collect();
     let mut contact = None;
-    for owner in old.iter().filter_map(|address| known.get(*address)) {
+    for owner in left.iter().filter_map(|address| known.get(*address)?.contact) {
         contact = Some(match contact {
-            Some(one) => merge_if_one(table, one, owner.contact).await?,
-            None => owner.contact,
+            Some(one) => merge_if_one(table, one, owner).await?,
+            None => owner,
         });
     }
     let Some(contact) = contact else { return Ok(None) };
-    let contact = attach(table, contact, new, at).await?;
-    for address in old {
+    let mut theirs = Vec::with_capacity(new.len());
+    for address in new {
+        if is_free(table, address, known.get(address), (old, new), contact, at).await? {
+            theirs.push(address.clone());
+        }
+    }
+    // Entries of addresses that were just given up are not known any more.
+    let known = find_many(table, &theirs.iter().collect::<Vec<_>>()).await?;
+    let contact = link(table, contact, &theirs, &known, at).await?;
+    if let Some(phone) = theirs.iter().find(|address| address.phone().is_some()) {
+        store::prefer(table, contact, phone).await?;
+    }
+    for address in left {
         give_up(table, contact, address, at).await?;
     }
+    // The twin of a number that they gave up is the same number.
+    for twin in twins.iter().filter(is_theirs) {
+        give_up(table, contact, twin, at).await?;
+    }
     Ok(Some(contact))
+}
+
+/// Whether a new address of a person may be linked to their contact. One that leads to a
+/// contact with another user id had another owner before, who loses it, or got another one
+/// since.
+async fn is_free(
+    table: &Table,
+    address: &Address,
+    entry: Option<&Entry>,
+    (old, new): (&[Address], &[Address]),
+    contact: ContactId,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let Some((owner, linked_at)) = entry.and_then(|entry| entry.contact.zip(entry.linked_at))
+    else {
+        return Ok(true);
+    };
+    if address.phone().is_none() || is_same(table, owner, contact).await? {
+        return Ok(true);
+    }
+    let owner = store::current(table, owner).await?;
+    let is_other =
+        |known: &Address| known.phone().is_none() && !old.contains(known) && !new.contains(known);
+    if !owner.profile.addresses.iter().any(is_other) {
+        return Ok(true);
+    }
+    if linked_at <= at {
+        give_up(table, owner.id, address, at).await?;
+    }
+    Ok(linked_at <= at)
+}
+
+async fn is_same(table: &Table, one: ContactId, other: ContactId) -> Result<bool, StoreError> {
+    Ok(one == other
+        || store::current(table, one).await?.id == store::current(table, other).await?.id)
 }

@@ -45,14 +45,19 @@ pub struct Profile {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     #[schema(value_type = Vec<String>)]
     pub addresses: BTreeSet<Address>,
+    /// The phone number that its provider named last, where there were several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub preferred: Option<Address>,
     /// The contact that this one was merged into: the same person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub merged_into: Option<ContactId>,
-    /// The contact that a person split this one from: providers' reports do not merge them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    pub split_from: Option<ContactId>,
+    /// The contacts that a person split from this one, or it from them: reports of providers
+    /// and files do not merge them again.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub apart_from: BTreeSet<ContactId>,
     /// The contacts that were merged into this one.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     #[schema(value_type = Vec<String>)]
@@ -116,12 +121,18 @@ impl Profile {
     /// The address to which a provider with these schemes sends; none where it has no such
     /// address.
     pub fn address_in(&self, schemes: &[Scheme]) -> Option<&Address> {
-        self.addresses.iter().find(|address| schemes.contains(&address.scheme()))
+        self.ordered().find(|address| schemes.contains(&address.scheme()))
+    }
+
+    /// The addresses, the preferred one first.
+    pub fn ordered(&self) -> impl Iterator<Item = &Address> {
+        let preferred = self.preferred.iter().filter(|one| self.addresses.contains(*one));
+        preferred.chain(self.addresses.iter().filter(|one| Some(*one) != self.preferred.as_ref()))
     }
 
     /// The contact's country, [`Country::UNKNOWN`] where no address reveals it.
     pub fn country(&self) -> Country {
-        self.addresses.first().map_or(Country::UNKNOWN, Address::country)
+        self.ordered().next().map_or(Country::UNKNOWN, Address::country)
     }
 
     /// How a message over a connection is charged at `now`.

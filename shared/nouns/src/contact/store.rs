@@ -1,6 +1,6 @@
 //! Contacts in the table.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use carillon_channel::event::Choice;
 use carillon_foundations::address::Address;
@@ -62,9 +62,39 @@ pub async fn blacklist(
     change_current(table, contact, blacklist).await
 }
 
-/// Removes a contact from the blacklist.
+/// Removes a contact from the blacklist. Of an erased person, an address is known again once
+/// it is written again, by a file for example.
 pub async fn unblacklist(table: &Table, contact: ContactId) -> Result<Contact, StoreError> {
-    change_current(table, contact, |id| update(id).remove("blacklisted_at")).await
+    let unblacklist = |id| update(id).remove("blacklisted_at").remove("erased_at");
+    change_current(table, contact, unblacklist).await
+}
+
+/// Begins the erasure of a person: no message is sent to them and no address of theirs is
+/// stored from then on.
+pub async fn begin_erasure(
+    table: &Table,
+    contact: ContactId,
+    at: Timestamp,
+) -> Result<Contact, StoreError> {
+    let begin = |id| {
+        update(id).set_once("blacklisted_at", sortable(at)).set_once("erased_at", sortable(at))
+    };
+    change_current(table, contact, begin).await
+}
+
+/// Makes an address the one that a contact is sent to.
+pub(super) async fn prefer(
+    table: &Table,
+    contact: ContactId,
+    address: &Address,
+) -> Result<(), StoreError> {
+    let prefer = |id| {
+        update(id)
+            .set("preferred", address)
+            .when("contains(#addresses, :address) AND attribute_not_exists(#erased_at)")
+            .value("address", address.as_str())
+    };
+    change_current(table, contact, prefer).await.map(drop)
 }
 
 /// Records that a contact stopped or resumed messages. An older preference that arrives late
@@ -144,10 +174,11 @@ pub async fn strip_profile(
 ) -> Result<(), StoreError> {
     let profile = get(table, contact).await?.unwrap_or_default();
     let update = update(contact)
-        .set("erased_at", sortable(now))
+        .set_once("erased_at", sortable(now))
         .remove("created_at")
         .remove("name")
         .remove("addresses")
+        .remove("preferred")
         .remove("sent_campaigns")
         .remove("marketing_held_until");
     let windows = profile.windows.0.keys();
@@ -190,6 +221,11 @@ pub fn claim_update(
             .value("campaign", campaign),
         ClaimOf::Retry | ClaimOf::Single => update,
     }
+}
+
+/// Fails a claim where another contact was merged into this one since its merges were read.
+pub fn while_merged_are(claim: Update, merged: &BTreeSet<ContactId>) -> Update {
+    claim.unchanged_texts("merged", &merged.iter().map(ToString::to_string).collect())
 }
 
 /// Fails a claim where the contact does not have the address any more.

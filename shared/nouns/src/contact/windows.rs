@@ -34,16 +34,6 @@ impl Windows {
         self.0.insert(attribute(connection), at);
         self
     }
-
-    /// The later one of each, of two contacts that are one person.
-    pub(super) fn joined(one: &Self, other: &Self) -> Self {
-        let mut joined = one.0.clone();
-        for (name, at) in &other.0 {
-            let known = joined.entry(name.clone()).or_insert(*at);
-            *known = (*known).max(*at);
-        }
-        Self(joined)
-    }
 }
 
 /// The attribute of a connection. Expressions allow no `-` in a name.
@@ -91,8 +81,7 @@ mod tests {
         let [a, b, c] = [1, 2, 3].map(|id| ConnectionId::from_uuid(Uuid::from_u128(id)));
         let at = |second| Timestamp::from_second(second).unwrap();
         let one = Windows::default().with(a, at(1)).with(b, at(5));
-        let joined = Windows::joined(&one, &Windows::default().with(b, at(3)).with(c, at(9)));
-        assert_eq!([a, b, c].map(|id| joined.last_inbound_at(id)), [1, 5, 9].map(|s| Some(at(s))));
+        assert_eq!([a, b].map(|id| one.last_inbound_at(id)), [1, 5].map(|s| Some(at(s))));
         assert_eq!(one.last_inbound_at(c), None);
     }
 }

@@ -35,7 +35,7 @@ pub(super) async fn replied_to(
     };
     let mut latest: Option<Candidate> = None;
     for id in contact.profile.merged.iter().copied().chain([contact.id]) {
-        for key in recipient::store::sent_to(table, id, since).await? {
+        for key in recipient::store::sent_to(table, id, since, message.quoted.is_some()).await? {
             let Some(recipient) = recipient::store::get(table, &key).await? else { continue };
             let candidate = Candidate::of(key, &recipient, message);
             if candidate.is_quoted {

@@ -34,6 +34,11 @@ pub async fn receive(
     table.write(Write::put(&key, message)?).await?;
     let wrote = Wrote { name, opens: message.opens(), at: message.at };
     let contact = contact::store::record_inbound(table, from, wrote).await?;
+    if contact.profile.erased_at.is_some_and(|erased| message.at <= erased) {
+        // The erasure began meanwhile, and may have passed by already.
+        table.write(Write::delete(&key)).await?;
+        return contact::store::strip_profile(table, contact.id, message.at).await;
+    }
     if !message.is_reply || message.group.is_some() {
         return Ok(());
     }
@@ -44,7 +49,11 @@ pub async fn receive(
     Ok(())
 }
 
+/// How often a transaction that met another write is repeated.
+const MAX_TRIES: u32 = 20;
+
 /// Moves the messages that came from some addresses since `since` to another contact.
+/// Idempotent: a second call completes an interrupted one.
 pub async fn split(
     table: &Table,
     (from, to): (ContactId, ContactId),
@@ -62,9 +71,14 @@ pub async fn split(
             let old = Key::Message { contact: from, at: at.clone(), id: id.clone() };
             let new = Key::Message { contact: to, at, id };
             let writes = vec![Write::put(&new, message)?, Write::delete(&old)];
-            if condition_held(table.transact(writes).await)? {
-                moved += 1;
+            let mut tries = 0;
+            while !condition_held(table.transact(writes.clone()).await)? {
+                tries += 1;
+                if tries > MAX_TRIES {
+                    return Err(StoreError::Cancelled(Vec::new()));
+                }
             }
+            moved += 1;
         }
         after = page.next;
         if after.is_none() {

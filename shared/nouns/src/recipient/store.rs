@@ -42,14 +42,15 @@ pub async fn in_campaigns(
     Ok(found)
 }
 
-/// The keys of the recipients of a contact that were sent to since `since`: newest first,
-/// at most 25. Eventually consistent.
+/// The keys of the recipients of a contact that were sent to since `since`, newest first:
+/// all, or the latest 25. Eventually consistent.
 pub async fn sent_to(
     table: &Table,
     contact: ContactId,
     since: Timestamp,
+    all: bool,
 ) -> Result<Vec<RecipientKey>, StoreError> {
-    let keys = table.sent_to(contact, since).await?;
+    let keys = table.sent_to(contact, since, all).await?;
     Ok(keys.iter().filter_map(RecipientKey::read).collect())
 }
 

@@ -8,6 +8,7 @@ mod page;
 mod whole;
 mod write;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -22,6 +23,7 @@ use carillon_foundations::ids::ContactId;
 use carillon_foundations::time::sortable;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tokio::sync::OnceCell;
 
 pub use self::create::ensure_table;
 pub use self::error::{Cancelled, StoreError, condition_held};
@@ -45,6 +47,8 @@ pub struct Table {
     client: Client,
     name: String,
     addresses: AddressKeys,
+    /// Set once the key of the addresses is known to be this table's.
+    checked: Arc<OnceCell<()>>,
 }
 
 // The SDK's futures are large and deep: each is boxed where it is made.
@@ -53,34 +57,41 @@ impl Table {
     /// no addresses, see [`Table::with_addresses`].
     pub fn new(aws: &AwsConfig, name: &str) -> Self {
         let addresses = AddressKeys::none();
-        Self { client: Client::new(&aws.dynamodb), name: name.to_owned(), addresses }
+        let client = Client::new(&aws.dynamodb);
+        Self { client, name: name.to_owned(), addresses, checked: Arc::default() }
     }
 
     /// The same table with the key that hashes addresses.
     #[must_use]
     pub fn with_addresses(self, addresses: AddressKeys) -> Self {
-        Self { addresses, ..self }
+        Self { addresses, checked: Arc::default(), ..self }
     }
 
     /// The key of an address.
     ///
     /// # Errors
-    /// The key that hashes addresses is not known.
+    /// As of [`Table::ensure_address_key`], which it calls once in a process.
     pub async fn address_key(&self, address: &Address) -> Result<Key, StoreError> {
+        self.checked
+            .get_or_try_init(|| async { self.ensure_address_key().await.map(drop) })
+            .await?;
         let hash = self.addresses.hash(address).await.map_err(StoreError::AddressKey)?;
         Ok(Key::Address(hash))
     }
 
-    /// Makes the key that hashes addresses where there is none yet, and returns its
+    /// Makes the key that hashes addresses, where this table has none yet, and returns its
     /// fingerprint.
     ///
     /// # Errors
-    /// It cannot be made, or is not the one with which this table's addresses were hashed:
+    /// The key is lost, or is not the one with which this table's addresses were hashed:
     /// none of them would be found.
     pub async fn ensure_address_key(&self) -> Result<String, StoreError> {
+        let mut known: Option<AddressKeyItem> = self.get(&Key::AddressKey).await?;
+        if known.is_none() {
+            self.addresses.create().await.map_err(StoreError::AddressKey)?;
+        }
         let fingerprint = self.addresses.fingerprint().await.map_err(StoreError::AddressKey)?;
         let ours = AddressKeyItem { fingerprint };
-        let mut known: Option<AddressKeyItem> = self.get(&Key::AddressKey).await?;
         if known.is_none() {
             condition_held(self.write(Write::create(&Key::AddressKey, &ours)?).await)?;
             // Another process may have been first.
@@ -218,25 +229,34 @@ impl Table {
         page(answer.items, answer.last_evaluated_key)
     }
 
-    /// The keys of the recipients of a contact that were sent to since `since`: newest
-    /// first, at most 25. Eventually consistent.
+    /// The keys of the recipients of a contact that were sent to since `since`, newest
+    /// first: all, or the latest 25. Eventually consistent.
     pub async fn sent_to(
         &self,
         contact: ContactId,
         since: jiff::Timestamp,
+        all: bool,
     ) -> Result<Vec<Key>, StoreError> {
-        let request = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .index_name(Shape::BY_CONTACT)
-            .key_condition_expression("sk = :sk AND sent_at >= :since")
-            .expression_attribute_values(":sk", string(&Key::recipient_sk(contact)))
-            .expression_attribute_values(":since", string(&sortable(since)))
-            .scan_index_forward(false)
-            .limit(25);
-        let answer = Box::pin(request.send()).await.map_err(failure)?;
-        Ok(answer.items.unwrap_or_default().iter().filter_map(stored_key).collect())
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let request = self
+                .client
+                .query()
+                .table_name(&self.name)
+                .index_name(Shape::BY_CONTACT)
+                .key_condition_expression("sk = :sk AND sent_at >= :since")
+                .expression_attribute_values(":sk", string(&Key::recipient_sk(contact)))
+                .expression_attribute_values(":since", string(&sortable(since)))
+                .scan_index_forward(false)
+                .set_exclusive_start_key(after)
+                .limit(if all { 1000 } else { 25 });
+            let answer = Box::pin(request.send()).await.map_err(failure)?;
+            found.extend(answer.items.unwrap_or_default().iter().filter_map(stored_key));
+            after = answer.last_evaluated_key.filter(|_| all);
+            if after.is_none() {
+                return Ok(found);
+            }
+        }
     }
 
     /// Executes one write.

@@ -105,7 +105,7 @@ async fn an_error_answer_has_its_verdict() {
 #[tokio::test]
 async fn the_wait_that_an_answer_asks_for_is_kept() {
     let (address, _) = serve(|_| error(429, 130_429, &[("retry-after", "7")])).await;
-    let expected = Verdict::Throttled { retry_after: Duration::from_secs(7) };
+    let expected = Verdict::RateExceeded { retry_after: Duration::from_secs(7) };
     assert_eq!(refused(&client(address)).await.verdict, expected);
 }
 

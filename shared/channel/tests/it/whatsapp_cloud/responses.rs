@@ -25,7 +25,8 @@ fn expected() -> Vec<(u32, Verdict)> {
     let groups: Vec<(Verdict, &[u32])> = vec![
         (throttled(60), &[4, 17]),
         (throttled(300), &[80007]),
-        (throttled(2), &[130_429]),
+        (Verdict::RateExceeded { retry_after: Duration::from_secs(2) }, &[130_429]),
+        (Verdict::MediaBroken, &[131_053]),
         (PairThrottled, &[131_056]),
         (Ambiguous, &[1, 2, 131_000, 131_016, 131_057, 133_004, 2_494_100]),
         (Verdict::MarketingHeld { period: Duration::from_secs(24 * HOUR) }, &[131_049]),
@@ -39,7 +40,7 @@ fn expected() -> Vec<(u32, Verdict)> {
         (MessageRejected, &[131_035, 131_036, 131_044, 131_052, 131_060]),
         (MessageRejected, &[133_005, 133_008, 133_009, 139_100, 2_388_019]),
         (RequestRejected, &[100, 131_009, 131_051, 131_055, 131_059, 134_100]),
-        (TemplateBroken, &[131_008, 131_053, 131_061, 131_063, 132_000, 132_001, 132_007]),
+        (TemplateBroken, &[131_008, 131_061, 131_063, 132_000, 132_001, 132_007]),
         (TemplateBroken, &[132_012, 132_015, 132_016, 132_018, 132_068, 134_102, 135_000]),
         (ConnectionBroken, &[33, 803, 131_037, 131_045, 131_048, 133_000, 133_006, 133_010]),
         (AccountBroken, &[0, 3, 10, 104, 190, 200, 368, 131_005, 131_031, 131_042, 131_064]),
@@ -87,11 +88,12 @@ fn facts() -> Option<Value> {
 
 fn agrees(treatment: &str, verdict: Verdict) -> bool {
     use Verdict::{
-        AccountBroken, Ambiguous, ConnectionBroken, CountryBlocked, MessageRejected, OptedOut,
-        PairThrottled, RecipientRejected, RequestRejected, RetryLater, TemplateBroken, Throttled,
+        AccountBroken, Ambiguous, ConnectionBroken, CountryBlocked, MediaBroken, MessageRejected,
+        OptedOut, PairThrottled, RateExceeded, RecipientRejected, RequestRejected, RetryLater,
+        TemplateBroken, Throttled,
     };
     match treatment {
-        "retry_safe" => matches!(verdict, Throttled { .. } | PairThrottled),
+        "retry_safe" => matches!(verdict, Throttled { .. } | RateExceeded { .. } | PairThrottled),
         "retry_ambiguous" => verdict == Ambiguous,
         "retry_later" => matches!(verdict, RetryLater { .. }),
         "retry_later_24h" => {
@@ -101,7 +103,9 @@ fn agrees(treatment: &str, verdict: Verdict) -> bool {
         "drop_recipient_marketing" => verdict == OptedOut,
         "drop_message" | "log" => verdict == MessageRejected,
         "fix_request" => verdict == RequestRejected,
-        "stop_template" | "stop_template_forever" => verdict == TemplateBroken,
+        "stop_template" | "stop_template_forever" => {
+            matches!(verdict, TemplateBroken | MediaBroken)
+        }
         "stop_sender" => verdict == ConnectionBroken,
         "stop_waba" => verdict == AccountBroken,
         "stop_country" => verdict == CountryBlocked,
@@ -184,7 +188,7 @@ fn an_unknown_object_breaks_the_connection() {
 fn what_the_headers_ask_for_is_honoured() {
     let body = json!({"error": {"code": 130_429}}).to_string();
     let wait = |asked| match parse_sent(429, body.as_bytes(), asked) {
-        Outcome::Refused(Refusal { verdict: Verdict::Throttled { retry_after }, .. }) => {
+        Outcome::Refused(Refusal { verdict: Verdict::RateExceeded { retry_after }, .. }) => {
             retry_after.as_secs()
         }
         other => panic!("{other:?}"),
