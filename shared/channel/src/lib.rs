@@ -17,6 +17,7 @@ mod probe;
 mod provider;
 mod receiver;
 mod registry;
+mod sender;
 mod templates;
 pub mod whatsapp_cloud;
 
@@ -26,9 +27,8 @@ pub use credentials::Credentials;
 pub use media_files::{MediaError, MediaFile, MediaFiles};
 pub use outcome::{Acceptance, Accepted, Outcome, Refusal, Verdict};
 pub use probe::{Probe, Quality, QuotaLimit};
-pub use provider::{
-    EstimateRequest, Outbound, ProbeError, Provider, ProviderConfig, ProviderSchemas, SenderAccess,
-};
+pub use provider::{EstimateRequest, Outbound, ProbeError, Provider, ProviderSchemas};
 pub use receiver::{Candidate, Handshake, Receiver, WebhookRequest};
 pub use registry::{ProviderSetup, Providers};
+pub use sender::{ProviderConfig, SenderAccess};
 pub use templates::{Preview, PreviewRequest, TemplateRef, TemplateSummary, Templates};

@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 
 use crate::outcome::Refusal;
-use crate::provider::SenderAccess;
+use crate::sender::SenderAccess;
 
 /// The uploaded files of a provider. A message names a file by the id that the provider gave
 /// it, which is valid for one sender and for some time.

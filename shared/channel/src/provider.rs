@@ -7,17 +7,16 @@ use carillon_foundations::address::Address;
 use carillon_foundations::country::Country;
 use carillon_foundations::time::Date;
 use futures::future::BoxFuture;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::capabilities::Capabilities;
 use crate::content::{Content, FieldProblem};
 use crate::cost::{Estimate, Warning};
-use crate::credentials::Credentials;
 use crate::media_files::MediaFiles;
 use crate::outcome::{Outcome, Refusal};
 use crate::probe::Probe;
 use crate::receiver::Receiver;
+use crate::sender::{ProviderConfig, SenderAccess};
 use crate::templates::{TemplateRef, Templates};
 
 /// A provider of messages. One value serves all connections of the provider.
@@ -88,32 +87,6 @@ pub trait Provider: Send + Sync + fmt::Debug {
     fn schemas(&self) -> ProviderSchemas {
         ProviderSchemas::default()
     }
-}
-
-/// The account of a connection at its provider, as [`Provider::configure`] accepted
-/// it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProviderConfig {
-    /// The provider's name.
-    #[serde(rename = "type")]
-    pub provider: String,
-    /// The provider's id of the sender, such as Meta's phone number id: unique among
-    /// the provider's connections.
-    pub sender_id: String,
-    /// The provider's id of the account that owns the sender, if it is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub account_id: Option<String>,
-    /// The settings as people gave them.
-    pub settings: Map<String, Value>,
-}
-
-/// A sender and the credentials to use it.
-#[derive(Debug, Clone)]
-pub struct SenderAccess {
-    /// The account.
-    pub config: ProviderConfig,
-    /// Its credentials.
-    pub credentials: Credentials,
 }
 
 /// A message with its placeholders filled in. The `Debug` form leaves out the

@@ -102,3 +102,16 @@ async fn an_upload_ignores_its_idempotency_key() {
     assert_eq!(upload("+573001234567").await["duplicates"], 1);
     assert_eq!(upload("+573001234568").await["added"], 1);
 }
+
+#[tokio::test]
+async fn answers_about_contacts_are_not_stored() {
+    let api = TestApi::new().await;
+    let person = json!({"addresses": ["+573001234567"]});
+    let first = post(&api, "/v1/contacts", "k", &person).await;
+    let again = post(&api, "/v1/contacts", "k", &person).await;
+    assert_eq!(again.header("idempotent-replayed"), None);
+    assert_eq!(first.ok()["id"], again.ok()["id"]);
+    let search = json!({"address": "+573001234567"});
+    let found = post(&api, "/v1/contacts/search", "k", &search).await.ok();
+    assert_eq!(found["items"].as_array().unwrap().len(), 1);
+}

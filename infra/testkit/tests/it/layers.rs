@@ -18,6 +18,7 @@ const LAYERS: [(&str, &[&str]); 2] = [
             "batch",
             "conversation",
             "template",
+            "media",
             "api_key",
             "idempotency",
         ],

@@ -15,6 +15,9 @@ use carillon::ids::{ContactId, IdSource};
 use carillon::table::Table;
 use carillon::time::Timestamp;
 use carillon_testkit::World;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
 
 const PHONE: &str = "+573001234567";
 const OTHER: &str = "+573007654321";
@@ -231,4 +234,72 @@ async fn who_was_erased_is_reached_again_once_unblocked_and_written_down() {
     unblacklist(persons.table(), person).await.unwrap();
     assert_eq!(persons.resolve(&[PHONE], 3).await, person);
     assert_eq!(persons.profile(person).await.addresses, BTreeSet::from([phone]));
+}
+
+/// The keys of one generated person.
+fn keys_of(case: usize, person: usize) -> Vec<String> {
+    let number = case * 10 + person;
+    vec![
+        format!("+5730{:08}", 10_000_000 + number),
+        format!("+5731{:08}", 10_000_000 + number),
+        format!("CO.{}", 10_000 + number),
+        format!("MX.{}", 10_000 + number),
+    ]
+}
+
+/// Sets of keys that are known to be one person's.
+#[derive(Default)]
+struct Known(Vec<BTreeSet<String>>);
+
+impl Known {
+    fn link(&mut self, keys: &[String]) {
+        let is_linked = |set: &BTreeSet<String>| keys.iter().any(|key| set.contains(key));
+        let (linked, others): (Vec<_>, Vec<_>) = self.0.drain(..).partition(is_linked);
+        self.0 = others;
+        self.0.push(linked.into_iter().flatten().chain(keys.iter().cloned()).collect());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_that_are_known_as_one_persons_are_one_contact_and_an_opt_out_holds_for_all() {
+    let persons = Persons::new().await;
+    let mut rng = StdRng::seed_from_u64(11);
+    for case in 0..150 {
+        let (mut known, mut opted_out) = (Known::default(), BTreeSet::new());
+        for hours in 0..6 {
+            // Several files and webhooks at the same moment.
+            let mut links = Vec::new();
+            for _ in 0..rng.random_range(1..=3) {
+                let keys = keys_of(case, rng.random_range(0..2));
+                let size = rng.random_range(1..=2);
+                let some: Vec<String> = keys.sample(&mut rng, size).cloned().collect();
+                known.link(&some);
+                links.push(some);
+            }
+            let linking = links.iter().map(|keys| {
+                let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+                let persons = &persons;
+                async move { persons.resolve(&keys, hours).await }
+            });
+            let contacts = futures::future::join_all(linking).await;
+            if rng.random_bool(0.2) {
+                opted_out.insert(links[0][0].clone());
+                persons.opt_out(contacts[0], hours).await;
+            }
+        }
+        for keys in &known.0 {
+            let mut owners = BTreeSet::new();
+            for key in keys {
+                owners.extend(persons.owner(key).await);
+            }
+            assert_eq!(owners.len(), 1, "case {case}: {keys:?} lead to {owners:?}");
+            let owner = *owners.first().unwrap();
+            let profile = persons.profile(owner).await;
+            let is_out = keys.iter().any(|key| opted_out.contains(key));
+            assert_eq!(profile.opted_out_at.is_some(), is_out, "case {case}: {keys:?}");
+            let listed: BTreeSet<String> =
+                profile.addresses.iter().map(|one| one.as_str().to_owned()).collect();
+            assert_eq!(&listed, keys, "case {case}");
+        }
+    }
 }

@@ -13,7 +13,8 @@ use std::fmt;
 
 pub use fixture::{Answer, Fixture, StandIn, StatusSample, WebhookSamples};
 
-use crate::provider::{Provider, SenderAccess};
+use crate::provider::Provider;
+use crate::sender::SenderAccess;
 
 /// A rule of the contract that a provider breaks.
 #[derive(Debug, Clone, PartialEq, Eq)]

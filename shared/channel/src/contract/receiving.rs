@@ -9,8 +9,9 @@ use super::{Fixture, StatusSample, Violations, WebhookSamples, is_identifier};
 use crate::capabilities::{Capabilities, Correlation, ReportedStatus};
 use crate::credentials::Credentials;
 use crate::event::{AccountChange, Event, EventBody, MessageStatus};
-use crate::provider::{Provider, SenderAccess};
+use crate::provider::Provider;
 use crate::receiver::{Candidate, Handshake, Receiver, WebhookRequest};
+use crate::sender::SenderAccess;
 
 /// Bodies that no provider sends.
 const MALFORMED: [&[u8]; 9] =

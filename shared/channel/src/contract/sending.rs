@@ -9,7 +9,8 @@ use super::{Answer, Fixture, StandIn, Violations};
 use crate::content::Content;
 use crate::content::strings::Strings as _;
 use crate::outcome::{Outcome, Refusal, Verdict};
-use crate::provider::{Outbound, ProbeError, Provider, SenderAccess};
+use crate::provider::{Outbound, ProbeError, Provider};
+use crate::sender::SenderAccess;
 
 /// The shortest text of a content that counts as private.
 const MIN_PRIVATE_TEXT: usize = 12;

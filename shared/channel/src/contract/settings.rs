@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 
 use super::{Fixture, Violations};
 use crate::content::FieldProblem;
-use crate::provider::{Provider, ProviderConfig};
+use crate::provider::Provider;
+use crate::sender::ProviderConfig;
 
 pub(super) fn check(
     provider: &dyn Provider,

@@ -8,7 +8,7 @@ use super::client::CloudApiError;
 use super::provider::WhatsappCloud;
 use crate::media_files::{MediaError, MediaFile, MediaFiles};
 use crate::outcome::Verdict;
-use crate::provider::SenderAccess;
+use crate::sender::SenderAccess;
 
 /// How long an id is valid.
 const LIFETIME: Duration = Duration::from_hours(30 * 24);

@@ -26,10 +26,9 @@ use crate::cost::{Estimate, Warning};
 use crate::media_files::MediaFiles;
 use crate::outcome::Outcome;
 use crate::probe::Probe;
-use crate::provider::{
-    EstimateRequest, Outbound, ProbeError, Provider, ProviderConfig, ProviderSchemas, SenderAccess,
-};
+use crate::provider::{EstimateRequest, Outbound, ProbeError, Provider, ProviderSchemas};
 use crate::receiver::Receiver;
+use crate::sender::{ProviderConfig, SenderAccess};
 use crate::templates::{TemplateRef, Templates};
 
 /// The name in `provider.type`.

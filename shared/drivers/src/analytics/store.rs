@@ -47,8 +47,9 @@ impl Row {
 
     pub(super) fn tally(&self) -> Tally {
         let counters = self.rest.iter().filter_map(|(name, value)| {
-            let known =
-                ["n_", "skip_", "fail_", "d_"].iter().any(|prefix| name.starts_with(prefix));
+            let known = ["n_", "skip_", "wait_", "fail_", "d_"]
+                .iter()
+                .any(|prefix| name.starts_with(prefix));
             let amount = value.as_i64().or_else(|| value.as_f64().map(|n| n as i64))?;
             known.then(|| (name.clone(), amount))
         });
