@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use carillon_foundations::address::Address;
 use carillon_foundations::ids::{ContactId, IdSource};
+use carillon_foundations::phone::Phone;
 use carillon_table::{StoreError, Table};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
@@ -90,7 +91,7 @@ pub async fn attach(
 
 /// Moves a person from their old addresses to new ones: at `at` they changed their number. An
 /// old address that was linked after that is left alone: numbers are given to new owners, and
-/// the event may be repeated. Suppressions, consent and history stay with the contact. Returns
+/// the event may be repeated. A number is given up in every spelling. Suppressions, consent and history stay with the contact. Returns
 /// the contact, if an old address led to one.
 pub async fn change(
     table: &Table,
@@ -101,10 +102,12 @@ pub async fn change(
     if new.is_empty() {
         return Ok(None);
     }
-    let known = find_many(table, &old.iter().collect::<Vec<_>>()).await?;
+    let spellings = other_spellings(old);
+    let known = find_many(table, &old.iter().chain(&spellings).collect::<Vec<_>>()).await?;
     let is_theirs = |address: &&Address| {
         !new.contains(address) && known.get(*address).is_some_and(|owner| owner.linked_at <= at)
     };
+    let spellings: Vec<&Address> = spellings.iter().filter(is_theirs).collect();
     let old: Vec<&Address> = old.iter().filter(is_theirs).collect();
     let mut contact = None;
     for owner in old.iter().filter_map(|address| known.get(*address)) {
@@ -115,8 +118,15 @@ pub async fn change(
     }
     let Some(contact) = contact else { return Ok(None) };
     let contact = attach(table, contact, new, at).await?;
-    for address in old {
+    // Where the other spelling leads to somebody else it is another number.
+    for address in old.into_iter().chain(spellings) {
         give_up(table, contact, address, at).await?;
     }
     Ok(Some(contact))
+}
+
+/// The other spelling of each mobile number of Argentina.
+fn other_spellings(addresses: &[Address]) -> Vec<Address> {
+    let phones = addresses.iter().filter_map(Address::phone);
+    phones.filter_map(Phone::without_mobile_prefix).map(Address::Phone).collect()
 }
