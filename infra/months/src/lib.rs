@@ -15,6 +15,7 @@ mod final_checks;
 mod fixture;
 mod invariants;
 mod month;
+mod number_changes;
 mod operator;
 mod rng;
 mod runs;
@@ -83,7 +84,8 @@ fn summary(month: &Month) -> Summary {
     let mut hasher = DefaultHasher::new();
     for message in log.messages() {
         (message.received_at, &message.number).hash(&mut hasher);
-        (&message.recipient, message.attempt, message.outcome).hash(&mut hasher);
+        (&message.recipient, &message.address, message.attempt).hash(&mut hasher);
+        message.outcome.hash(&mut hasher);
     }
     for (key, recipient) in &state.recipients {
         (key, recipient.status, recipient.attempt).hash(&mut hasher);

@@ -9,6 +9,7 @@ use tower::BoxError;
 
 use crate::fault_plan::FaultRates;
 use crate::fixture::Fixture;
+use crate::number_changes::NumberChanges;
 use crate::operator::Operator;
 use crate::rng::SeededRng;
 use crate::runs::{
@@ -31,6 +32,7 @@ enum Deployment {
 pub(crate) struct Month {
     pub(crate) fixture: Fixture,
     pub(crate) operator: Operator,
+    number_changes: NumberChanges,
     launcher: RunLauncher,
     senders: SenderTrigger,
     aggregator: AggregatorTrigger,
@@ -58,6 +60,7 @@ impl Month {
         let operator = Operator::new(&fixture).await?;
         fixture.monitor.read_stream()?;
         Ok(Self {
+            number_changes: NumberChanges::draw(&rng, fixture.clock.now()),
             launcher: RunLauncher::new(fixture.clock.clone(), rng, fault_rates),
             fixture,
             operator,
@@ -116,6 +119,7 @@ impl Month {
     async fn step(&mut self) -> Result<(), BoxError> {
         let rng = self.fixture.rng.clone();
         let is_busy = self.has_work();
+        self.number_changes.make_due(&self.fixture);
         trigger_scheduler(&mut self.launcher, &self.fixture, is_busy);
         self.advance(rng.millis(100, 3_000)).await?;
         self.senders.deliver(&mut self.launcher, &self.fixture);
@@ -130,7 +134,16 @@ impl Month {
             (false, true) => rng.millis(5_000, 300_000),
             (false, false) => rng.millis(600_000, 24_000_000),
         };
-        self.advance(duration).await
+        self.advance(duration).await?;
+        self.check_contacts();
+        Ok(())
+    }
+
+    fn check_contacts(&self) {
+        let Fixture { whatsapp, monitor, clock, .. } = &self.fixture;
+        if let Some(violation) = whatsapp.contact_violation(clock.now()) {
+            monitor.report_violation(violation);
+        }
     }
 
     /// Whether runs are in progress, the queue has messages, or a webhook is due

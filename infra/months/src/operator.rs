@@ -15,7 +15,7 @@ use crate::api_client::ApiResponse;
 use crate::campaign_contact::CampaignContact;
 use crate::fixture::{APP_SECRET, Fixture};
 use crate::rng::SeededRng;
-use crate::whatsapp::{Number, Person, WABA_ID};
+use crate::whatsapp::{Number, People, WABA_ID, WhatsApp};
 
 const TIME_ZONES: [&str; 4] = ["UTC", "America/Bogota", "Asia/Kolkata", "Europe/Madrid"];
 const SEND_WINDOWS: [(&str, &str); 4] =
@@ -29,8 +29,6 @@ pub(crate) struct Operator {
     pub(crate) campaigns: Vec<CampaignId>,
     /// The portfolio's messaging limit: unique contacts in 24 hours.
     pub(crate) messaging_limit: u64,
-    /// How many different contacts the imports draw from.
-    contact_count: u64,
 }
 
 impl Operator {
@@ -39,15 +37,16 @@ impl Operator {
         let rng = &fixture.rng;
         let messaging_limit = rng.between(12, 45);
         let mut connections = Vec::new();
-        for index in 0..rng.between(1, 2) {
+        for index in 0..=u64::from(rng.chance(750)) {
             let number = draw_number(rng, index, messaging_limit);
             let body = connection_body(&number);
             fixture.whatsapp.add_number(number);
             let path = "/v1/connections?check=false";
             connections.push(created_id(fixture.api.send_json(Method::POST, path, &body).await?)?);
         }
-        let contact_count = rng.between(40, 90);
-        let mut operator = Self { campaigns: Vec::new(), messaging_limit, contact_count };
+        let people = People::new(rng.between(40, 90), fixture.clock.now());
+        *fixture.whatsapp.people() = people;
+        let mut operator = Self { campaigns: Vec::new(), messaging_limit };
         for _ in 0..rng.between(2, 4) {
             operator.start_campaign(fixture, &connections).await?;
         }
@@ -63,7 +62,7 @@ impl Operator {
         let body = campaign_body(rng, connections, fixture.clock.now());
         let id = created_id(api.send_json(Method::POST, "/v1/campaigns", &body).await?)?;
         let count = rng.between(15, 45);
-        api.import(&id, self.csv(rng, count)).await.and_then(check)?;
+        api.import(&id, csv(&fixture.whatsapp, count)).await.and_then(check)?;
         let path = format!("/v1/campaigns/{id}/start");
         let (status, response) = api.send(Method::POST, &path).await?;
         if status != 200 {
@@ -71,17 +70,6 @@ impl Operator {
         }
         self.campaigns.push(id.parse()?);
         Ok(())
-    }
-
-    /// A CSV with `count` random contacts, of which some appear twice.
-    fn csv(&self, rng: &SeededRng, count: u64) -> String {
-        let mut csv = "contact,first_name\n".to_owned();
-        for _ in 0..count {
-            let number = rng.below(self.contact_count);
-            // Writing to a string cannot fail.
-            let _ = writeln!(csv, "{},Person {number}", Person(number).written(rng));
-        }
-        csv
     }
 
     /// Does one random action. It may come too late for what it changes.
@@ -97,29 +85,23 @@ impl Operator {
                 api.send_json(Method::PATCH, &path, &body).await.and_then(check)
             }
             62..66 => {
-                let contact = self.random_contact(fixture).await?;
+                let contact = suppressed_contact(fixture).await?;
                 let path = format!("/v1/contacts/{contact}/blacklist");
                 api.send(Method::PUT, &path).await.and_then(check)
             }
             66..68 => {
-                let contact = self.random_contact(fixture).await?;
+                let contact = suppressed_contact(fixture).await?;
                 let path = format!("/v1/contacts/{contact}/erase");
                 api.send_json(Method::POST, &path, &json!({})).await.and_then(check)
             }
             68..80 => {
                 let count = rng.between(1, 8);
-                api.import(&id.to_string(), self.csv(rng, count)).await.and_then(check)
+                let csv = csv(&fixture.whatsapp, count);
+                api.import(&id.to_string(), csv).await.and_then(check)
             }
             80..94 => retry_unconfirmed(fixture).await,
             _ => close_read(fixture).await,
         }
-    }
-
-    /// The id of a random contact, created where there is none.
-    async fn random_contact(&self, fixture: &Fixture) -> Result<String, BoxError> {
-        let person = Person(fixture.rng.below(self.contact_count));
-        let body = json!({ "addresses": [person.written(&fixture.rng)] });
-        created_id(fixture.api.send_json(Method::POST, "/v1/contacts", &body).await?)
     }
 
     /// Resumes every paused or halted campaign.
@@ -132,6 +114,40 @@ impl Operator {
         }
         Ok(())
     }
+}
+
+/// A CSV with `count` random people, of whom some appear twice, and some with a number that
+/// they have no longer.
+fn csv(whatsapp: &WhatsApp, count: u64) -> String {
+    let (rng, people) = (&whatsapp.rng, whatsapp.people());
+    let mut csv = "contact,first_name\n".to_owned();
+    for _ in 0..count {
+        let Some(person) = people.any(rng) else { continue };
+        let former = people.former_lines(person);
+        let former = rng.choose(&former).filter(|_| rng.chance(250));
+        let current = people.identity(person, whatsapp.clock.now());
+        let written = former.map(|line| line.written(rng));
+        let written = written.or_else(|| Some(current?.written(rng))).unwrap_or_default();
+        // Writing to a string cannot fail.
+        let _ = writeln!(csv, "{written},Person {}", person.0);
+    }
+    csv
+}
+
+/// The id of the contact of a random person, created where there is none. The operator is
+/// about to suppress it.
+async fn suppressed_contact(fixture: &Fixture) -> Result<String, BoxError> {
+    let (whatsapp, now) = (&fixture.whatsapp, fixture.clock.now());
+    let identity = {
+        let people = whatsapp.people();
+        people.any(&fixture.rng).and_then(|person| people.identity(person, now))
+    };
+    let identity = identity.ok_or("there is nobody")?;
+    let address = identity.written(&fixture.rng);
+    let body = json!({ "addresses": [address] });
+    let contact = created_id(fixture.api.send_json(Method::POST, "/v1/contacts", &body).await?)?;
+    whatsapp.reports().suppress(identity.person, address.parse()?, now);
+    Ok(contact)
 }
 
 async fn change_campaign(fixture: &Fixture, id: &CampaignId, action: &str) -> Result<(), BoxError> {
@@ -199,7 +215,7 @@ fn connection_body(number: &Number) -> Value {
 fn campaign_body(rng: &SeededRng, connections: &[String], now: Timestamp) -> Value {
     let mut body = json!({
         "name": "Spring", "connection_id": rng.choose(connections),
-        "message": { "text": { "body": "Hello {first_name}" } },
+        "message": message(rng),
         "daily_send_limit": rng.between(5, 25), "speed": rng.choose(&SPEEDS),
         "priority": rng.between(1, 10), "timezone": rng.choose(&TIME_ZONES),
     });
@@ -214,6 +230,16 @@ fn campaign_body(rng: &SeededRng, connections: &[String], now: Timestamp) -> Val
         body["scheduled_end"] = json!(after_days(rng.between(7, 20)).to_string());
     }
     body
+}
+
+/// A text, or a template, which counts as marketing.
+fn message(rng: &SeededRng) -> Value {
+    if rng.chance(500) {
+        return json!({ "text": { "body": "Hello {first_name}" } });
+    }
+    let parameters = json!([{ "type": "text", "text": "{first_name}" }]);
+    let components = json!([{ "type": "body", "parameters": parameters }]);
+    json!({ "template": { "name": "spring_offer", "language": "en_US", "components": components } })
 }
 
 fn settings_change(rng: &SeededRng) -> Value {

@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lambda_events::event::dynamodb::EventRecord;
+use carillon::address::Address;
 use carillon::campaign::Campaign;
 use carillon::contact::Profile;
 use carillon::ids::{CampaignId, ContactId};
@@ -15,6 +16,7 @@ use tower::BoxError;
 use super::campaign_history::CampaignHistory;
 use super::transition::{describe, is_claim, is_valid_transition};
 use crate::campaign_contact::CampaignContact;
+use crate::whatsapp::HELD;
 
 /// The table's state according to its stream.
 #[derive(Debug, Default)]
@@ -26,6 +28,10 @@ pub(crate) struct StreamState {
     suppressed: BTreeSet<ContactId>,
     /// The survivors of the contacts that were merged.
     merged_into: BTreeMap<ContactId, ContactId>,
+    /// The contacts by the addresses that they list.
+    contacts: BTreeMap<Address, ContactId>,
+    /// When the refusal of each attempt with [`HELD`] was stored.
+    holds: BTreeMap<(CampaignContact, u32), Timestamp>,
     /// Claims for which no message was sent yet.
     claims: BTreeMap<CampaignContact, Claim>,
     first_violation: Option<String>,
@@ -35,6 +41,7 @@ pub(crate) struct StreamState {
 #[derive(Debug, Clone)]
 pub(crate) struct Claim {
     attempt: u32,
+    pub(crate) at: Timestamp,
     /// The contact, or the survivor that it was merged into by then.
     pub(crate) contact: ContactId,
     /// The date of the batch, whose daily limit the message counts against.
@@ -68,12 +75,13 @@ impl StreamState {
                 }
             }
             Some(Key::Contact(contact)) => {
-                self.apply_profile(contact, image::<Profile>(&change.new_image)?.as_ref());
+                let (old, new) = (image(&change.old_image)?, image(&change.new_image)?);
+                self.apply_profile(contact, old.as_ref(), new.as_ref());
             }
             Some(Key::Recipient { campaign, contact, .. }) => {
                 let key = CampaignContact { campaign, contact };
                 let (old, new) = (image(&change.old_image)?, image(&change.new_image)?);
-                self.apply_recipient(key, old, new);
+                self.apply_recipient(key, old, new, now);
             }
             Some(_) | None => {}
         }
@@ -81,7 +89,21 @@ impl StreamState {
         Ok(())
     }
 
-    fn apply_profile(&mut self, contact: ContactId, profile: Option<&Profile>) {
+    fn apply_profile(
+        &mut self,
+        contact: ContactId,
+        old: Option<&Profile>,
+        profile: Option<&Profile>,
+    ) {
+        for address in old.into_iter().flat_map(|old| &old.addresses) {
+            if self.contacts.get(address) == Some(&contact) {
+                self.contacts.remove(address);
+            }
+        }
+        let unmerged = profile.filter(|profile| profile.merged_into.is_none());
+        for address in unmerged.into_iter().flat_map(|profile| &profile.addresses) {
+            self.contacts.insert(address.clone(), contact);
+        }
         if profile.is_some_and(|profile| profile.suppression().is_some()) {
             self.suppressed.insert(contact);
         } else {
@@ -97,6 +119,7 @@ impl StreamState {
         key: CampaignContact,
         old: Option<Recipient>,
         new: Option<Recipient>,
+        now: Timestamp,
     ) {
         match (old, new) {
             (None, Some(new)) => {
@@ -104,6 +127,9 @@ impl StreamState {
             }
             (Some(old), Some(new)) => {
                 self.check_update(&key, &old, &new);
+                if is_held(&old, &new) {
+                    self.holds.entry((key, old.attempt)).or_insert(now);
+                }
                 self.recipients.insert(key, new);
             }
             (Some(old), None) => {
@@ -139,7 +165,8 @@ impl StreamState {
             self.report_violation(violation);
         }
         let date = new.batch.map(|batch| batch.date);
-        self.claims.insert(*key, Claim { attempt: new.attempt, contact, date });
+        let at = new.sent_at.unwrap_or(Timestamp::MIN);
+        self.claims.insert(*key, Claim { attempt: new.attempt, at, contact, date });
     }
 
     /// A recipient of the same campaign and person that was claimed before.
@@ -168,6 +195,20 @@ impl StreamState {
         claim
     }
 
+    /// The contact that lists an address.
+    pub(crate) fn contact_at(&self, address: &Address) -> Option<ContactId> {
+        self.contacts.get(address).copied()
+    }
+
+    pub(crate) fn is_suppressed(&self, contact: ContactId) -> bool {
+        self.suppressed.contains(&contact)
+    }
+
+    /// When it was stored that an attempt was refused because the person is held.
+    pub(crate) fn hold_stored_at(&self, key: CampaignContact, attempt: u32) -> Option<Timestamp> {
+        self.holds.get(&(key, attempt)).copied()
+    }
+
     /// Whether a message of the campaign may go out at `now`.
     pub(crate) fn may_send(&self, id: CampaignId, now: Timestamp) -> bool {
         self.campaigns.get(&id).is_some_and(|history| history.may_send(now))
@@ -177,6 +218,13 @@ impl StreamState {
     pub(crate) fn campaign(&self, id: CampaignId) -> Option<&Campaign> {
         self.campaigns.get(&id).and_then(CampaignHistory::latest)
     }
+}
+
+/// Whether the write stores that an attempt was refused because the person is held.
+fn is_held(old: &Recipient, new: &Recipient) -> bool {
+    old.status == Status::Sending
+        && matches!(new.status, Status::Pending | Status::Failed)
+        && new.code == Some(HELD)
 }
 
 fn image<T: DeserializeOwned>(item: &Item) -> Result<Option<T>, BoxError> {

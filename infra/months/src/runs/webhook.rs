@@ -11,7 +11,10 @@ use tower::ServiceExt;
 use super::launcher::RunLauncher;
 use crate::campaign_contact::CampaignContact;
 use crate::fixture::{APP_SECRET, Fixture};
-use crate::whatsapp::{EventKind, WebhookEvent, WhatsApp, webhook_payload};
+use crate::whatsapp::{
+    Event, EventKind, HELD, HOLD, Hold, HoldTold, NumberChange, OPTED_OUT, SentMessage,
+    WebhookEvent, WhatsApp, webhook_payload, writer,
+};
 
 /// Sends the webhook events that are due, one to six in a request.
 pub(crate) fn send_webhooks(launcher: &mut RunLauncher, fixture: &Fixture) {
@@ -28,14 +31,14 @@ pub(crate) fn send_webhooks(launcher: &mut RunLauncher, fixture: &Fixture) {
 
 fn send_webhook(events: Vec<WebhookEvent>, launcher: &mut RunLauncher, fixture: &Fixture) {
     let whatsapp = fixture.whatsapp.clone();
-    for event in events.iter().filter(|event| matches!(event.kind, EventKind::Failed { .. })) {
-        whatsapp.log().record_failure(event.message.index);
+    for event in &events {
+        record_report(&whatsapp, event);
     }
     let redeliver_at = fixture.clock.now() + fixture.rng.millis(10_000, 600_000);
     let mut delivery = WebhookDelivery { events, redeliver_at, whatsapp };
     let router = fixture.webhook.clone();
     launcher.launch(async move {
-        let payload = webhook_payload(&delivery.events);
+        let payload = webhook_payload(&delivery.events, &delivery.whatsapp.people());
         let request = Request::post("/webhooks/whatsapp")
             .header(HEADER, sign(&APP_SECRET.into(), &payload))
             .body(Body::from(payload));
@@ -59,17 +62,75 @@ struct WebhookDelivery {
 impl WebhookDelivery {
     /// The webhook function has stored the events.
     fn acknowledge(&mut self) {
-        let mut log = self.whatsapp.log();
-        for WebhookEvent { message, kind, at, .. } in self.events.drain(..) {
-            let (key, attempt) =
-                (CampaignContact::from(&message.callback), message.callback.attempt);
-            match kind {
-                EventKind::Status(status) => log.record_status(key, attempt, status),
-                EventKind::Failed { .. } => {
-                    log.record_status(key, attempt, DeliveryStatus::Failed);
+        let now = self.whatsapp.clock.now();
+        for WebhookEvent { number, event, at, .. } in self.events.drain(..) {
+            match event {
+                Event::Message(message, kind) => {
+                    record_stored(&self.whatsapp, &number, &message, kind, at);
                 }
-                EventKind::Reply => log.record_inbound_message(&message.number, message.to, at),
-                EventKind::OptOut => {}
+                Event::NumberChange(NumberChange { before, after }) => {
+                    self.whatsapp.people().record_told(before, now);
+                    let addresses = [before.reported(), after.reported()].concat();
+                    self.whatsapp.reports().link(before.person, addresses, now);
+                }
+            }
+        }
+    }
+}
+
+/// WhatsApp reports an event, which Carillon may store from now on.
+fn record_report(whatsapp: &WhatsApp, event: &WebhookEvent) {
+    let Event::Message(message, kind) = &event.event else { return };
+    let may_opt_out = matches!(kind, EventKind::OptOut | EventKind::Failed { code: OPTED_OUT });
+    if let Some(to) = message.to.filter(|_| may_opt_out) {
+        whatsapp.reports().may_suppress(to.person);
+    }
+    if let EventKind::Failed { .. } = kind {
+        whatsapp.log().record_failure(message.index);
+    }
+}
+
+/// The webhook function has stored what became of a message.
+fn record_stored(
+    whatsapp: &WhatsApp,
+    number: &str,
+    message: &SentMessage,
+    kind: EventKind,
+    at: Timestamp,
+) {
+    let now = whatsapp.clock.now();
+    let (mut log, mut reports) = (whatsapp.log(), whatsapp.reports());
+    let (key, attempt) = (CampaignContact::from(&message.callback), message.callback.attempt);
+    let status = match kind {
+        EventKind::Status(status) => Some(status),
+        EventKind::Failed { .. } => Some(DeliveryStatus::Failed),
+        EventKind::Reply | EventKind::OptOut => None,
+    };
+    if let Some(status) = status {
+        log.record_status(key, attempt, status);
+    }
+    let Some(to) = message.to else { return };
+    let from = writer(message, &whatsapp.people(), at).unwrap_or(to);
+    let address = message.address.clone();
+    match kind {
+        // Of an earlier attempt Carillon does not know when it was sent.
+        EventKind::Status(_) if !log.is_latest(message.index) => {}
+        EventKind::Status(_) => {
+            reports.link(to.person, [to.reported(), vec![address]].concat(), now);
+        }
+        EventKind::Failed { code: HELD } => {
+            let (until, told) = (at + HOLD, HoldTold::InWebhook(now));
+            reports.hold(to.person, Hold { address, until, told });
+        }
+        EventKind::Failed { code: OPTED_OUT } => reports.suppress(to.person, address, now),
+        EventKind::Failed { .. } => {}
+        EventKind::Reply => {
+            log.record_inbound_message(number, to.person, at);
+            reports.link(to.person, from.reported(), now);
+        }
+        EventKind::OptOut => {
+            if let Ok(address) = from.user_id().parse() {
+                reports.suppress(to.person, address, now);
             }
         }
     }

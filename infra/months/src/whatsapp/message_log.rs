@@ -1,11 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use carillon::address::Address;
 use carillon::ids::{CampaignId, ContactId};
 use carillon::recipient::DeliveryStatus;
 use carillon::time::{Date, Timestamp};
 use jiff::SignedDuration;
 
-use super::person::Person;
+use super::person::{Identity, Person};
 use crate::campaign_contact::CampaignContact;
 
 /// The minimum interval between two messages to one contact. Source: Meta, "Pair
@@ -21,8 +22,12 @@ pub(crate) struct LoggedMessage {
     /// The phone number id of the number that sent it.
     pub(crate) number: String,
     pub(crate) recipient: CampaignContact,
-    /// The person.
-    pub(crate) to: Person,
+    /// The address that it was sent to.
+    pub(crate) address: Address,
+    /// The person whom it reached, with the number that they had then.
+    pub(crate) to: Option<Identity>,
+    pub(crate) is_marketing: bool,
+    pub(crate) claimed_at: Timestamp,
     /// The contact that was claimed: a person has several until they are merged.
     pub(crate) contact: ContactId,
     pub(crate) attempt: u32,
@@ -108,6 +113,23 @@ impl MessageLog {
         }
     }
 
+    /// Whether a message is its recipient's latest one and did not fail.
+    pub(crate) fn is_latest(&self, message: usize) -> bool {
+        let Some(found) = self.messages.get(message) else { return false };
+        let mut later = self.messages[message + 1..].iter();
+        found.outcome == MessageOutcome::Accepted
+            && !later.any(|later| later.recipient == found.recipient)
+    }
+
+    /// The numbers that exchanged messages with a person.
+    pub(crate) fn numbers_known_to(&self, person: Person) -> BTreeSet<String> {
+        let accepted = |message: &&LoggedMessage| {
+            message.outcome == MessageOutcome::Accepted
+                && message.to.is_some_and(|to| to.person == person)
+        };
+        self.messages.iter().filter(accepted).map(|message| message.number.clone()).collect()
+    }
+
     /// A webhook reports that the message failed.
     pub(crate) fn record_failure(&mut self, message: usize) {
         if let Some(message) = self.messages.get_mut(message) {
@@ -156,7 +178,7 @@ impl MessageLog {
             .messages_within(PAIR_INTERVAL, new.received_at)
             .find(|old| old.contact == new.contact)?;
         let interval = new.received_at.duration_since(old.received_at);
-        Some(format!("two messages to person {} {interval:#} apart", new.to.0))
+        Some(format!("two messages to {} {interval:#} apart", new.contact))
     }
 
     fn throughput_violation(&self, new: &LoggedMessage, throughput: usize) -> Option<String> {
@@ -189,7 +211,8 @@ impl MessageLog {
     /// Whether a message went out within 24 hours after the contact wrote. The
     /// messaging limit does not count it.
     fn is_in_service_window(&self, message: &LoggedMessage) -> bool {
-        let inbound = self.inbound_messages.get(&(message.number.clone(), message.to));
+        let Some(to) = message.to else { return false };
+        let inbound = self.inbound_messages.get(&(message.number.clone(), to.person));
         inbound
             .into_iter()
             .flatten()
@@ -206,7 +229,11 @@ impl MessageLog {
                 .iter()
                 .rev()
                 .take_while(|message| last.received_at < message.received_at + ONE_DAY);
-            window.map(|message| &message.to).collect::<BTreeSet<_>>().len()
+            window
+                .filter_map(|message| message.to)
+                .map(|to| to.person)
+                .collect::<BTreeSet<_>>()
+                .len()
         };
         counted.iter().enumerate().map(contacts_up_to).max().unwrap_or(0)
     }

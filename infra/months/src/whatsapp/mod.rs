@@ -3,15 +3,21 @@
 
 mod event_plan;
 mod message_log;
+mod people;
 mod person;
+mod person_rules;
 mod portfolio;
 mod provider;
+mod reports;
 mod webhook_events;
 mod webhook_payload;
 
+pub(crate) use event_plan::{HELD, OPTED_OUT};
 pub(crate) use message_log::MessageOutcome;
-pub(crate) use person::Person;
+pub(crate) use people::People;
+pub(crate) use person::{Line, Person};
 pub(crate) use portfolio::{Number, WhatsApp};
-pub(crate) use provider::SimulatedProvider;
-pub(crate) use webhook_events::{EventKind, WebhookEvent};
-pub(crate) use webhook_payload::{WABA_ID, webhook_payload};
+pub(crate) use provider::{HOLD, SimulatedProvider};
+pub(crate) use reports::{Hold, HoldTold};
+pub(crate) use webhook_events::{Event, EventKind, NumberChange, SentMessage, WebhookEvent};
+pub(crate) use webhook_payload::{WABA_ID, webhook_payload, writer};

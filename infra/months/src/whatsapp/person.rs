@@ -1,5 +1,5 @@
-//! The people of a month: each has a phone number, which some countries write in two forms,
-//! and a business-scoped user id.
+//! The people of a month. Each has a phone number, which some countries write in two forms,
+//! and a business-scoped user id, which changes with the number.
 
 use carillon::address::Address;
 
@@ -19,26 +19,22 @@ const FORMS: [(&str, &[&str]); 5] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Person(pub(crate) u64);
 
-impl Person {
-    /// The person that an address reaches.
+/// A phone number, which one person has at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Line(pub(crate) u64);
+
+/// A person with a phone number that they have for a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Identity {
+    pub(crate) person: Person,
+    pub(crate) line: Line,
+}
+
+impl Line {
+    /// The phone number that an address is.
     pub(crate) fn of(address: &Address) -> Option<Self> {
-        let digits: String =
-            address.as_str().chars().rev().take_while(char::is_ascii_digit).take(5).collect();
-        digits.chars().rev().collect::<String>().parse().ok().map(Self)
-    }
-
-    /// A way to write the person in a file: one of the forms of the number, or the user id.
-    pub(crate) fn written(self, rng: &SeededRng) -> String {
-        if rng.chance(150) {
-            return self.user_id();
-        }
-        let forms = self.forms();
-        rng.choose(&forms).cloned().unwrap_or_default()
-    }
-
-    /// The first form of the number.
-    pub(crate) fn phone(self) -> String {
-        self.forms().swap_remove(0)
+        let number = address.phone()?.as_str();
+        number.get(number.len().checked_sub(5)?..)?.parse().ok().map(Self)
     }
 
     /// The number as WhatsApp writes it, without its plus sign.
@@ -46,9 +42,14 @@ impl Person {
         self.phone().trim_start_matches('+').to_owned()
     }
 
-    pub(crate) fn user_id(self) -> String {
-        let (country, _) = self.country();
-        format!("{country}.99{:05}", self.0)
+    /// The first form of the number.
+    pub(crate) fn phone(self) -> String {
+        self.forms().swap_remove(0)
+    }
+
+    /// One of the forms of the number.
+    pub(crate) fn written(self, rng: &SeededRng) -> String {
+        rng.choose(&self.forms()).cloned().unwrap_or_default()
     }
 
     fn forms(self) -> Vec<String> {
@@ -59,5 +60,35 @@ impl Person {
     fn country(self) -> (&'static str, &'static [&'static str]) {
         let index = usize::try_from(self.0).unwrap_or(0) % FORMS.len();
         FORMS[index]
+    }
+}
+
+impl Identity {
+    /// The identity that a user id names.
+    pub(crate) fn of_user_id(address: &Address) -> Option<Self> {
+        let (_, id) = address.as_str().split_once('.')?;
+        let (person, line) = id.split_once('x')?;
+        Some(Self { person: Person(person.parse().ok()?), line: Line(line.parse().ok()?) })
+    }
+
+    /// A way to write the person in a file: one of the forms of the number, or the user id.
+    pub(crate) fn written(self, rng: &SeededRng) -> String {
+        if rng.chance(150) { self.user_id() } else { self.line.written(rng) }
+    }
+
+    pub(crate) fn user_id(self) -> String {
+        let (country, _) = self.line.country();
+        format!("{country}.{:05}x{:05}", self.person.0, self.line.0)
+    }
+
+    /// The addresses that WhatsApp reports for the person.
+    pub(crate) fn reported(self) -> Vec<Address> {
+        [self.line.phone(), self.user_id()].iter().filter_map(|text| text.parse().ok()).collect()
+    }
+
+    /// All addresses that reach the person.
+    pub(crate) fn addresses(self) -> Vec<Address> {
+        let texts = self.line.forms().into_iter().chain([self.user_id()]);
+        texts.filter_map(|text| text.parse().ok()).collect()
     }
 }

@@ -1,16 +1,20 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use carillon::channel::SenderAccess;
-use carillon::time::Clock;
+use carillon::time::{Clock, Timestamp};
 
 use super::event_plan::draw_events;
 use super::message_log::MessageLog;
-use super::webhook_events::{EventKind, PendingEvents, SentMessage, WebhookEvent};
+use super::people::People;
+use super::reports::Reports;
+use super::webhook_events::{Event, NumberChange, PendingEvents, SentMessage, WebhookEvent};
 use crate::fault_plan::FaultRates;
 use crate::invariants::InvariantMonitor;
 use crate::rng::SeededRng;
+
+/// Reports of a number change that are lost, in 1,000.
+const LOST_NUMBER_CHANGES: u64 = 100;
 
 /// A business phone number.
 #[derive(Debug, Clone)]
@@ -34,6 +38,8 @@ pub(crate) struct WhatsApp {
     pub(crate) pending_events: PendingEvents,
     numbers: Mutex<BTreeMap<String, Number>>,
     log: Mutex<MessageLog>,
+    people: Mutex<People>,
+    reports: Mutex<Reports>,
     fault_rates: Mutex<FaultRates>,
 }
 
@@ -51,6 +57,8 @@ impl WhatsApp {
             pending_events: PendingEvents::default(),
             numbers: Mutex::default(),
             log: Mutex::default(),
+            people: Mutex::default(),
+            reports: Mutex::default(),
             fault_rates: Mutex::new(fault_rates),
         }
     }
@@ -76,7 +84,16 @@ impl WhatsApp {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on every message is accepted and every response arrives.
+    pub(crate) fn people(&self) -> MutexGuard<'_, People> {
+        self.people.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What Carillon was told about people.
+    pub(crate) fn reports(&self) -> MutexGuard<'_, Reports> {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on every message to a person is accepted and every response arrives.
     pub(crate) fn stop_faults(&self) {
         *self.fault_rates.lock().unwrap_or_else(PoisonError::into_inner) = FaultRates::default();
     }
@@ -86,20 +103,39 @@ impl WhatsApp {
     }
 
     /// Schedules the webhook events of an accepted message.
-    pub(super) fn schedule_events(&self, message: &SentMessage, rates: FaultRates) {
-        for (kind, after) in draw_events(&self.rng, rates) {
-            self.schedule_event(message, kind, after);
+    pub(super) fn schedule_events(&self, number: &str, message: &SentMessage, rates: FaultRates) {
+        for (kind, after) in draw_events(&self.rng, rates, message) {
+            let at = self.clock.now() + after;
+            self.schedule_event(number, &Event::Message(message.clone(), kind), at);
+        }
+    }
+
+    /// Reports a number change to the numbers that know the person: some reports are lost, and
+    /// some come a day and a half late.
+    pub(crate) fn report_number_change(&self, change: NumberChange, at: Timestamp) {
+        let numbers = self.log().numbers_known_to(change.before.person);
+        for number in numbers {
+            if self.rng.chance(LOST_NUMBER_CHANGES) {
+                continue;
+            }
+            let max_delay = if self.rng.chance(200) { 130_000_000 } else { 0 };
+            let send_at = at + self.rng.millis(0, max_delay);
+            let event = Event::NumberChange(change);
+            for _ in 0..=u64::from(self.rng.chance(200)) {
+                let (number, event) = (number.clone(), event.clone());
+                let send_at = send_at + self.rng.millis(0, 8_000);
+                self.pending_events.add(WebhookEvent { number, event, at, send_at });
+            }
         }
     }
 
     /// Schedules an event: 8 % are sent twice, 6 % up to two hours late.
-    fn schedule_event(&self, message: &SentMessage, kind: EventKind, after: Duration) {
-        let at = self.clock.now() + after;
+    fn schedule_event(&self, number: &str, event: &Event, at: Timestamp) {
         for _ in 0..=u64::from(self.rng.chance(80)) {
             let max_delay = if self.rng.chance(60) { 7_200_000 } else { 8_000 };
             let send_at = at + self.rng.millis(0, max_delay);
-            let message = message.clone();
-            self.pending_events.add(WebhookEvent { message, kind, at, send_at });
+            let (number, event) = (number.to_owned(), event.clone());
+            self.pending_events.add(WebhookEvent { number, event, at, send_at });
         }
     }
 

@@ -12,23 +12,28 @@ use carillon::channel::{
 use carillon::recipient::Callback;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use jiff::SignedDuration;
 use serde_json::{Map, Value};
 
+use super::event_plan::{HELD, OPTED_OUT, UNDELIVERABLE, possible_code};
 use super::message_log::{LoggedMessage, MessageOutcome, message_id};
-use super::person::Person;
 use super::portfolio::{Number, WhatsApp};
+use super::reports::{Hold, HoldTold};
 use super::webhook_events::SentMessage;
 use crate::campaign_contact::CampaignContact;
 use crate::fault_plan::{FaultPlan, FaultRates};
 use crate::rng::SeededRng;
 
+/// How long marketing messages are held back from a person. Source: Meta, error 131049.
+pub(crate) const HOLD: SignedDuration = SignedDuration::from_hours(24);
+
 /// Meta's error codes for refused messages, each after its share in percent.
 const REFUSAL_CODES: [(u64, u32); 13] = [
     (22, 130_429),
     (14, 131_056),
-    (14, 131_026),
-    (8, 131_050),
-    (12, 131_049),
+    (14, UNDELIVERABLE),
+    (8, OPTED_OUT),
+    (12, HELD),
     (8, 131_000),
     (3, 132_015),
     (2, 131_042),
@@ -110,19 +115,15 @@ impl SimulatedProvider {
         let whatsapp = &self.whatsapp;
         let Some(number) = whatsapp.number(sender) else { return refusal_with(190) };
         let Some(callback) = self.callback(outbound) else { return refusal_with(131_009) };
-        let Some(person) = Person::of(&outbound.to) else { return refusal_with(131_026) };
-        let index = self.receive(&number, &callback, person);
+        let message = self.receive(&number, callback, outbound);
         let rates = whatsapp.fault_rates();
         whatsapp.clock.sleep(whatsapp.rng.millis(2, 300)).await;
-        if whatsapp.rng.chance(rates.refusals) {
-            return self.refuse(index).await;
+        if let Some(code) = self.draw_refusal(&message, rates) {
+            return self.refuse(&message, code).await;
         }
-        whatsapp.log().record_acceptance(index);
-        whatsapp.schedule_events(
-            &SentMessage { index, number: number.id, to: person, callback },
-            rates,
-        );
-        self.accept(index, person, rates).await
+        whatsapp.log().record_acceptance(message.index);
+        whatsapp.schedule_events(&number.id, &message, rates);
+        self.accept(&message, rates).await
     }
 
     /// The callback of a message.
@@ -136,19 +137,22 @@ impl SimulatedProvider {
         callback
     }
 
-    /// Logs the message and checks the invariants on it. Returns its index.
-    fn receive(&self, number: &Number, callback: &Callback, to: Person) -> usize {
+    /// Logs the message and checks the invariants on it.
+    fn receive(&self, number: &Number, callback: Callback, outbound: &Outbound) -> SentMessage {
         let whatsapp = &self.whatsapp;
         let (now, monitor) = (whatsapp.clock.now(), &whatsapp.monitor);
         if let Err(error) = monitor.read_stream() {
             monitor.report_violation(format!("the table's stream cannot be read: {error}"));
         }
-        let recipient = CampaignContact::from(callback);
+        let recipient = CampaignContact::from(&callback);
         let after_freeze = FaultPlan::current().is_some_and(|plan| plan.was_frozen());
-        let (contact, date) = match monitor.state().consume_claim(&recipient, callback.attempt) {
-            Some(claim) => (claim.contact, claim.date),
-            None => (recipient.contact, None),
+        let claim = monitor.state().consume_claim(&recipient, callback.attempt);
+        let (contact, date, claimed_at) = match claim {
+            Some(claim) => (claim.contact, claim.date, claim.at),
+            None => (recipient.contact, None, now),
         };
+        let (address, to) = (outbound.to.clone(), whatsapp.people().reached(&outbound.to, now));
+        let is_marketing = self.cloud.is_marketing(&outbound.content);
         if !after_freeze && !monitor.state().may_send(recipient.campaign, now) {
             monitor.report_violation(format!(
                 "{recipient} was sent a message while the campaign was not sending"
@@ -158,7 +162,10 @@ impl SimulatedProvider {
             received_at: now,
             number: number.id.clone(),
             recipient,
+            address: address.clone(),
             to,
+            is_marketing,
+            claimed_at,
             contact,
             attempt: callback.attempt,
             date,
@@ -166,29 +173,56 @@ impl SimulatedProvider {
             outcome: MessageOutcome::Refused,
             known_failed: false,
         };
+        let person_violation = whatsapp.person_violation(&message);
         let (index, violation) = whatsapp.log().add(message, number.throughput as usize);
-        if let Some(violation) = violation {
+        for violation in violation.into_iter().chain(person_violation) {
             monitor.report_violation(violation);
         }
-        index
+        SentMessage { index, address, to, is_marketing, callback }
+    }
+
+    /// The error code with which a message is refused, if it is. Half of the messages that
+    /// reach nobody are accepted and fail later.
+    fn draw_refusal(&self, message: &SentMessage, rates: FaultRates) -> Option<u32> {
+        let whatsapp = &self.whatsapp;
+        let Some(to) = message.to else {
+            return whatsapp.rng.chance(500).then_some(UNDELIVERABLE);
+        };
+        if message.is_marketing && whatsapp.reports().is_held(to.person, whatsapp.clock.now()) {
+            return Some(HELD);
+        }
+        let is_refused = whatsapp.rng.chance(rates.refusals);
+        is_refused.then(|| possible_code(draw_refusal_code(&whatsapp.rng), message.is_marketing))
     }
 
     /// Refuses a message. Some codes leave open whether it was accepted.
-    async fn refuse(&self, index: usize) -> Outcome {
+    async fn refuse(&self, message: &SentMessage, code: u32) -> Outcome {
         let whatsapp = &self.whatsapp;
-        let outcome = refusal_with(draw_refusal_code(&whatsapp.rng));
+        let outcome = refusal_with(code);
+        if let Some(to) = message.to {
+            let told = HoldTold::InAnswer((&message.callback).into(), message.callback.attempt);
+            let until = whatsapp.clock.now() + HOLD;
+            match code {
+                HELD => {
+                    let hold = Hold { address: message.address.clone(), until, told };
+                    whatsapp.reports().hold(to.person, hold);
+                }
+                OPTED_OUT => whatsapp.reports().may_suppress(to.person),
+                _ => {}
+            }
+        }
         whatsapp.clock.sleep(whatsapp.rng.millis(2, 200)).await;
         let is_ambiguous =
             matches!(&outcome, Outcome::Refused(r) if r.verdict == Verdict::Ambiguous);
         if !is_ambiguous {
-            whatsapp.log().record_definite_refusal(index);
+            whatsapp.log().record_definite_refusal(message.index);
         }
         outcome
     }
 
     /// Responds that the message was accepted, unless the response is lost: the
     /// sender then crashes, or gets a 504 after 30 seconds.
-    async fn accept(&self, index: usize, person: Person, rates: FaultRates) -> Outcome {
+    async fn accept(&self, message: &SentMessage, rates: FaultRates) -> Outcome {
         let whatsapp = &self.whatsapp;
         whatsapp.clock.sleep(whatsapp.rng.millis(5, 900)).await;
         if whatsapp.rng.chance(rates.lost_responses) {
@@ -199,9 +233,9 @@ impl SimulatedProvider {
             return Outcome::Refused(refusal(&Report::blank(ReportedBy::Answer { status: 504 })));
         }
         Outcome::Accepted(Accepted {
-            message_id: message_id(index),
+            message_id: message_id(message.index),
             state: Acceptance::Accepted,
-            aliases: person.phone().parse().into_iter().collect(),
+            aliases: message.to.and_then(|to| to.line.phone().parse().ok()).into_iter().collect(),
         })
     }
 
@@ -231,7 +265,7 @@ fn draw_refusal_code(rng: &SeededRng) -> u32 {
         }
         share -= code_share;
     }
-    131_026
+    UNDELIVERABLE
 }
 
 fn refusal_with(code: u32) -> Outcome {

@@ -1,33 +1,50 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use carillon::address::Address;
 use carillon::recipient::{Callback, DeliveryStatus};
 use carillon::time::Timestamp;
 use jiff::SignedDuration;
 
-use super::person::Person;
+use super::person::Identity;
 
 /// A message that WhatsApp accepted.
 #[derive(Debug, Clone)]
 pub(crate) struct SentMessage {
     /// Its index in the message log.
     pub(crate) index: usize,
-    /// The phone number id of the number that sent it.
-    pub(crate) number: String,
-    /// The person.
-    pub(crate) to: Person,
+    /// The address that it was sent to.
+    pub(crate) address: Address,
+    /// The person, with the number that they had then; none if the address reached nobody.
+    pub(crate) to: Option<Identity>,
+    pub(crate) is_marketing: bool,
     pub(crate) callback: Callback,
+}
+
+/// A person who has another number from then on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NumberChange {
+    pub(crate) before: Identity,
+    pub(crate) after: Identity,
 }
 
 /// An event that a webhook reports.
 #[derive(Debug, Clone)]
 pub(crate) struct WebhookEvent {
-    /// The message it refers to.
-    pub(crate) message: SentMessage,
-    pub(crate) kind: EventKind,
+    /// The phone number id of the number that it is reported to.
+    pub(crate) number: String,
+    pub(crate) event: Event,
     /// When it happened.
     pub(crate) at: Timestamp,
     /// When WhatsApp sends it.
     pub(crate) send_at: Timestamp,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Event {
+    /// What became of a message.
+    Message(SentMessage, EventKind),
+    /// A person changed their number.
+    NumberChange(NumberChange),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

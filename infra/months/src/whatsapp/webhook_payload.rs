@@ -1,35 +1,42 @@
 use carillon::recipient::DeliveryStatus;
+use carillon::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::message_log::message_id;
-use super::webhook_events::{EventKind, WebhookEvent};
+use super::people::People;
+use super::person::{Identity, Line};
+use super::webhook_events::{Event, EventKind, NumberChange, SentMessage, WebhookEvent};
 
 /// The WhatsApp Business Account that owns the numbers.
 pub(crate) const WABA_ID: &str = "900000000000001";
 
 /// The body of one webhook request with all these events, in Meta's format.
-pub(crate) fn webhook_payload(events: &[WebhookEvent]) -> Vec<u8> {
-    let changes: Vec<Value> = events.iter().map(change).collect();
+pub(crate) fn webhook_payload(events: &[WebhookEvent], people: &People) -> Vec<u8> {
+    let changes: Vec<Value> = events.iter().map(|event| change(event, people)).collect();
     let entry = json!([{ "id": WABA_ID, "changes": changes }]);
     json!({ "object": "whatsapp_business_account", "entry": entry }).to_string().into_bytes()
 }
 
-fn change(event: &WebhookEvent) -> Value {
+fn change(event: &WebhookEvent, people: &People) -> Value {
     let mut value = json!({
         "messaging_product": "whatsapp",
         "metadata": {
-            "display_phone_number": "15550100001", "phone_number_id": event.message.number,
+            "display_phone_number": "15550100001", "phone_number_id": event.number,
         },
     });
-    let (field, list, item) = match event.kind {
-        EventKind::Status(reached) => ("messages", "statuses", status(event, status_name(reached))),
-        EventKind::Failed { code } => {
-            let mut status = status(event, "failed");
-            status["errors"] = json!([{ "code": code, "title": "failed" }]);
-            ("messages", "statuses", status)
-        }
-        EventKind::Reply => ("messages", "messages", reply(event)),
-        EventKind::OptOut => ("user_preferences", "user_preferences", opt_out(event)),
+    let at = event.at;
+    let (field, list, item) = match &event.event {
+        Event::Message(message, kind) => match kind {
+            EventKind::Status(reached) => {
+                ("messages", "statuses", status(message, status_name(*reached), at))
+            }
+            EventKind::Failed { code } => ("messages", "statuses", failure(message, *code, at)),
+            EventKind::Reply => ("messages", "messages", reply(message, people, at)),
+            EventKind::OptOut => {
+                ("user_preferences", "user_preferences", opt_out(message, people, at))
+            }
+        },
+        Event::NumberChange(changed) => ("messages", "messages", number_change(changed, event)),
     };
     value[list] = json!([item]);
     json!({ "field": field, "value": value })
@@ -44,31 +51,65 @@ fn status_name(status: DeliveryStatus) -> &'static str {
     }
 }
 
-fn status(event: &WebhookEvent, name: &str) -> Value {
+/// A status names the person by the number and the user id that the message was sent to.
+fn status(message: &SentMessage, name: &str, at: Timestamp) -> Value {
+    let mut status = json!({
+        "id": message_id(message.index), "status": name, "timestamp": at.as_second().to_string(),
+        "biz_opaque_callback_data": message.callback.to_string(),
+    });
+    if let Some(to) = message.to {
+        status["recipient_id"] = json!(to.line.wa_id());
+        status["recipient_user_id"] = json!(to.user_id());
+    }
+    status
+}
+
+/// A `failed` status names only the address that the message was sent to.
+fn failure(message: &SentMessage, code: u32, at: Timestamp) -> Value {
+    let mut status = status(&SentMessage { to: None, ..message.clone() }, "failed", at);
+    match Line::of(&message.address) {
+        Some(line) => status["recipient_id"] = json!(line.wa_id()),
+        None => status["recipient_user_id"] = json!(message.address.as_str()),
+    }
+    status["errors"] = json!([{ "code": code, "title": "failed" }]);
+    status
+}
+
+fn reply(message: &SentMessage, people: &People, at: Timestamp) -> Value {
+    let mut reply = json!({
+        "id": format!("{}.answer", message_id(message.index)),
+        "timestamp": at.as_second().to_string(), "type": "text",
+        "text": { "body": "thank you" }, "context": { "id": message_id(message.index) },
+    });
+    if let Some(from) = writer(message, people, at) {
+        reply["from"] = json!(from.line.wa_id());
+        reply["from_user_id"] = json!(from.user_id());
+    }
+    reply
+}
+
+fn opt_out(message: &SentMessage, people: &People, at: Timestamp) -> Value {
     json!({
-        "id": message_id(event.message.index), "status": name,
-        "timestamp": event.at.as_second().to_string(), "recipient_id": wa_id(event),
-        "recipient_user_id": event.message.to.user_id(),
-        "biz_opaque_callback_data": event.message.callback.to_string(),
+        "user_id": writer(message, people, at).map(Identity::user_id),
+        "category": "marketing_messages", "value": "stop",
+        "detail": "User requested to stop marketing messages", "timestamp": at.as_second(),
     })
 }
 
-fn reply(event: &WebhookEvent) -> Value {
-    json!({
-        "from": wa_id(event), "from_user_id": event.message.to.user_id(), "id": format!("{}.answer", message_id(event.message.index)),
-        "timestamp": event.at.as_second().to_string(), "type": "text",
-        "text": { "body": "thank you" }, "context": { "id": message_id(event.message.index) },
-    })
+/// Who got a message, with the number that they have at `at`.
+pub(crate) fn writer(message: &SentMessage, people: &People, at: Timestamp) -> Option<Identity> {
+    people.identity(message.to?.person, at)
 }
 
-fn opt_out(event: &WebhookEvent) -> Value {
+fn number_change(changed: &NumberChange, event: &WebhookEvent) -> Value {
+    let NumberChange { before, after } = changed;
+    let (old, new) = (before.line.wa_id(), after.line.wa_id());
     json!({
-        "user_id": event.message.to.user_id(), "category": "marketing_messages", "value": "stop",
-        "detail": "User requested to stop marketing messages", "timestamp": event.at.as_second(),
+        "from": old, "id": format!("wamid.{}.{}", event.number, after.user_id()),
+        "timestamp": event.at.as_second().to_string(), "type": "system",
+        "system": {
+            "type": "user_changed_number", "body": format!("User changed from {old} to {new}"),
+            "wa_id": new, "user_id": after.user_id(), "previous_user_id": before.user_id(),
+        },
     })
-}
-
-/// The phone number without its plus sign.
-fn wa_id(event: &WebhookEvent) -> String {
-    event.message.to.wa_id()
 }

@@ -484,14 +484,14 @@ impl Run<'_> {
         }
     }
 
-    /// Links the addresses that the answer names. A failure is logged and does not affect the
+    /// Links the addresses that the answer names, as of the claim. A failure is logged and does not affect the
     /// message: its webhooks name them again.
     async fn link_addresses(&self, claimed: &Claimed, accepted: &Accepted) {
         let known = &claimed.prepared.due.contact.profile.addresses;
         let mut new = accepted.aliases.clone();
         new.retain(|address| !known.contains(address));
-        let (table, now) = (&self.sender.table, self.sender.clock.now());
-        let attach = || person::attach(table, claimed.contact, &new, now);
+        let (table, at) = (&self.sender.table, claimed.charged.at);
+        let attach = || person::attach(table, claimed.contact, &new, at);
         if let Err(error) = self.with_retries(attach).await {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "an address of a contact was not linked");

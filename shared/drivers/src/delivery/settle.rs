@@ -98,6 +98,8 @@ pub async fn settle(
     let (decision, stop) = decide(&refused.own_fault(), attempt, max_retries, now, jitter);
     let decision = settling.unless_erased(decision).await?;
     let used_reservation = is_unknown(&decision) || !settling.undo_charge().await?;
+    // Nobody repeats an answer that is settled: what concerns the contact goes first.
+    settling.record_for_contact(&decision).await?;
     let mut is_new = true;
     if let Some(attempt) = source.attempt() {
         let spent = settling.spent(&decision, used_reservation).await?;
@@ -208,31 +210,32 @@ impl Settling<'_> {
         }
     }
 
-    /// An opt-out, and a hold of marketing messages, are the contact's. A retry needs a campaign that will meet it.
-    async fn follow_up(&self, decision: &Decision) -> Result<(), StoreError> {
+    /// Records an opt-out, and a hold of marketing messages: they are the contact's.
+    async fn record_for_contact(&self, decision: &Decision) -> Result<(), StoreError> {
         let Self { table, refused, .. } = *self;
         if let Verdict::MarketingHeld { period } = refused.refusal.verdict {
             let until = refused.at + period;
             contact::store::hold_marketing(table, refused.contact, until).await?;
         }
-        match decision {
-            Decision::Skip { .. } => {
-                contact::store::record_preference(table, refused.contact, Choice::Stop, refused.at)
-                    .await
-            }
-            // Repeated where the settlement is a repetition: the first one may have ended here.
-            Decision::Retry { .. } => {
-                let Some(Callback { recipient: key, attempt }) = self.source.attempt() else {
-                    return Ok(());
-                };
-                if self.is_met_again(key).await? {
-                    return Ok(());
-                }
-                let reason = CancelReason::CampaignOver;
-                recipient::store::cancel(table, key, attempt + 1, reason).await.map(drop)
-            }
-            Decision::Fail { .. } | Decision::Unconfirmed { .. } => Ok(()),
+        if let Decision::Skip { .. } = decision {
+            let (contact, at) = (refused.contact, refused.at);
+            contact::store::record_preference(table, contact, Choice::Stop, at).await?;
         }
+        Ok(())
+    }
+
+    /// A retry needs a campaign that will meet it. Repeated where the settlement is a
+    /// repetition: the first one may have ended here.
+    async fn follow_up(&self, decision: &Decision) -> Result<(), StoreError> {
+        let (Decision::Retry { .. }, Some(attempt)) = (decision, self.source.attempt()) else {
+            return Ok(());
+        };
+        let Callback { recipient: key, attempt } = attempt;
+        if self.is_met_again(key).await? {
+            return Ok(());
+        }
+        let reason = CancelReason::CampaignOver;
+        recipient::store::cancel(self.table, key, attempt + 1, reason).await.map(drop)
     }
 
     /// Whether the campaign's walk will meet a recipient that is pending again. While its

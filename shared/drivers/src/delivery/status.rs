@@ -85,32 +85,52 @@ pub async fn record_status(
         return Ok(Recorded::NotAuthentic);
     }
     // A recipient that waits for this one to be settled must meet the link.
-    reporter.linked.link(table, attempt.recipient.contact, event).await?;
+    reporter.linked.link(table, &attempt, event).await?;
     record_for(table, ids, &attempt, event, now).await?;
     Ok(Recorded::Done)
 }
 
 impl LinkedAddresses {
-    /// Links the addresses that a status names to the contact of its message: they are one
-    /// person's.
+    /// Links the addresses that a status names to the contact of its message: they were one
+    /// person's when the attempt was sent, and may be somebody else's since. A message that
+    /// failed reached nobody. Of an earlier attempt it is not known when it was sent.
     async fn link(
         &self,
         table: &Table,
-        contact: ContactId,
+        attempt: &Callback,
         event: &StatusEvent,
     ) -> Result<(), StoreError> {
+        if event.status == MessageStatus::Failed {
+            return Ok(());
+        }
+        let contact = attempt.recipient.contact;
         let mut new: Vec<Address> = event.recipient.iter().chain(&event.aliases).cloned().collect();
         new.retain(|address| !lock(&self.0).contains(&(contact, address.clone())));
         if new.is_empty() {
             return Ok(());
         }
-        person::attach(table, contact, &new, event.at).await?;
+        if !person::has_all(table, contact, &new).await? {
+            self.attach(table, attempt, &new, event).await?;
+        }
         let mut known = lock(&self.0);
         if known.len() >= MAX_ADDRESSES {
             known.clear();
         }
         known.extend(new.into_iter().map(|address| (contact, address)));
         Ok(())
+    }
+
+    async fn attach(
+        &self,
+        table: &Table,
+        attempt: &Callback,
+        new: &[Address],
+        event: &StatusEvent,
+    ) -> Result<(), StoreError> {
+        let recipient = recipient::store::get(table, &attempt.recipient).await?;
+        let sent_at = recipient.and_then(|recipient| recipient.sent_at_in(attempt.attempt));
+        let Some(sent_at) = sent_at else { return Ok(()) };
+        person::attach(table, attempt.recipient.contact, new, sent_at.min(event.at)).await.map(drop)
     }
 }
 

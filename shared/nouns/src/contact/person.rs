@@ -95,6 +95,17 @@ pub async fn attach(
     link(table, contact, &theirs, &known, at).await
 }
 
+/// Whether all these addresses lead to a contact.
+pub async fn has_all(
+    table: &Table,
+    contact: ContactId,
+    addresses: &[Address],
+) -> Result<bool, StoreError> {
+    let known = find_many(table, &addresses.iter().collect::<Vec<_>>()).await?;
+    let leads_there = |address| known.get(address).and_then(|entry| entry.contact) == Some(contact);
+    Ok(addresses.iter().all(leads_there))
+}
+
 /// Lets addresses lead to a contact; contacts that they lead to are merged with it. A phone
 /// that is new to the contact is the one that it is sent to from then on.
 async fn link(

@@ -231,6 +231,13 @@ impl Recipient {
         }
     }
 
+    /// When an attempt was claimed, or sent as its provider reported; none where a later one
+    /// was claimed since.
+    pub fn sent_at_in(&self, attempt: u32) -> Option<Timestamp> {
+        let is_pending = u32::from(self.status == Status::Pending);
+        self.sent_at.filter(|_| self.attempt == attempt + is_pending)
+    }
+
     /// Whether what it says of a person was removed.
     pub fn is_erased(&self) -> bool {
         self.message_id.as_deref() == Some(ERASED)
