@@ -119,6 +119,7 @@ async fn claim(
     };
     let request = ContactClaim {
         contact: id,
+        recipient: None,
         message: ClaimOf::Single,
         to: &outbound.to,
         is_marketing: route.provider.is_marketing(&outbound.content),

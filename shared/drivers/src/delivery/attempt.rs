@@ -215,6 +215,7 @@ impl Run<'_> {
         };
         ContactClaim {
             contact,
+            recipient: Some(due.key.contact),
             message,
             to: &prepared.outbound.to,
             is_marketing: self.route.provider.is_marketing(&prepared.outbound.content),

@@ -25,7 +25,7 @@ pub enum Claim {
     Merged(ContactId),
     /// The provider holds marketing messages back from the contact until then.
     Held(Timestamp),
-    /// The contact does not have the address any more.
+    /// The contact does not have the address any more, or was split from the recipient's.
     Moved,
     /// The contact was sent to within the claim interval.
     TooSoon,
@@ -38,6 +38,8 @@ pub enum Claim {
 pub struct ContactClaim<'a> {
     /// The contact.
     pub contact: ContactId,
+    /// The contact of the recipient, which may have been merged into it; none of a test send.
+    pub recipient: Option<ContactId>,
     /// Which message it is claimed for.
     pub message: ClaimOf,
     /// The address that it is sent to.
@@ -52,6 +54,13 @@ pub struct ContactClaim<'a> {
     pub charge: QuotaCharge,
     /// The reservation that the contact gets.
     pub reservation: Reservation<'a>,
+}
+
+impl ContactClaim<'_> {
+    /// The contact of the recipient, if it was merged into the one that is claimed.
+    fn merged(&self) -> Option<ContactId> {
+        self.recipient.filter(|recipient| *recipient != self.contact)
+    }
 }
 
 /// Claims an attempt, counted from 1, for a batch.
@@ -88,6 +97,10 @@ fn contact_update(request: &ContactClaim<'_>) -> Update {
     let ContactClaim { contact, message, now, .. } = *request;
     let update = contact::store::claim_update(contact, message, now, now - request.interval);
     let update = contact::store::while_reached_at(update, request.to);
+    let update = match request.merged() {
+        Some(loser) => contact::store::while_merged(update, loser),
+        None => update,
+    };
     let update =
         if request.is_marketing { contact::store::unless_held(update, now) } else { update };
     contact::store::charge(update, request.charge, request.reservation)
@@ -106,6 +119,9 @@ fn contact_claim(profile: &Profile, request: &ContactClaim<'_>) -> Claim {
     let earliest = request.now - request.interval;
     if let Some(survivor) = profile.merged_into {
         return Claim::Merged(survivor);
+    }
+    if request.merged().is_some_and(|loser| !profile.merged.contains(&loser)) {
+        return Claim::Moved;
     }
     if let Some(reason) = profile.suppression() {
         return Claim::Suppressed(reason);

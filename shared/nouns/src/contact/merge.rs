@@ -116,7 +116,7 @@ impl Joined {
     }
 
     fn survivor_write(self, id: ContactId, seen: &Profile, loser: ContactId) -> Write {
-        let mut merged: BTreeSet<String> = self.merged.iter().map(ToString::to_string).collect();
+        let mut merged = ids_of(&self.merged);
         merged.insert(loser.to_string());
         let addresses = texts(&self.addresses);
         let campaigns: BTreeSet<String> =
@@ -159,7 +159,7 @@ fn unchanged(update: Update, seen: &Profile) -> Update {
         .unchanged("marketing_held_until", seen.marketing_held_until.map(sortable))
         .unchanged("quota_bucket", seen.quota_bucket)
         .unchanged_texts("addresses", &texts(&seen.addresses))
-        .unchanged_texts("merged", &seen.merged.iter().map(ToString::to_string).collect());
+        .unchanged_texts("merged", &ids_of(&seen.merged));
     for (name, at) in Suppressions::of(seen).attributes() {
         update = update.unchanged(name, at.map(sortable));
     }
@@ -169,15 +169,26 @@ fn unchanged(update: Update, seen: &Profile) -> Update {
     update
 }
 
+/// Whose the recipients are of contacts whose addresses are split off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum History {
+    /// The other person's: the merge was wrong.
+    Goes,
+    /// The old person's: the address has a new owner.
+    Stays,
+}
+
 /// Separates addresses from a contact: they belong to another person, from the beginning or
 /// since a number got a new owner. A new contact gets them. Both keep the suppressions, since
 /// it is unknown whose they are, and the campaigns that were sent to; neither keeps the service
-/// windows and the reservation. Providers' reports do not merge them again. Returns the new
-/// contact; `None` where the contact does not have one of the addresses, or no other.
+/// windows and the reservation. Providers' reports do not merge them again. Where they are
+/// another person's from the beginning, the contacts that brought no other addresses into the
+/// merge go with them, and so do their recipients. Returns the new contact; `None` where the
+/// contact does not have one of the addresses, or no other.
 pub async fn split(
     table: &Table,
     contact: ContactId,
-    addresses: &BTreeSet<Address>,
+    (addresses, history): (&BTreeSet<Address>, History),
     ids: &IdSource,
     now: Timestamp,
 ) -> Result<Option<ContactId>, StoreError> {
@@ -198,8 +209,17 @@ pub async fn split(
         };
         let windows = found.profile.windows.0.keys();
         let source = windows.fold(source, |source, name| source.remove(name));
+        let merged = match history {
+            History::Goes => merged_with(table, &found.profile, addresses).await?,
+            History::Stays => BTreeSet::new(),
+        };
+        let source = match merged.is_empty() {
+            true => source,
+            false => source.exclude("merged", &ids_of(&merged)),
+        };
         let target = Profile {
             addresses: addresses.clone(),
+            merged: merged.clone(),
             split_from: Some(found.id),
             windows: Windows::default(),
             ..found.profile.clone()
@@ -208,11 +228,30 @@ pub async fn split(
         for address in addresses {
             writes.push(repoint(table, address, (found.id, new), Some(now)).await?);
         }
+        // While `merged` of the source is unchanged, no other split can take them.
+        let follow = |id: &ContactId| Write::Update(update(*id).set("merged_into", new));
+        writes.extend(merged.iter().map(follow));
         if condition_held(table.transact(writes).await)? {
             return Ok(Some(new));
         }
     }
     Err(StoreError::Cancelled(Vec::new()))
+}
+
+/// The contacts that were merged into one and brought nothing but these addresses.
+async fn merged_with(
+    table: &Table,
+    profile: &Profile,
+    addresses: &BTreeSet<Address>,
+) -> Result<BTreeSet<ContactId>, StoreError> {
+    let mut found = BTreeSet::new();
+    for id in &profile.merged {
+        let brought = store::get(table, *id).await?.unwrap_or_default().addresses;
+        if !brought.is_empty() && brought.is_subset(addresses) {
+            found.insert(*id);
+        }
+    }
+    Ok(found)
 }
 
 fn created(id: ContactId, profile: &Profile, now: Timestamp) -> Write {
@@ -225,13 +264,19 @@ fn created(id: ContactId, profile: &Profile, now: Timestamp) -> Write {
         .set_or_remove("last_sent_at", profile.last_sent_at.map(sortable))
         .set_or_remove("marketing_held_until", profile.marketing_held_until.map(sortable))
         .set_or_remove("split_from", profile.split_from);
-    if !campaigns.is_empty() {
-        update = update.set_texts("sent_campaigns", &campaigns);
+    for (name, set) in [("sent_campaigns", campaigns), ("merged", ids_of(&profile.merged))] {
+        if !set.is_empty() {
+            update = update.set_texts(name, &set);
+        }
     }
     for (name, at) in Suppressions::of(profile).attributes() {
         update = update.set_or_remove(name, at.map(sortable));
     }
     Write::Update(update)
+}
+
+fn ids_of(contacts: &BTreeSet<ContactId>) -> BTreeSet<String> {
+    contacts.iter().map(ToString::to_string).collect()
 }
 
 fn texts(addresses: &BTreeSet<Address>) -> BTreeSet<String> {

@@ -197,6 +197,12 @@ pub fn while_reached_at(claim: Update, address: &Address) -> Update {
     claim.when("contains(#addresses, :to)").value("to", address.as_str())
 }
 
+/// Fails a claim where the contact is not, or not any more, the survivor of a merge with this
+/// one.
+pub fn while_merged(claim: Update, loser: ContactId) -> Update {
+    claim.when("contains(#merged, :loser)").value("loser", loser)
+}
+
 /// Fails a claim while the provider holds marketing messages back from the contact.
 pub fn unless_held(claim: Update, now: Timestamp) -> Update {
     claim
