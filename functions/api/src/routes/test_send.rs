@@ -120,6 +120,7 @@ async fn claim(
     let request = ContactClaim {
         contact: id,
         recipient: None,
+        seen_merged: None,
         message: ClaimOf::Single,
         to: &outbound.to,
         is_marketing: route.provider.is_marketing(&outbound.content),

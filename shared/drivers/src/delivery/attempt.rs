@@ -170,11 +170,15 @@ impl Run<'_> {
         let mut contact = due.contact.clone();
         let mut charge = self.charge(&contact);
         for tries in 0..=MAX_BUSY {
+            if due.recipient.attempt > 1 {
+                // A merge since the contact was read may have made the retry a duplicate.
+                contact = contact::store::current(table, due.key.contact).await?;
+            }
             if self.is_duplicate_retry(due, &contact).await? {
                 self.skip(due, SkipReason::DuplicatePerson, None).await?;
                 return Ok(None);
             }
-            let request = self.contact_claim(&prepared, contact.id, charge);
+            let request = self.contact_claim(&prepared, &contact, charge);
             match claim(table, &due.key, due.recipient.attempt, number, &request).await? {
                 Claim::Won => {
                     let (contact, charged) = (contact.id, Charged { charge, at: request.now });
@@ -205,7 +209,7 @@ impl Run<'_> {
     fn contact_claim<'a>(
         &'a self,
         prepared: &'a Prepared,
-        contact: ContactId,
+        contact: &'a Contact,
         charge: QuotaCharge,
     ) -> ContactClaim<'a> {
         let (due, batch) = (&prepared.due, &self.leased.batch);
@@ -214,8 +218,9 @@ impl Run<'_> {
             _ => ClaimOf::Retry,
         };
         ContactClaim {
-            contact,
+            contact: contact.id,
             recipient: Some(due.key.contact),
+            seen_merged: (due.recipient.attempt > 1).then_some(&contact.profile.merged),
             message,
             to: &prepared.outbound.to,
             is_marketing: self.route.provider.is_marketing(&prepared.outbound.content),

@@ -1,6 +1,8 @@
 //! Claims: who wins one must send. A claim is one transaction over the recipient and the
 //! contact, so that an opt-out that was stored before always wins.
 
+use std::collections::BTreeSet;
+
 use carillon_foundations::address::Address;
 use carillon_foundations::ids::ContactId;
 use carillon_nouns::contact::store::{ClaimOf, Reservation};
@@ -40,6 +42,9 @@ pub struct ContactClaim<'a> {
     pub contact: ContactId,
     /// The contact of the recipient, which may have been merged into it; none of a test send.
     pub recipient: Option<ContactId>,
+    /// The contacts that were merged into it, as they were read; of a retry, which fails where
+    /// there are others by now.
+    pub seen_merged: Option<&'a BTreeSet<ContactId>>,
     /// Which message it is claimed for.
     pub message: ClaimOf,
     /// The address that it is sent to.
@@ -101,6 +106,10 @@ fn contact_update(request: &ContactClaim<'_>) -> Update {
         Some(loser) => contact::store::while_merged(update, loser),
         None => update,
     };
+    let update = match request.seen_merged {
+        Some(seen) => contact::store::while_merged_are(update, seen),
+        None => update,
+    };
     let update =
         if request.is_marketing { contact::store::unless_held(update, now) } else { update };
     contact::store::charge(update, request.charge, request.reservation)
@@ -137,7 +146,8 @@ fn contact_claim(profile: &Profile, request: &ContactClaim<'_>) -> Claim {
     match profile.marketing_held_until {
         Some(until) if request.is_marketing && until > request.now => Claim::Held(until),
         _ if profile.last_sent_at.is_some_and(|sent| sent > earliest) => Claim::TooSoon,
-        // Another run sent to the contact after its profile was read, outside the interval.
+        // Another run sent to the contact after its profile was read, outside the interval, or
+        // another contact was merged into it.
         _ => Claim::Busy,
     }
 }

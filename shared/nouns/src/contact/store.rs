@@ -1,6 +1,6 @@
 //! Contacts in the table.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use carillon_channel::event::Choice;
 use carillon_foundations::address::Address;
@@ -201,6 +201,11 @@ pub fn while_reached_at(claim: Update, address: &Address) -> Update {
 /// one.
 pub fn while_merged(claim: Update, loser: ContactId) -> Update {
     claim.when("contains(#merged, :loser)").value("loser", loser)
+}
+
+/// Fails a claim where the contacts that were merged into the contact are not these any more.
+pub fn while_merged_are(claim: Update, merged: &BTreeSet<ContactId>) -> Update {
+    claim.unchanged_texts("merged", &merged.iter().map(ToString::to_string).collect())
 }
 
 /// Fails a claim while the provider holds marketing messages back from the contact.
