@@ -28,6 +28,10 @@ bench NAME:
 kill-test N="200":
     CARILLON_KILLS={{N}} cargo test --release -p carillon-cli --test it kill:: -- --nocapture
 
+# merge, split and erase contacts at N random moments of running campaigns, with kills
+moments N="1000":
+    CARILLON_MOMENTS={{N}} cargo test --release -p carillon-cli --test it kill::moments:: -- --nocapture
+
 # simulate SEEDS months of campaigns under random faults, one month per seed
 months SEEDS="1000":
     CARILLON_SEEDS={{SEEDS}} cargo test --release --workspace --test months -- --nocapture

@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use carillon::address::Address;
-use carillon::contact::{self, Contact, Profile, addresses, merge, person};
+use carillon::contact::merge::{self, History};
+use carillon::contact::{self, Contact, Profile, addresses, person};
 use carillon::conversation;
 use carillon::ids::ContactId;
 use carillon::privacy::{Erasure, erase as erase_person};
@@ -226,11 +227,11 @@ pub(crate) async fn merge_with(
 
 /// Split addresses off a contact
 ///
-/// They belong to another person: a merge was wrong, or the number has a new owner. The
-/// contact that was merged is itself again, or a new one gets the addresses; it gets the
-/// messages from them since then, and the suppressions of the old one, which stay with both.
-/// Neither reports of the provider nor files merge the two again. Repeated, the request
-/// completes an interrupted one.
+/// They belong to another person: a merge was wrong, or the number has a new owner. A new
+/// contact gets the addresses, the messages from them since then, and the suppressions of the
+/// old one, which stay with both. Without `since` it also gets the recipients of the contacts
+/// that were merged with no other addresses. Neither reports of the provider nor files merge
+/// the two again. Repeated, the request completes an interrupted one.
 #[utoipa::path(post, path = "/v1/contacts/{id}/split", operation_id = "splitContact", tag = "Contacts",
     params(("id" = String, Path, description = "The contact's id.")), request_body = Split,
     responses((status = 201, description = "The new contact.", body = ContactView)))]
@@ -243,7 +244,8 @@ pub(crate) async fn split(
     let moved: BTreeSet<Address> = split.addresses.iter().map(parse).collect::<Answer<_>>()?;
     let old = known(&api, id).await?;
     let now = api.clock.now();
-    let new = merge::split(&api.table, old.id, &moved, &api.ids, now).await?;
+    let history = split.since.map_or(History::Goes, |_| History::Stays);
+    let new = merge::split(&api.table, old.id, (&moved, history), &api.ids, now).await?;
     let new = new.ok_or_else(|| {
         Problem::field("addresses", "must be some, and not all, of this contact's addresses")
     })?;

@@ -142,8 +142,9 @@ async fn claim(
     };
     let request = ContactClaim {
         contact: id,
+        recipient: None,
+        seen_merged: None,
         message: ClaimOf::Single,
-        merged: None,
         to: &outbound.to,
         is_marketing: route.provider.is_marketing(&outbound.content, category.as_deref()),
         now,

@@ -152,7 +152,7 @@ impl SimulatedProvider {
             None => (recipient.contact, None, now),
         };
         let (address, to) = (outbound.to.clone(), whatsapp.people().reached(&outbound.to, now));
-        let is_marketing = self.cloud.is_marketing(&outbound.content);
+        let is_marketing = self.cloud.is_marketing(&outbound.content, None);
         if !after_freeze && !monitor.state().may_send(recipient.campaign, now) {
             monitor.report_violation(format!(
                 "{recipient} was sent a message while the campaign was not sending"

@@ -3,7 +3,7 @@
 
 use carillon::quota;
 use carillon_testkit::{World, contacts_csv, phone, wa_id};
-use serde_json::json;
+use serde_json::{Value, json};
 use whatsapp_simulator::{Behaviour, Config, InboundMessage};
 
 /// A world whose WhatsApp spells numbers its own way.
@@ -310,4 +310,51 @@ async fn a_person_erased_under_one_key_stays_suppressed_under_all() {
     assert_eq!((added.number("added"), added.number("suppressed")), (0, 1), "{}", added.text);
     world.upload(&campaign, contacts_csv(1..2)).await.expect(200);
     assert!(world.items_containing(&phone(1)).await.is_empty());
+}
+
+/// A draft for contacts 1 and 2, who were merged. Returns the campaign, the phone of the
+/// survivor and that of the other one.
+async fn wrongly_merged(world: &World, connection: &str) -> (String, String, String) {
+    let campaign = world.draft_on(connection, 1..3, json!({})).await;
+    let older = world.contact_id(&phone(1)).await < world.contact_id(&phone(2)).await;
+    world.create_contact(&[&phone(1), &phone(2)]).await.expect(200);
+    let (survivor, other) = if older { (1, 2) } else { (2, 1) };
+    (campaign, phone(survivor), phone(other))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_merged_wrongly_and_split_has_their_own_message_and_erasure() {
+    let world = World::silent().await;
+    let connection = world.connection().await;
+    let (campaign, survivor, other) = wrongly_merged(&world, &connection).await;
+    let path = format!("/v1/contacts/{}/split", world.contact_id(&survivor).await);
+    world.post(&path, &json!({"addresses": [other]})).await.expect(201);
+    world.start(&campaign).await.expect(200);
+    world.run_until_idle().await;
+    let log = world.simulator.summary();
+    assert_eq!((log.accepted, log.duplicates), (2, 0));
+    world.erase(&other).await.expect(200);
+    let recipients = world.recipients(&campaign).await;
+    for recipient in recipients {
+        let is_erased = recipient["columns"].as_object().is_some_and(serde_json::Map::is_empty);
+        assert_eq!(is_erased, recipient["address"] != json!(survivor), "{recipient}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_recipients_of_a_number_stay_with_its_old_owner() {
+    let world = World::silent().await;
+    let connection = world.connection().await;
+    let (campaign, survivor, other) = wrongly_merged(&world, &connection).await;
+    let path = format!("/v1/contacts/{}/split", world.contact_id(&survivor).await);
+    let split = json!({"addresses": [other], "since": world.clock.now()});
+    world.post(&path, &split).await.expect(201);
+    world.start(&campaign).await.expect(200);
+    world.run_until_idle().await;
+    let report = world.report(&campaign).await;
+    assert_eq!(report.body["skipped_by_reason"], json!({"duplicate_person": 1}), "{}", report.text);
+    world.erase(&survivor).await.expect(200);
+    let recipients = world.recipients(&campaign).await;
+    let is_erased = |one: &Value| one["columns"].as_object().is_some_and(serde_json::Map::is_empty);
+    assert!(recipients.iter().all(is_erased), "{recipients:?}");
 }

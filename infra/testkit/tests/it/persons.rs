@@ -67,8 +67,9 @@ impl Persons {
     }
 
     async fn split(&self, contact: ContactId, addresses: &[&str], hours: u32) -> Option<ContactId> {
-        let (moved, at) = (parsed(addresses).into_iter().collect(), self.at(hours));
-        merge::split(self.table(), contact, &moved, &self.ids, at).await.unwrap()
+        let moved = parsed(addresses).into_iter().collect();
+        let split = (&moved, merge::History::Goes);
+        merge::split(self.table(), contact, split, &self.ids, self.at(hours)).await.unwrap()
     }
 
     async fn owner(&self, address: &str) -> Option<ContactId> {
@@ -169,7 +170,7 @@ async fn a_new_number_is_taken_from_its_previous_owner_without_a_merge() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_split_brings_back_the_contact_whose_merge_was_wrong() {
+async fn a_wrong_merge_is_split_for_good() {
     let persons = Persons::new().await;
     let one = persons.resolve(&[PHONE], 0).await;
     let other = persons.resolve(&[OTHER], 0).await;
@@ -177,22 +178,21 @@ async fn a_split_brings_back_the_contact_whose_merge_was_wrong() {
     let (survivor, loser) = (one.min(other), one.max(other));
     assert_eq!(persons.attach(one, &[OTHER], 2).await, survivor);
     assert_eq!(persons.current(loser).await.id, survivor);
-    let moved = if loser == one { PHONE } else { OTHER };
-    for _ in 0..2 {
-        assert_eq!(persons.split(survivor, &[moved], 3).await, Some(loser));
-    }
-    assert_eq!(persons.current(loser).await.id, loser);
-    assert_eq!(persons.owner(moved).await, Some(loser));
-    for contact in [one, other] {
+    let (moved, kept) = if loser == one { (PHONE, OTHER) } else { (OTHER, PHONE) };
+    let new = persons.split(survivor, &[moved], 3).await.unwrap();
+    assert_eq!(persons.split(survivor, &[moved], 3).await, Some(new), "repeated");
+    assert_eq!(persons.current(loser).await.id, new);
+    assert_eq!(persons.owner(moved).await, Some(new));
+    for contact in [survivor, new] {
         let profile = persons.profile(contact).await;
-        assert!(profile.opted_out_at.is_some() && profile.merged.is_empty(), "{profile:?}");
-        assert_eq!(profile.addresses.len(), 1);
+        assert!(profile.opted_out_at.is_some(), "{profile:?}");
+        assert_eq!((profile.addresses.len(), profile.apart_from.len()), (1, 1));
     }
     // They stay apart, also through a merge with a third one.
-    assert_eq!(persons.attach(one, &[OTHER], 4).await, one);
+    assert_eq!(persons.attach(survivor, &[moved], 4).await, survivor);
     persons.resolve(&[moved, STRANGER], 5).await;
-    assert_eq!(persons.resolve(&[PHONE, OTHER], 6).await, one);
-    assert_eq!(persons.owner(OTHER).await, Some(other));
+    assert_eq!(persons.resolve(&[kept, moved], 6).await, survivor);
+    assert_ne!(persons.owner(moved).await, Some(survivor));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

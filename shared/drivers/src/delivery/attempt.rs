@@ -211,8 +211,8 @@ impl Run<'_> {
         let category = self.category().await?;
         for tries in 0..=MAX_BUSY {
             if due.recipient.attempt > 1 {
-                // A merge since the page was read may show that the person was sent to.
-                contact = contact::store::current(table, contact.id).await?;
+                // A merge since the contact was read may have made the retry a duplicate.
+                contact = contact::store::current(table, due.key.contact).await?;
             }
             if self.is_duplicate_retry(due, &contact).await? {
                 self.skip(due, SkipReason::DuplicatePerson, None).await?;
@@ -270,8 +270,9 @@ impl Run<'_> {
         };
         ContactClaim {
             contact: contact.id,
+            recipient: Some(due.key.contact),
+            seen_merged: (due.recipient.attempt > 1).then_some(&contact.profile.merged),
             message,
-            merged: (due.recipient.attempt > 1).then_some(&contact.profile.merged),
             to: &prepared.outbound.to,
             is_marketing: self.route.provider.is_marketing(&prepared.outbound.content, category),
             now: self.sender.clock.now(),

@@ -27,7 +27,7 @@ pub enum Claim {
     Merged(ContactId),
     /// The provider holds marketing messages back from the contact until then.
     Held(Timestamp),
-    /// The contact does not have the address any more.
+    /// The contact does not have the address any more, or was split from the recipient's.
     Moved,
     /// The contact was sent to within the claim interval.
     TooSoon,
@@ -40,11 +40,13 @@ pub enum Claim {
 pub struct ContactClaim<'a> {
     /// The contact.
     pub contact: ContactId,
+    /// The contact of the recipient, which may have been merged into it; none of a test send.
+    pub recipient: Option<ContactId>,
+    /// The contacts that were merged into it, as they were read; of a retry, which fails where
+    /// there are others by now.
+    pub seen_merged: Option<&'a BTreeSet<ContactId>>,
     /// Which message it is claimed for.
     pub message: ClaimOf,
-    /// For a retry: the contacts that were merged into it when it was found that the person
-    /// was not sent to under another id.
-    pub merged: Option<&'a BTreeSet<ContactId>>,
     /// The address that it is sent to.
     pub to: &'a Address,
     /// Whether it is a marketing message, which the provider may hold back.
@@ -57,6 +59,13 @@ pub struct ContactClaim<'a> {
     pub charge: QuotaCharge,
     /// The reservation that the contact gets.
     pub reservation: Reservation<'a>,
+}
+
+impl ContactClaim<'_> {
+    /// The contact of the recipient, if it was merged into the one that is claimed.
+    fn merged(&self) -> Option<ContactId> {
+        self.recipient.filter(|recipient| *recipient != self.contact)
+    }
 }
 
 /// Claims an attempt, counted from 1, for a batch.
@@ -93,8 +102,12 @@ fn contact_update(request: &ContactClaim<'_>) -> Update {
     let ContactClaim { contact, message, now, .. } = *request;
     let update = contact::store::claim_update(contact, message, now, now - request.interval);
     let update = contact::store::while_reached_at(update, request.to);
-    let update = match request.merged {
-        Some(merged) => contact::store::while_merged_are(update, merged),
+    let update = match request.merged() {
+        Some(loser) => contact::store::while_merged(update, loser),
+        None => update,
+    };
+    let update = match request.seen_merged {
+        Some(seen) => contact::store::while_merged_are(update, seen),
         None => update,
     };
     let update =
@@ -116,6 +129,9 @@ fn contact_claim(profile: &Profile, request: &ContactClaim<'_>) -> Claim {
     if let Some(survivor) = profile.merged_into {
         return Claim::Merged(survivor);
     }
+    if request.merged().is_some_and(|loser| !profile.merged.contains(&loser)) {
+        return Claim::Moved;
+    }
     if let Some(reason) = profile.suppression() {
         return Claim::Suppressed(reason);
     }
@@ -130,7 +146,8 @@ fn contact_claim(profile: &Profile, request: &ContactClaim<'_>) -> Claim {
     match profile.marketing_held_until {
         Some(until) if request.is_marketing && until > request.now => Claim::Held(until),
         _ if profile.last_sent_at.is_some_and(|sent| sent > earliest) => Claim::TooSoon,
-        // Another run sent to the contact after its profile was read, outside the interval.
+        // Another run sent to the contact after its profile was read, outside the interval, or
+        // another contact was merged into it.
         _ => Claim::Busy,
     }
 }

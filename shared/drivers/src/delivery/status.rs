@@ -109,8 +109,10 @@ impl LinkedAddresses {
         if new.is_empty() {
             return Ok(());
         }
-        if !person::has_all(table, contact, &new).await? {
-            self.attach(table, attempt, &new, event).await?;
+        let is_linked = person::has_all(table, contact, &new).await?
+            || attach_as_of_send(table, attempt, &new, event).await?;
+        if !is_linked {
+            return Ok(());
         }
         let mut known = lock(&self.0);
         if known.len() >= MAX_ADDRESSES {
@@ -119,19 +121,22 @@ impl LinkedAddresses {
         known.extend(new.into_iter().map(|address| (contact, address)));
         Ok(())
     }
+}
 
-    async fn attach(
-        &self,
-        table: &Table,
-        attempt: &Callback,
-        new: &[Address],
-        event: &StatusEvent,
-    ) -> Result<(), StoreError> {
-        let recipient = recipient::store::get(table, &attempt.recipient).await?;
-        let sent_at = recipient.and_then(|recipient| recipient.sent_at_in(attempt.attempt));
-        let Some(sent_at) = sent_at else { return Ok(()) };
-        person::attach(table, attempt.recipient.contact, new, sent_at.min(event.at)).await.map(drop)
-    }
+/// Links addresses to the contact of an attempt as of the time when it was sent; `false` where
+/// that is not known.
+async fn attach_as_of_send(
+    table: &Table,
+    attempt: &Callback,
+    addresses: &[Address],
+    event: &StatusEvent,
+) -> Result<bool, StoreError> {
+    let recipient = recipient::store::get(table, &attempt.recipient).await?;
+    let sent_at = recipient.and_then(|recipient| recipient.sent_at_in(attempt.attempt));
+    let Some(sent_at) = sent_at else { return Ok(false) };
+    let at = sent_at.min(event.at);
+    person::attach(table, attempt.recipient.contact, addresses, at).await?;
+    Ok(true)
 }
 
 impl CampaignConnections {

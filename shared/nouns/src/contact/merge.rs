@@ -170,7 +170,6 @@ impl Joined {
     /// The change of a contact that was read as `seen`.
     fn write(mut self, id: ContactId, seen: &Profile, windows: &[(String, Timestamp)]) -> Update {
         self.apart_from.remove(&id);
-        let texts_of = |ids: &BTreeSet<ContactId>| ids.iter().map(ToString::to_string).collect();
         let campaigns = self.sent_campaigns.iter().map(ToString::to_string).collect();
         let mut update = unchanged(update(id), seen)
             .set_or_remove("name", self.name)
@@ -183,8 +182,8 @@ impl Joined {
         let sets: [(&str, BTreeSet<String>); 4] = [
             ("addresses", texts(&self.addresses)),
             ("sent_campaigns", campaigns),
-            ("merged", texts_of(&self.merged)),
-            ("apart_from", texts_of(&self.apart_from)),
+            ("merged", ids_of(&self.merged)),
+            ("apart_from", ids_of(&self.apart_from)),
         ];
         for (name, set) in sets {
             update =
@@ -225,23 +224,33 @@ fn unchanged(update: Update, seen: &Profile) -> Update {
         .unchanged("quota_bucket", seen.quota_bucket)
         .unchanged("erased_at", seen.erased_at.map(sortable))
         .unchanged_texts("addresses", &texts(&seen.addresses))
-        .unchanged_texts("merged", &seen.merged.iter().map(ToString::to_string).collect());
+        .unchanged_texts("merged", &ids_of(&seen.merged));
     for (name, at) in Suppressions::of(seen).attributes() {
         update = update.unchanged(name, at.map(sortable));
     }
     update
 }
 
+/// Whose the recipients are of contacts whose addresses are split off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum History {
+    /// The other person's: the merge was wrong.
+    Goes,
+    /// The old person's: the address has a new owner.
+    Stays,
+}
+
 /// Separates addresses from a contact: they belong to another person, from the beginning or
-/// since a number got a new owner. A contact whose merge was wrong is itself again; otherwise
-/// a new contact gets them. Both keep the suppressions, since it is unknown whose they are,
-/// and the campaigns that were sent to; neither keeps the service windows and the reservation.
-/// Reports of providers do not merge them again. Returns the other contact, also where it has
+/// since a number got a new owner. A new contact gets them. Both keep the suppressions, since
+/// it is unknown whose they are, and the campaigns that were sent to; neither keeps the service
+/// windows and the reservation. Reports of providers do not merge them again. Where they are
+/// another person's from the beginning, the contacts that brought no other addresses into the
+/// merge go with them, and so do their recipients. Returns the new contact, also where it has
 /// the addresses already; `None` where the contact does not have one of them, or no other.
 pub async fn split(
     table: &Table,
     contact: ContactId,
-    addresses: &BTreeSet<Address>,
+    (addresses, history): (&BTreeSet<Address>, History),
     ids: &IdSource,
     now: Timestamp,
 ) -> Result<Option<ContactId>, StoreError> {
@@ -253,22 +262,22 @@ pub async fn split(
         if left.is_empty() || left.len() + addresses.len() != found.profile.addresses.len() {
             return split_already(table, found.id, addresses).await;
         }
-        let merged = merged_with(table, &found, addresses).await?;
-        let other = merged.as_ref().map_or(new, |merged| merged.id);
+        let (merged, since) = match history {
+            History::Goes => (merged_with(table, &found.profile, addresses).await?, None),
+            History::Stays => (BTreeSet::new(), Some(now)),
+        };
         let mut writes = vec![
-            Write::Update(source(&found, &left, other, merged.is_some())),
-            Write::Update(match &merged {
-                Some(merged) => unmerged(merged, &found, addresses),
-                None => created(new, &found, addresses, now),
-            }),
+            Write::Update(source(&found, &left, new, &merged)),
+            Write::Update(created(new, &found, (addresses, &merged), now)),
         ];
-        // A person who was always another one had the addresses before.
-        let since = merged.is_none().then_some(now);
         for address in owned(table, addresses, found.id).await? {
-            writes.push(repoint(table, &address, (found.id, other), since).await?);
+            writes.push(repoint(table, &address, (found.id, new), since).await?);
         }
+        // While `merged` of the source is unchanged, no other split can take them.
+        let follow = |id: &ContactId| Write::Update(update(*id).set("merged_into", new));
+        writes.extend(merged.iter().map(follow));
         if condition_held(table.transact(writes).await)? {
-            return Ok(Some(other));
+            return Ok(Some(new));
         }
     }
     Err(StoreError::Cancelled(Vec::new()))
@@ -288,75 +297,71 @@ async fn split_already(
     Ok(is_it.then_some(owner.id))
 }
 
-/// The contact with exactly these addresses that was merged into another one.
+/// The contacts that were merged into one and brought nothing but these addresses.
 async fn merged_with(
     table: &Table,
-    contact: &Contact,
+    profile: &Profile,
     addresses: &BTreeSet<Address>,
-) -> Result<Option<Contact>, StoreError> {
-    for id in &contact.profile.merged {
-        if let Some(profile) = store::get(table, *id).await?
-            && profile.addresses == *addresses
-        {
-            return Ok(Some(Contact { id: *id, profile }));
+) -> Result<BTreeSet<ContactId>, StoreError> {
+    let mut found = BTreeSet::new();
+    for id in &profile.merged {
+        let brought = store::get(table, *id).await?.unwrap_or_default().addresses;
+        if !brought.is_empty() && brought.is_subset(addresses) {
+            found.insert(*id);
         }
     }
-    Ok(None)
+    Ok(found)
 }
 
 /// What is left of the contact that addresses are separated from.
-fn source(found: &Contact, left: &BTreeSet<Address>, other: ContactId, was_merged: bool) -> Update {
+fn source(
+    found: &Contact,
+    left: &BTreeSet<Address>,
+    new: ContactId,
+    merged: &BTreeSet<ContactId>,
+) -> Update {
     let update = unchanged(update(found.id), &found.profile)
         .set_texts("addresses", &texts(left))
-        .include("apart_from", &other.to_string())
+        .include("apart_from", &new.to_string())
         .remove("quota_group");
     let update = match found.profile.quota_bucket {
         Some(_) => update.remove("quota_bucket"),
         None => update,
     };
-    let update =
-        if was_merged { update.exclude("merged", &[other.to_string()].into()) } else { update };
+    let update = if merged.is_empty() { update } else { update.exclude("merged", &ids_of(merged)) };
     without_windows(update, &found.profile)
-}
-
-/// A contact whose merge was wrong, itself again.
-fn unmerged(merged: &Contact, found: &Contact, addresses: &BTreeSet<Address>) -> Update {
-    let update = update(merged.id)
-        .unchanged("merged_into", merged.profile.merged_into)
-        .remove("merged_into")
-        .remove("quota_group")
-        .remove("quota_bucket");
-    without_windows(separated(update, found, addresses), &merged.profile)
 }
 
 /// A new contact with the addresses.
 fn created(
     id: ContactId,
     found: &Contact,
-    addresses: &BTreeSet<Address>,
+    (addresses, merged): (&BTreeSet<Address>, &BTreeSet<ContactId>),
     now: Timestamp,
 ) -> Update {
-    let update = update(id).when("attribute_not_exists(pk)").set("created_at", sortable(now));
-    separated(update, found, addresses)
-}
-
-/// What a contact that is separated from `found` has.
-fn separated(update: Update, found: &Contact, addresses: &BTreeSet<Address>) -> Update {
-    let Contact { id, profile } = found;
-    let campaigns: BTreeSet<String> =
-        profile.sent_campaigns.iter().map(ToString::to_string).collect();
-    let mut update = update
+    let Contact { id: source, profile } = found;
+    let mut update = update(id)
+        .when("attribute_not_exists(pk)")
+        .set("created_at", sortable(now))
         .set_texts("addresses", &texts(addresses))
-        .include("apart_from", &id.to_string())
+        .include("apart_from", &source.to_string())
         .set_or_remove("last_sent_at", profile.last_sent_at.map(sortable))
         .set_or_remove("marketing_held_until", profile.marketing_held_until.map(sortable));
-    if !campaigns.is_empty() {
-        update = update.set_texts("sent_campaigns", &campaigns);
+    let campaigns: BTreeSet<String> =
+        profile.sent_campaigns.iter().map(ToString::to_string).collect();
+    for (name, set) in [("sent_campaigns", campaigns), ("merged", ids_of(merged))] {
+        if !set.is_empty() {
+            update = update.set_texts(name, &set);
+        }
     }
     for (name, at) in Suppressions::of(profile).attributes() {
         update = update.set_or_remove(name, at.map(sortable));
     }
     update
+}
+
+fn ids_of(contacts: &BTreeSet<ContactId>) -> BTreeSet<String> {
+    contacts.iter().map(ToString::to_string).collect()
 }
 
 fn without_windows(update: Update, profile: &Profile) -> Update {

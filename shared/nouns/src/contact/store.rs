@@ -223,14 +223,20 @@ pub fn claim_update(
     }
 }
 
-/// Fails a claim where another contact was merged into this one since its merges were read.
-pub fn while_merged_are(claim: Update, merged: &BTreeSet<ContactId>) -> Update {
-    claim.unchanged_texts("merged", &merged.iter().map(ToString::to_string).collect())
-}
-
 /// Fails a claim where the contact does not have the address any more.
 pub fn while_reached_at(claim: Update, address: &Address) -> Update {
     claim.when("contains(#addresses, :to)").value("to", address.as_str())
+}
+
+/// Fails a claim where the contact is not, or not any more, the survivor of a merge with this
+/// one.
+pub fn while_merged(claim: Update, loser: ContactId) -> Update {
+    claim.when("contains(#merged, :loser)").value("loser", loser)
+}
+
+/// Fails a claim where the contacts that were merged into the contact are not these any more.
+pub fn while_merged_are(claim: Update, merged: &BTreeSet<ContactId>) -> Update {
+    claim.unchanged_texts("merged", &merged.iter().map(ToString::to_string).collect())
 }
 
 /// Fails a claim while the provider holds marketing messages back from the contact.

@@ -5,7 +5,7 @@ use reqwest::RequestBuilder;
 use serde_json::Value;
 
 pub(super) const KEY: &str = "kill-test-key";
-const RETRY_PAUSE: Duration = Duration::from_millis(30);
+pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(30);
 
 /// A client of the API of a program that may be down.
 #[derive(Clone)]
@@ -32,6 +32,20 @@ impl Client {
         (status == 200).then(|| serde_json::from_str(&text).expect("JSON"))
     }
 
+    /// Sends a POST request once. Returns the status and the answer; `None` if there is none.
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Option<(u16, Value)> {
+        let request = self.http.post(format!("{}{path}", self.url)).json(body);
+        let (status, text) = self.send(request).await?;
+        Some((status, serde_json::from_str(&text).unwrap_or(Value::Null)))
+    }
+
+    /// Sends an upload of recipients once. Returns the status; `None` without an answer.
+    pub(super) async fn upload(&self, campaign: &str, csv: &str) -> Option<u16> {
+        let url = format!("{}/v1/campaigns/{campaign}/recipients", self.url);
+        let request = self.http.post(url).header("content-type", "text/csv");
+        self.send(request.body(csv.to_owned())).await.map(|(status, _)| status)
+    }
+
     /// Repeats a POST request with the same idempotency key until it succeeds.
     pub(super) async fn post_until_done(&self, path: &str, key: &str, body: &Value) -> Value {
         loop {
@@ -48,12 +62,10 @@ impl Client {
     /// Repeats an upload of recipients until it succeeds.
     pub(super) async fn upload_until_done(&self, campaign: &str, csv: &str) {
         loop {
-            let url = format!("{}/v1/campaigns/{campaign}/recipients", self.url);
-            let request = self.http.post(url).header("content-type", "text/csv");
-            match self.send(request.body(csv.to_owned())).await {
-                Some((200, _)) => return,
-                _ => tokio::time::sleep(RETRY_PAUSE).await,
+            if self.upload(campaign, csv).await == Some(200) {
+                return;
             }
+            tokio::time::sleep(RETRY_PAUSE).await;
         }
     }
 

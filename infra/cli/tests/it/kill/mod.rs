@@ -12,12 +12,12 @@
 //! reproduce the machine's timing.
 
 mod client;
+mod moments;
+mod program;
 mod tally;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
-use std::net::TcpListener;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -25,15 +25,14 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
-use whatsapp_simulator::{Behaviour, Config, Delay, Delays, Number, Simulator};
+use whatsapp_simulator::{Behaviour, Config, Delay, Delays, Number};
 
-use crate::server::{Server, serve};
-use client::{Client, KEY};
+use client::Client;
+use program::{APP_SECRET, Program};
 use tally::Tally;
 
 /// Recipients of each campaign.
 const RECIPIENTS: u32 = 1_000;
-const APP_SECRET: &str = "simulator-app-secret";
 /// The sender's limit of messages in flight in one lane.
 const MAX_IN_FLIGHT: u64 = 64;
 /// Time in which a campaign must settle after the last kill.
@@ -59,46 +58,23 @@ struct KillTest {
     kills: u32,
     seed: u64,
     rng: StdRng,
-    simulator: Simulator,
-    folder: tempfile::TempDir,
-    port: u16,
-    server: Server,
-    client: Client,
-    connection: String,
+    program: Program,
     tally: Tally,
 }
 
 impl KillTest {
     async fn start(kills: u32, seed: u64) -> Self {
-        let simulator = Simulator::start(simulator_config(seed)).await;
-        let simulator = simulator.expect("the simulator starts");
-        let folder = tempfile::tempdir().expect("a folder");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
-        let port = port.expect("a free port").port();
-        let client = Client::new(port);
-        simulator.set_webhook(&format!("{}/webhooks/whatsapp", client.url), "verify");
-        let server = start_server(folder.path(), port, &simulator);
-        let request = json!({
-            "name": "Main", "throughput_mps": 250,
-            "provider": {"type": "whatsapp_cloud", "whatsapp_cloud": {
-                "phone_number_id": "800000000000001", "waba_id": "900000000000001",
-            }},
-            "credentials": {
-                "access_token": "token", "app_secret": APP_SECRET, "verify_token": "verify",
-            },
-        });
-        let created = client.post_until_done("/v1/connections", "connection", &request).await;
-        let connection = created["id"].as_str().expect("an id").to_owned();
+        let program = Program::start(simulator_config(seed), 250).await;
         let (rng, tally) = (StdRng::seed_from_u64(seed), Tally::default());
-        Self { kills, seed, rng, simulator, folder, port, server, client, connection, tally }
+        Self { kills, seed, rng, program, tally }
     }
 
     /// Runs one campaign, kills the program meanwhile, and checks the outcome.
     async fn run_campaign(&mut self) {
         let started = Arc::new(AtomicBool::new(false));
         let running = tokio::spawn(start_campaign(
-            self.client.clone(),
-            self.connection.clone(),
+            self.program.client.clone(),
+            self.program.connection.clone(),
             self.tally.campaigns,
             started.clone(),
         ));
@@ -130,11 +106,11 @@ impl KillTest {
             }
             self.kill_and_restart(started.load(Ordering::Relaxed));
             if campaign.is_none() && started.load(Ordering::Relaxed) {
-                let page = self.client.get("/v1/campaigns?limit=1").await;
+                let page = self.program.client.get("/v1/campaigns?limit=1").await;
                 campaign = page.and_then(|page| page["items"][0]["id"].as_str().map(str::to_owned));
             }
             if let Some(id) = &campaign {
-                let new = self.client.new_in_flight(id, &mut in_flight).await;
+                let new = self.program.client.new_in_flight(id, &mut in_flight).await;
                 self.tally.add_in_flight(new);
             }
             if self.tally.kills.is_multiple_of(20) {
@@ -144,27 +120,26 @@ impl KillTest {
     }
 
     fn kill_and_restart(&mut self, campaign_is_started: bool) {
-        let has_sent = self.simulator.summary().accepted > self.tally.accepted;
+        let has_sent = self.program.simulator.summary().accepted > self.tally.accepted;
         let phase = match (campaign_is_started, has_sent) {
             (false, _) => "importing",
             (true, false) => "planning",
             (true, true) => "sending and receiving webhooks",
         };
-        self.server.kill();
-        self.server = start_server(self.folder.path(), self.port, &self.simulator);
+        self.program.kill_and_restart();
         self.tally.add_kill(phase);
     }
 
     /// Whether no recipient is open and the simulator has no pending event; `None` if
     /// the program does not answer.
     async fn is_settled(&self, campaign: &str) -> Option<bool> {
-        let report = self.client.get(&format!("/v1/campaigns/{campaign}/report")).await?;
+        let report = self.program.client.get(&format!("/v1/campaigns/{campaign}/report")).await?;
         let count = |name: &str| report[name].as_u64().unwrap_or(0);
         let imported = count("recipients") == u64::from(RECIPIENTS);
         Some(
             imported
                 && count("pending") + count("sending") == 0
-                && self.simulator.due_events_acknowledged(),
+                && self.program.simulator.due_events_acknowledged(),
         )
     }
 
@@ -175,16 +150,17 @@ impl KillTest {
             }
         };
         if tokio::time::timeout(SETTLE_TIMEOUT, settled).await.is_err() {
-            let report = self.client.get(&format!("/v1/campaigns/{campaign}/report")).await;
+            let report = self.program.client.get(&format!("/v1/campaigns/{campaign}/report")).await;
             panic!("seed {}: the campaign does not settle: {report:?}", self.seed);
         }
     }
 
     /// Compares the campaign's recipients with the simulator's log.
     async fn verify(&mut self, campaign: &str) {
-        let recipients = self.client.recipients(campaign).await.expect("the program answers");
+        let recipients =
+            self.program.client.recipients(campaign).await.expect("the program answers");
         let mut accepted: HashMap<String, u64> = HashMap::new();
-        for entry in self.simulator.log() {
+        for entry in self.program.simulator.log() {
             let callback = entry.biz_opaque_callback_data.unwrap_or_default();
             if callback.contains(campaign) {
                 *accepted.entry(format!("+{}", entry.to)).or_default() += 1;
@@ -204,8 +180,8 @@ impl KillTest {
     }
 
     async fn finish(self) {
-        let Self { seed, simulator, server, mut tally, .. } = self;
-        drop(server);
+        let Self { seed, program, mut tally, .. } = self;
+        let simulator = program.end();
         tally.failed_webhooks = simulator.summary().webhook_failures;
         let report = tally.report(seed);
         println!("{report}");
@@ -215,15 +191,6 @@ impl KillTest {
         assert!(tally.unconfirmed <= max_unconfirmed, "{report}");
         simulator.shutdown().await;
     }
-}
-
-fn start_server(folder: &Path, port: u16, simulator: &Simulator) -> Server {
-    Server::start(
-        serve(folder, &format!("127.0.0.1:{port}"))
-            .args(["--graph-url", &simulator.url()])
-            .env("CARILLON_ADMIN_KEY", KEY)
-            .env("CARILLON_LOG", "error"),
-    )
 }
 
 fn simulator_config(seed: u64) -> Config {
