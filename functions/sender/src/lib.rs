@@ -84,7 +84,7 @@ async fn send(sender: &Sender, record: &SqsMessage, deadline: Timestamp) -> Resu
             Ok(())
         }
         SendMessage::RenewMedia { media } => {
-            sender.renew_media(media).await.map_err(Failure::Batch)
+            sender.renew_media(media, deadline).await.map_err(Failure::Batch)
         }
     }
 }

@@ -60,7 +60,10 @@ pub enum MediaError {
     /// The provider could not be reached, or is busy. A later attempt may succeed.
     #[error("the provider could not be reached: {0}")]
     Unavailable(String),
-    /// The provider refused.
+    /// The provider refused: the file cannot be uploaded, or there is none.
     #[error("the provider refused: {0}")]
     Refused(Refusal),
+    /// The provider refuses the sender, whatever the file.
+    #[error("the connection cannot be used: {0}")]
+    SenderBroken(Refusal),
 }

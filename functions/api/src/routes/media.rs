@@ -36,6 +36,10 @@ pub(crate) struct UploadAsked {
     connection_id: ConnectionId,
     /// What the file is called, at most 240 characters.
     filename: Option<String>,
+    /// The id of an uploaded file of the same type, which this one replaces: messages that name
+    /// it send this one from then on.
+    #[param(value_type = Option<String>)]
+    replaces: Option<MediaId>,
 }
 
 /// Which page of the files.
@@ -124,7 +128,11 @@ pub(crate) async fn upload(
     if asked.filename.as_ref().is_some_and(|name| name.chars().count() > MAX_FILENAME) {
         return Err(Problem::field("filename", "must have at most 240 characters"));
     }
-    let (mime_type, bytes) = match checked(&route, &headers, &body) {
+    let checked = match asked.replaces {
+        Some(id) => fits(&known(&api, id).await?, &route, &headers),
+        None => Ok(()),
+    };
+    let (mime_type, bytes) = match checked.and_then(|()| checked_file(&route, &headers, &body)) {
         Ok(checked) => checked,
         Err(problem) => {
             drain(body).await;
@@ -138,8 +146,9 @@ pub(crate) async fn upload(
     let work = tokio::spawn(async move {
         let upload = upload_media(&route, file, now).await.map_err(|error| refused(&error))?;
         let sha256 = lock(&digest).clone().finalize();
+        let id = asked.replaces.unwrap_or_else(|| MediaId::from_uuid(api.ids.uuid(now)));
         let media = Media {
-            id: MediaId::from_uuid(api.ids.uuid(now)),
+            id,
             provider: route.provider.name().to_owned(),
             filename: asked.filename,
             mime_type,
@@ -150,16 +159,46 @@ pub(crate) async fn upload(
             renew_at: None,
             version: 0,
         };
-        let media = media.changed(now);
-        media::store::create(&api.table, &media).await?;
+        let media = store(&api, media, asked.replaces.is_some(), now).await?;
         tracing::info!(media = %media.id, bytes, "file uploaded");
         Ok((StatusCode::CREATED, Json(MediaView::of(media, now))))
     });
     work.await.map_err(Problem::internal)?
 }
 
+/// Stores a new file, or replaces the one with its id.
+async fn store(api: &Api, media: Media, replaces: bool, now: Timestamp) -> Answer<Media> {
+    if !replaces {
+        let media = media.changed(now);
+        media::store::create(&api.table, &media).await?;
+        return Ok(media);
+    }
+    loop {
+        let known = known(api, media.id).await?;
+        let seen = known.version;
+        let media = Media { created_at: known.created_at, version: seen, ..media.clone() };
+        let media = media.changed(now);
+        if media::store::replace(&api.table, &media, seen).await? {
+            return Ok(media);
+        }
+    }
+}
+
+/// Whether a file may replace another one.
+fn fits(known: &Media, route: &Route, headers: &HeaderMap) -> Answer<()> {
+    let is_same = media_type(headers).as_deref() == Some(&known.mime_type)
+        && route.provider.name() == known.provider;
+    let detail = "is a file of another type or provider";
+    if is_same { Ok(()) } else { Err(Problem::field("replaces", detail)) }
+}
+
+async fn known(api: &Api, id: MediaId) -> Answer<Media> {
+    let found = media::store::get(&api.table, id).await?;
+    found.ok_or_else(|| Problem::not_found("uploaded file"))
+}
+
 /// The type and the size of a file that the provider takes.
-fn checked(route: &Route, headers: &HeaderMap, body: &Content) -> Answer<(String, u64)> {
+fn checked_file(route: &Route, headers: &HeaderMap, body: &Content) -> Answer<(String, u64)> {
     let Some(files) = route.provider.media_files() else {
         return Err(Problem::field("connection_id", "is of a provider that keeps no files"));
     };
@@ -202,7 +241,9 @@ fn lock(digest: &Mutex<Sha256>) -> std::sync::MutexGuard<'_, Sha256> {
 fn refused(error: &MediaError) -> Problem {
     let detail = format!("The file was not uploaded: {error}.");
     match error {
-        MediaError::Refused(_) => Problem::new(Kind::Validation, detail),
+        MediaError::Refused(_) | MediaError::SenderBroken(_) => {
+            Problem::new(Kind::Validation, detail)
+        }
         MediaError::Unavailable(_) => Problem::new(Kind::Unavailable, detail),
     }
 }
@@ -228,9 +269,7 @@ pub(crate) async fn list(
     params(("id" = String, Path, description = "The file's id.")),
     responses((status = 200, description = "The file.", body = MediaView)))]
 pub(crate) async fn get(State(api): App, Id(id): Id<MediaId>) -> Answer<Json<MediaView>> {
-    let media = media::store::get(&api.table, id).await?;
-    let media = media.ok_or_else(|| Problem::not_found("uploaded file"))?;
-    Ok(Json(MediaView::of(media, api.clock.now())))
+    Ok(Json(MediaView::of(known(&api, id).await?, api.clock.now())))
 }
 
 /// Delete an uploaded file
@@ -240,9 +279,7 @@ pub(crate) async fn get(State(api): App, Id(id): Id<MediaId>) -> Answer<Json<Med
     params(("id" = String, Path, description = "The file's id.")),
     responses((status = 204, description = "It is gone.")))]
 pub(crate) async fn delete(State(api): App, Id(id): Id<MediaId>) -> Answer<StatusCode> {
-    if media::store::get(&api.table, id).await?.is_none() {
-        return Err(Problem::not_found("uploaded file"));
-    }
+    known(&api, id).await?;
     for status in Status::ALL.into_iter().filter(|status| !status.is_final()) {
         for campaign in campaign::store::all(&api.table, status).await? {
             if campaign.settings.message.media_ids().contains(&id) {

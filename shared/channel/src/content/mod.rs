@@ -92,13 +92,16 @@ impl Content {
         found
     }
 
-    /// Whether a file that it sends depends on the recipient's columns.
-    pub fn media_varies(&self) -> bool {
-        let mut varies = false;
+    /// Whether all files that it sends are the recipient's own: named by columns, without a
+    /// default. `false` where it sends none.
+    pub fn media_is_recipients(&self) -> bool {
+        let (mut has_own, mut has_common) = (false, false);
         self.clone().each_media_source(&mut |source| {
-            varies |= variables_of(source).next().is_some();
+            let is_own = variables_of(source).any(|variable| !variable.has_default);
+            has_own |= is_own;
+            has_common |= !is_own;
         });
-        varies
+        has_own && !has_common
     }
 
     /// The content with the provider's ids of uploaded files in place of ours.

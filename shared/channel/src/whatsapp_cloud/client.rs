@@ -97,7 +97,8 @@ impl CloudApi {
             .text("type", mime_type.clone())
             .part("file", part.mime_str(&mime_type).map_err(unreachable)?);
         let url = format!("{}/{}/media", self.base, self.phone_number_id);
-        let answer = self.ask(self.http.as_reqwest().post(url).multipart(form)).await?;
+        let request = self.http.as_reqwest().post(url).multipart(form);
+        let answer = self.ask(request.timeout(transfer_timeout(bytes))).await?;
         answer["id"].as_str().map(str::to_owned).ok_or(CloudApiError::Unreadable)
     }
 
@@ -108,16 +109,17 @@ impl CloudApi {
         let info = self.ask(self.http.as_reqwest().get(url)).await?;
         let url = info["url"].as_str().filter(|url| self.may_read_from(url));
         let url = url.ok_or(CloudApiError::Unreadable)?;
-        let request = self.http.as_reqwest().get(url);
+        // Meta's examples have the size as a text.
+        let size = &info["file_size"];
+        let size = size.as_u64().or_else(|| size.as_str()?.parse().ok());
+        let timeout = transfer_timeout(size.unwrap_or_default());
+        let request = self.http.as_reqwest().get(url).timeout(timeout);
         let response = self.authorized(request).send().await.map_err(unreachable)?;
         let (status, wait) = head(&response);
         if !(200..300).contains(&status) {
             let body = response.bytes().await.map_err(unreachable)?;
             return Err(CloudApiError::Refused(answers::parse_error(status, &body, wait)));
         }
-        // Meta's examples have the size as a text.
-        let size = &info["file_size"];
-        let size = size.as_u64().or_else(|| size.as_str()?.parse().ok());
         Ok(MediaFile {
             mime_type: info["mime_type"].as_str().unwrap_or_default().to_owned(),
             bytes: response.content_length().or(size).ok_or(CloudApiError::Unreadable)?,
@@ -174,6 +176,11 @@ impl fmt::Debug for CloudApi {
 /// A text as a part of a URL.
 fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+/// How long a file of so many bytes may take: half a minute and what a line of 2 Mbit/s needs.
+fn transfer_timeout(bytes: u64) -> Duration {
+    Duration::from_secs(30 + bytes / 250_000)
 }
 
 fn unreachable(error: reqwest::Error) -> CloudApiError {

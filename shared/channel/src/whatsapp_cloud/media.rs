@@ -76,13 +76,21 @@ impl MediaFiles for WhatsappCloud {
     }
 }
 
+/// The code of an unknown object, and of an invalid parameter.
+const INVALID: u32 = 100;
+
 fn fault(error: CloudApiError) -> MediaError {
     match error {
         CloudApiError::Refused(refusal) => match refusal.verdict {
             Verdict::Throttled { .. }
             | Verdict::RateExceeded { .. }
+            | Verdict::PairThrottled
+            | Verdict::RetryLater { .. }
             | Verdict::Transient
             | Verdict::Ambiguous => MediaError::Unavailable(refusal.to_string()),
+            // Of a media id that is not known any more.
+            _ if refusal.code == Some(INVALID) => MediaError::Refused(refusal),
+            Verdict::ConnectionBroken | Verdict::AccountBroken => MediaError::SenderBroken(refusal),
             _ => MediaError::Refused(refusal),
         },
         CloudApiError::Unreachable(_) | CloudApiError::Unreadable => {

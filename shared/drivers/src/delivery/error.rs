@@ -1,6 +1,5 @@
 use carillon_table::StoreError;
 
-use super::media::MediaFault;
 use super::queue::QueueError;
 use super::routes::RouteError;
 
@@ -13,9 +12,6 @@ pub enum DeliveryError {
     /// There is no route to the provider.
     #[error(transparent)]
     Route(#[from] RouteError),
-    /// An uploaded file is not available.
-    #[error(transparent)]
-    Media(MediaFault),
     /// The queue failed.
     #[error(transparent)]
     Queue(#[from] QueueError),

@@ -2,6 +2,7 @@
 
 use carillon_channel::{MediaError, MediaFile, MediaFiles, Provider};
 use carillon_foundations::ids::{ConnectionId, MediaId};
+use carillon_foundations::time::Clock;
 use carillon_nouns::media::{self, Media, MediaUpload};
 use carillon_table::{StoreError, Table};
 use jiff::{SignedDuration, Timestamp};
@@ -10,8 +11,6 @@ use super::routes::{Route, RouteError, Routes};
 
 /// When a renewal that failed is repeated.
 const RENEWAL_REPEATED_AFTER: SignedDuration = SignedDuration::from_hours(1);
-/// How often a change that met another one is repeated.
-const MAX_TRIES: u32 = 5;
 
 /// Why a file cannot be sent.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +27,10 @@ pub enum MediaFault {
     /// The provider does not take it over the connection.
     #[error("the provider refused the uploaded file {0}: {1}")]
     Refused(MediaId, String),
-    /// The provider could not be reached. A later attempt may succeed.
+    /// The provider refuses the connection, whatever the file.
+    #[error("{0}")]
+    ConnectionBroken(String),
+    /// It is not available at the moment. A later attempt may succeed.
     #[error("an uploaded file is not available: {0}")]
     Unavailable(String),
     /// There is no route to the provider.
@@ -44,7 +46,9 @@ impl MediaFault {
     pub fn is_final(&self) -> bool {
         match self {
             Self::Unknown(_) | Self::OtherProvider(_) | Self::Lost(..) | Self::Refused(..) => true,
-            Self::Unavailable(_) | Self::Route(_) | Self::Store(_) => false,
+            Self::ConnectionBroken(_) | Self::Unavailable(_) | Self::Route(_) | Self::Store(_) => {
+                false
+            }
         }
     }
 }
@@ -69,50 +73,51 @@ pub async fn provider_media_id(
     connection: ConnectionId,
     now: Timestamp,
 ) -> Result<String, MediaFault> {
-    for _ in 0..MAX_TRIES {
-        let known = media::store::get(table, id).await?.ok_or(MediaFault::Unknown(id))?;
-        let own = known.uploads.get(&connection);
-        if let Some(upload) = own.filter(|upload| upload.is_fresh(now)) {
-            return Ok(upload.id.clone());
-        }
-        let kept = own.filter(|upload| upload.is_kept(now)).map(|upload| upload.id.clone());
-        let upload = match (copy(routes, &known, connection, now).await, kept) {
-            (Ok(upload), _) => upload,
-            (Err(fault), Some(kept)) => {
-                tracing::warn!(media = %id, error = &fault as &dyn std::error::Error, "a file was not renewed");
-                return Ok(kept);
-            }
-            (Err(fault), None) => return Err(fault),
-        };
-        let (seen, copied) = (known.version, upload.id.clone());
-        let changed = known.uploaded(connection, upload).changed(now);
-        if media::store::replace(table, &changed, seen).await? {
-            return Ok(copied);
-        }
+    let known = media::store::get(table, id).await?.ok_or(MediaFault::Unknown(id))?;
+    let own = known.uploads.get(&connection);
+    if let Some(upload) = own.filter(|upload| upload.is_fresh(now)) {
+        return Ok(upload.id.clone());
     }
-    Err(MediaFault::Unavailable("it is being changed".to_owned()))
+    match (copy(routes, &known, connection, now).await, own.filter(|one| one.is_kept(now))) {
+        (Ok(upload), _) => {
+            media::store::add_upload(table, id, connection, &upload, now).await?;
+            Ok(upload.id)
+        }
+        (Err(fault), Some(kept)) => {
+            let error = &fault as &dyn std::error::Error;
+            tracing::warn!(media = %id, error, "a file was not renewed");
+            Ok(kept.id.clone())
+        }
+        (Err(fault), None) => Err(fault),
+    }
 }
 
-/// Renews the uploads of a file that end soon. What fails is repeated an hour later, until
-/// the provider forgets the file.
+/// Renews the uploads of a file that end soon. What fails, or is not done until `until`, is
+/// repeated an hour later, until the provider forgets the file.
 pub async fn renew_media(
     table: &Table,
     routes: &Routes,
     id: MediaId,
-    now: Timestamp,
+    clock: &Clock,
+    until: Timestamp,
 ) -> Result<(), StoreError> {
     let Some(known) = media::store::get(table, id).await? else { return Ok(()) };
-    let seen = known.version;
-    let mut renewed = known.clone();
     let mut has_failed = false;
     for (connection, upload) in &known.uploads {
+        let now = clock.now();
         if upload.is_fresh(now) {
             continue;
         }
+        if now >= until {
+            has_failed = true;
+            break;
+        }
         match copy(routes, &known, *connection, now).await {
-            Ok(upload) => renewed = renewed.uploaded(*connection, upload),
+            Ok(upload) => {
+                media::store::add_upload(table, id, *connection, &upload, now).await?;
+            }
             Err(MediaFault::Route(RouteError::UnknownConnection)) => {
-                renewed.uploads.remove(connection);
+                media::store::forget_upload(table, id, *connection, now).await?;
             }
             Err(fault) => {
                 let error = &fault as &dyn std::error::Error;
@@ -121,12 +126,9 @@ pub async fn renew_media(
             }
         }
     }
-    let mut changed = renewed.changed(now);
-    if has_failed {
-        changed.renew_at = changed.renew_at.map(|at| at.max(now + RENEWAL_REPEATED_AFTER));
-    }
-    if !media::store::replace(table, &changed, seen).await? {
-        tracing::info!(media = %id, "a file was changed during its renewal");
+    if has_failed && let Some(found) = media::store::get(table, id).await? {
+        let at = clock.now() + RENEWAL_REPEATED_AFTER;
+        media::store::postpone(table, &found, at).await?;
     }
     Ok(())
 }
@@ -142,27 +144,35 @@ async fn copy(
     if target.provider.name() != known.provider {
         return Err(MediaFault::OtherProvider(known.id));
     }
-    let mut reason = "its uploads have ended".to_owned();
+    let (mut lost, mut unavailable) = ("its uploads have ended".to_owned(), None);
     for (source, provider_id) in known.sources(connection, now) {
-        let source = match routes.route(source, now).await {
-            Ok(source) => source,
+        let file = match routes.route(source, now).await {
+            Ok(source) => source.download(provider_id).await,
             Err(RouteError::UnknownConnection) => continue,
-            Err(error) => return Err(error.into()),
+            Err(error) => Err(MediaError::Unavailable(error.to_string())),
         };
-        let file = match source.download(provider_id).await {
-            Ok(file) => file,
-            Err(MediaError::Refused(refusal)) => {
-                reason = refusal.to_string();
-                continue;
+        match file {
+            Ok(file) => {
+                let file = MediaFile { mime_type: known.mime_type.clone(), ..file };
+                let uploaded = upload_media(&target, file, now).await;
+                return uploaded.map_err(|error| not_uploaded(known.id, error));
             }
-            Err(MediaError::Unavailable(reason)) => return Err(MediaFault::Unavailable(reason)),
-        };
-        return upload_media(&target, file, now).await.map_err(|error| match error {
-            MediaError::Refused(refusal) => MediaFault::Refused(known.id, refusal.to_string()),
-            MediaError::Unavailable(reason) => MediaFault::Unavailable(reason),
-        });
+            Err(MediaError::Refused(refusal)) => lost = refusal.to_string(),
+            Err(error) => unavailable = Some(error.to_string()),
+        }
     }
-    Err(MediaFault::Lost(known.id, reason))
+    Err(match unavailable {
+        Some(reason) => MediaFault::Unavailable(reason),
+        None => MediaFault::Lost(known.id, lost),
+    })
+}
+
+fn not_uploaded(id: MediaId, error: MediaError) -> MediaFault {
+    match error {
+        MediaError::Refused(refusal) => MediaFault::Refused(id, refusal.to_string()),
+        MediaError::SenderBroken(refusal) => MediaFault::ConnectionBroken(refusal.to_string()),
+        MediaError::Unavailable(reason) => MediaFault::Unavailable(reason),
+    }
 }
 
 fn lifetime(provider: &dyn Provider) -> SignedDuration {

@@ -29,7 +29,7 @@ use super::twins;
 
 /// How long before its deadline a run hands the rest back: longer than the longest request to
 /// a provider.
-const WIND_DOWN: SignedDuration = SignedDuration::from_secs(35);
+pub(super) const WIND_DOWN: SignedDuration = SignedDuration::from_secs(35);
 /// The maximum number of messages in flight in one lane.
 const MAX_IN_FLIGHT: f64 = 64.0;
 
@@ -52,8 +52,9 @@ pub(super) struct Run<'a> {
     refunds: Mutex<BTreeMap<i64, u32>>,
     /// The blocked countries.
     blocked: Mutex<BTreeSet<Country>>,
-    /// The provider's ids of the uploaded files that the run sends.
-    pub(super) media: AsyncMutex<BTreeMap<MediaId, String>>,
+    /// The provider's ids of the uploaded files that the run sends; none of those that are
+    /// not available.
+    pub(super) media: AsyncMutex<BTreeMap<MediaId, Option<String>>>,
     pub(super) counts: Counts,
     /// Why the run stops; set once.
     stop: OnceLock<RunStop>,

@@ -4,6 +4,7 @@ use carillon_nouns::batch::{Batch, BatchRef, Lease};
 use carillon_nouns::campaign::Campaign;
 use carillon_nouns::recipient::{self, CancelReason, CursorRange, Recipient, Status};
 use carillon_table::{StoreError, Table};
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::error::DeliveryError;
@@ -11,6 +12,7 @@ use super::media::renew_media;
 use super::pacer::Pacers;
 use super::queue::SendQueue;
 use super::routes::Routes;
+use super::run::WIND_DOWN;
 
 /// How many recipients are read at a time.
 pub(super) const PAGE: u32 = 250;
@@ -58,8 +60,13 @@ pub(super) struct Leased {
 
 impl Sender {
     /// Renews the uploads of a file that end soon.
-    pub async fn renew_media(&self, media: MediaId) -> Result<(), DeliveryError> {
-        Ok(renew_media(&self.table, &self.routes, media, self.clock.now()).await?)
+    pub async fn renew_media(
+        &self,
+        media: MediaId,
+        deadline: Timestamp,
+    ) -> Result<(), DeliveryError> {
+        let until = deadline - WIND_DOWN;
+        Ok(renew_media(&self.table, &self.routes, media, &self.clock, until).await?)
     }
 
     /// Walks the range of a batch: settles claims of earlier runs (the lease is ours), and

@@ -8,6 +8,7 @@ use carillon_foundations::ids::{ContactId, IdSource};
 use carillon_nouns::campaign::{self, Campaign};
 use carillon_nouns::connection::{self, Connection};
 use carillon_nouns::contact;
+use carillon_nouns::media;
 use carillon_nouns::quota::{self, QuotaCharge};
 use carillon_nouns::recipient::{
     self, BatchNumber, Callback, CancelReason, Decision, RecipientKey, Settlement, SpentReservation,
@@ -91,11 +92,11 @@ pub async fn settle(
     source: RefusalSource<'_>,
     now: Timestamp,
 ) -> Result<Settled, StoreError> {
-    let settling = Settling { table, refused, source, now };
     let jitter = f64::from(ids.bytes::<1>()[0]) / 255.0;
     let max_retries = refused.campaign.map_or(0, |campaign| campaign.settings.max_retries);
     let attempt = source.attempt().map_or(1, |attempt| attempt.attempt);
     let (decision, stop) = decide(&refused.own_fault(), attempt, max_retries, now, jitter);
+    let settling = Settling { table, refused, source, stop, now };
     let decision = settling.unless_erased(decision).await?;
     let used_reservation = is_unknown(&decision) || !settling.undo_charge().await?;
     // Nobody repeats an answer that is settled: what concerns the contact goes first.
@@ -119,9 +120,9 @@ impl Refused<'_> {
     /// The refusal; where a file is broken that the recipient's own columns name, a fault of
     /// that message alone.
     fn own_fault(&self) -> Refusal {
-        let varies = self.campaign.is_some_and(|one| one.settings.message.media_varies());
+        let is_own = self.campaign.is_some_and(|one| one.settings.message.media_is_recipients());
         match self.refusal.verdict {
-            Verdict::MediaBroken if varies => {
+            Verdict::MediaBroken if is_own => {
                 Refusal { verdict: Verdict::MessageRejected, ..self.refusal.clone() }
             }
             _ => self.refusal.clone(),
@@ -147,6 +148,7 @@ struct Settling<'a> {
     table: &'a Table,
     refused: &'a Refused<'a>,
     source: RefusalSource<'a>,
+    stop: StopAction,
     now: Timestamp,
 }
 
@@ -210,9 +212,17 @@ impl Settling<'_> {
         }
     }
 
-    /// Records an opt-out, and a hold of marketing messages: they are the contact's.
+    /// Records an opt-out, and a hold of marketing messages: they are the contact's. Of the
+    /// campaign's files that the provider could not get its ids are forgotten.
     async fn record_for_contact(&self, decision: &Decision) -> Result<(), StoreError> {
         let Self { table, refused, .. } = *self;
+        if let (StopAction::Campaign, Some(campaign), Some(connection)) =
+            (self.stop, refused.campaign, refused.connection)
+        {
+            for id in campaign.settings.message.media_ids() {
+                media::store::forget_upload(table, id, connection.id, self.now).await?;
+            }
+        }
         if let Verdict::MarketingHeld { period } = refused.refusal.verdict {
             let until = refused.at + period;
             contact::store::hold_marketing(table, refused.contact, until).await?;

@@ -38,8 +38,8 @@ pub(super) async fn without_waiting(
     let owners = owners(table, twins.values()).await?;
     let mut ready = Vec::with_capacity(due.len());
     for (index, one) in due.into_iter().enumerate() {
-        let Some((twin, owner)) =
-            twins.get(&index).and_then(|twin| Some((twin, owners.get(twin)?)))
+        let owner = |twin| owners.get(twin).filter(|owner| owner.id != one.contact.id);
+        let Some((twin, owner)) = twins.get(&index).and_then(|twin| Some((twin, owner(twin)?)))
         else {
             ready.push(one);
             continue;

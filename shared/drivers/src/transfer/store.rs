@@ -5,9 +5,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::{Line, Pass, arriving, is_exported};
 use carillon_foundations::ids::{ConnectionId, ContactId, IdSource};
 use carillon_nouns::connection::{self, Connection, Sealed, Vault, VaultError};
-use carillon_nouns::contact::Profile;
 use carillon_nouns::contact::addresses::Entry;
-use carillon_nouns::contact::merge::{join, merge};
+use carillon_nouns::contact::merge::{join, merge_if_one};
+use carillon_nouns::contact::{self, Profile};
 use carillon_nouns::quota;
 use carillon_table::{Item, Key, Shape, StoreError, Table, read_item, stored_key};
 
@@ -65,7 +65,7 @@ pub async fn write(
     if pass == Pass::Lists {
         return match stored_key(&item) {
             Some(Key::Address(_)) => unite(table, item).await,
-            Some(Key::Contact(id)) => unite_merged(table, id, item).await,
+            Some(Key::Contact(id)) => unite_profile(table, id, item).await,
             _ => Ok(table.restore_listing(&item).await?),
         };
     }
@@ -88,28 +88,25 @@ pub async fn write(
     };
     let merged = stored_key(&item).map(|key| (key, item.clone()));
     let added = table.add(arriving(item)).await?;
-    match merged.filter(|_| !added) {
-        // A connection that was created here has created the quota of its group.
-        Some((Key::Quota(group), item)) => {
-            quota::store::merge(table, &group, &read_item(item)?).await?;
-        }
-        // An opt-out in either table holds.
-        Some((Key::Contact(id), item)) => {
-            let imported: Profile = read_item(item)?;
-            if imported.merged_into.is_none() {
-                join(table, id, &imported).await?;
-            }
-        }
-        _ => {}
+    // A connection that was created here has created the quota of its group.
+    if let Some((Key::Quota(group), item)) = merged.filter(|_| !added) {
+        quota::store::merge(table, &group, &read_item(item)?).await?;
     }
     Ok(added)
 }
 
-/// Merges a contact here as it was merged there.
-async fn unite_merged(table: &Table, id: ContactId, item: Item) -> Result<bool, TransferError> {
+/// Joins the profile of a contact that was here already: an opt-out in either table holds. One
+/// that was merged there is merged here too.
+async fn unite_profile(table: &Table, id: ContactId, item: Item) -> Result<bool, TransferError> {
     let imported: Profile = read_item(item)?;
-    if let Some(survivor) = imported.merged_into {
-        merge(table, id, survivor).await?;
+    let here = contact::store::get(table, id).await?.unwrap_or_default();
+    match imported.merged_into {
+        _ if here == imported => {}
+        Some(survivor) if here.merged_into.is_none() => {
+            merge_if_one(table, id, survivor).await?;
+        }
+        Some(_) => {}
+        None => join(table, id, &imported).await?,
     }
     Ok(false)
 }
@@ -133,9 +130,11 @@ async fn unite(table: &Table, item: Item) -> Result<bool, TransferError> {
     let Some(key) = stored_key(&item) else { return Ok(false) };
     let there: Entry = read_item(item)?;
     let here: Option<Entry> = table.get(&key).await?;
+    // Whoever gave the address up here is not its owner of today.
+    let here = here.filter(|here| here.last_owner.is_none());
     let contacts = here.and_then(|here| here.contact).zip(there.contact);
     if let Some((here, there)) = contacts.filter(|(here, there)| here != there) {
-        merge(table, here, there).await?;
+        merge_if_one(table, here, there).await?;
     }
     Ok(false)
 }

@@ -119,6 +119,8 @@ pub enum CloseReason {
     WindowClosed,
     /// The provider throttles the connection.
     Throttled,
+    /// An uploaded file of the campaign is not available at the moment.
+    MediaUnavailable,
     /// The connection cannot send.
     ConnectionUnusable,
     /// The campaign was halted.

@@ -63,7 +63,7 @@ pub async fn merge(
         if one.id == other.id {
             return Ok(Some(one.id));
         }
-        if one.profile.addresses.len() + other.profile.addresses.len() > MAX_ADDRESSES {
+        if one.profile.addresses.union(&other.profile.addresses).count() > MAX_ADDRESSES {
             tracing::warn!(one = %one.id, other = %other.id, "contacts with many addresses were not merged");
             return Ok(None);
         }
@@ -104,13 +104,20 @@ async fn owned(
 }
 
 /// Joins an imported profile with the one that the contact has here already: what limits the
-/// messages to a person holds from either.
+/// messages to a person holds from either. Of an erased person nothing else is taken.
 pub async fn join(table: &Table, contact: ContactId, imported: &Profile) -> Result<(), StoreError> {
     for _ in 0..MAX_TRIES {
         let here = store::current(table, contact).await?;
-        let windows = newer_windows(&here.profile, imported);
-        let joined =
-            Joined { erased_at: here.profile.erased_at, ..Joined::of(&here.profile, imported) };
+        let mut imported = imported.clone();
+        let listed = owned(table, &imported.addresses, here.id).await?;
+        imported.addresses = listed.into_iter().collect();
+        if here.profile.erased_at.is_some() {
+            (imported.name, imported.preferred) = (None, None);
+            imported.addresses.clear();
+        }
+        imported.erased_at = here.profile.erased_at;
+        let windows = newer_windows(&here.profile, &imported);
+        let joined = Joined::of(&here.profile, &imported);
         let write = joined.write(here.id, &here.profile, &windows);
         if condition_held(table.update(write).await)? {
             return Ok(());

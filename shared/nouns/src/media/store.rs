@@ -1,6 +1,6 @@
 //! Uploaded files in the table.
 
-use carillon_foundations::ids::MediaId;
+use carillon_foundations::ids::{ConnectionId, MediaId};
 use carillon_foundations::time::sortable;
 use carillon_table::{
     Item, Key, ListedAs, Page, Shape, StoreError, Table, Update, Write, condition_held,
@@ -8,7 +8,7 @@ use carillon_table::{
 };
 use jiff::Timestamp;
 
-use super::Media;
+use super::{Media, MediaUpload};
 
 /// Stores a new file.
 pub async fn create(table: &Table, media: &Media) -> Result<(), StoreError> {
@@ -38,6 +38,47 @@ pub fn start_after(id: MediaId) -> Item {
 pub async fn replace(table: &Table, media: &Media, seen: u64) -> Result<bool, StoreError> {
     let write = Write::put(&Key::Media(media.id), media)?;
     condition_held(table.write(listed(write, media).if_version(seen)).await)
+}
+
+/// Stores a new upload of a file over a connection. `false` where the file was deleted.
+pub async fn add_upload(
+    table: &Table,
+    id: MediaId,
+    connection: ConnectionId,
+    upload: &MediaUpload,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    change(table, id, now, |media| media.uploaded(connection, upload.clone())).await
+}
+
+/// Forgets the upload of a file over a connection: the provider no longer takes its id.
+pub async fn forget_upload(
+    table: &Table,
+    id: MediaId,
+    connection: ConnectionId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let forget = |mut media: Media| {
+        media.uploads.remove(&connection);
+        media
+    };
+    change(table, id, now, forget).await
+}
+
+/// Changes a file, again where another change came between.
+async fn change(
+    table: &Table,
+    id: MediaId,
+    now: Timestamp,
+    change: impl Fn(Media) -> Media,
+) -> Result<bool, StoreError> {
+    loop {
+        let Some(known) = get(table, id).await? else { return Ok(false) };
+        let seen = known.version;
+        if replace(table, &change(known).changed(now), seen).await? {
+            return Ok(true);
+        }
+    }
 }
 
 /// The files whose renewal is due, at most 100, the earliest first.
