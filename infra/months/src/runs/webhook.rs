@@ -12,7 +12,7 @@ use super::launcher::RunLauncher;
 use crate::campaign_contact::CampaignContact;
 use crate::fixture::{APP_SECRET, Fixture};
 use crate::whatsapp::{
-    Event, EventKind, HELD, HOLD, Hold, HoldTold, NumberChange, OPTED_OUT, SentMessage,
+    Event, EventKind, HELD, HOLD, Hold, HoldReport, NumberChange, OPTED_OUT, SentMessage,
     WebhookEvent, WhatsApp, webhook_payload, writer,
 };
 
@@ -69,7 +69,7 @@ impl WebhookDelivery {
                     record_stored(&self.whatsapp, &number, &message, kind, at);
                 }
                 Event::NumberChange(NumberChange { before, after }) => {
-                    self.whatsapp.people().record_told(before, now);
+                    self.whatsapp.people().record_reported(before, now);
                     let addresses = [before.reported(), after.reported()].concat();
                     self.whatsapp.reports().link(before.person, addresses, now);
                 }
@@ -119,8 +119,8 @@ fn record_stored(
             reports.link(to.person, [to.reported(), vec![address]].concat(), now);
         }
         EventKind::Failed { code: HELD } => {
-            let (until, told) = (at + HOLD, HoldTold::InWebhook(now));
-            reports.hold(to.person, Hold { address, until, told });
+            let (until, reported) = (at + HOLD, HoldReport::InWebhook(now));
+            reports.hold(to.person, Hold { address, until, reported });
         }
         EventKind::Failed { code: OPTED_OUT } => reports.suppress(to.person, address, now),
         EventKind::Failed { .. } => {}

@@ -18,6 +18,6 @@ pub(crate) use people::People;
 pub(crate) use person::{Line, Person};
 pub(crate) use portfolio::{Number, WhatsApp};
 pub(crate) use provider::{HOLD, SimulatedProvider};
-pub(crate) use reports::{Hold, HoldTold};
+pub(crate) use reports::{Hold, HoldReport};
 pub(crate) use webhook_events::{Event, EventKind, NumberChange, SentMessage, WebhookEvent};
 pub(crate) use webhook_payload::{WABA_ID, webhook_payload, writer};

@@ -22,8 +22,8 @@ struct Tenure {
     since: Timestamp,
     /// Until then; none while the person has it.
     until: Option<Timestamp>,
-    /// When Carillon was told that the person has another number.
-    end_told_at: Option<Timestamp>,
+    /// When Carillon was informed that the person has another number.
+    end_reported_at: Option<Timestamp>,
 }
 
 impl People {
@@ -112,15 +112,15 @@ impl People {
         Some((before, after))
     }
 
-    /// Carillon was told that a person has another number.
-    pub(crate) fn record_told(&mut self, before: Identity, at: Timestamp) {
+    /// Carillon was informed that a person has another number.
+    pub(crate) fn record_reported(&mut self, before: Identity, at: Timestamp) {
         if let Some(tenure) = self.latest_mut(before) {
-            tenure.end_told_at.get_or_insert(at);
+            tenure.end_reported_at.get_or_insert(at);
         }
     }
 
     /// Whether Carillon can tell the person from the others who have had the same numbers:
-    /// it was told of each change before the number was somebody else's.
+    /// it was informed of each change before the number was somebody else's.
     pub(crate) fn is_known_apart(&self, person: Person) -> bool {
         let mut tenures = self.tenures_of(person);
         tenures.all(|own| {
@@ -129,13 +129,13 @@ impl People {
                 let (first, second) =
                     if other.since < own.since { (other, own) } else { (own, other) };
                 first.since == second.since
-                    || first.end_told_at.is_some_and(|told| told < second.since)
+                    || first.end_reported_at.is_some_and(|reported| reported < second.since)
             })
         })
     }
 
     fn begin(&mut self, identity: Identity, since: Timestamp) {
-        self.tenures.push(Tenure { identity, since, until: None, end_told_at: None });
+        self.tenures.push(Tenure { identity, since, until: None, end_reported_at: None });
     }
 
     fn holder(&self, line: Line, at: Timestamp) -> Option<Identity> {

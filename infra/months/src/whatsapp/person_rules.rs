@@ -1,12 +1,12 @@
 //! The rules for messages to people who have several keys, change their numbers, opt out or
-//! are held. They hold as far as Carillon was told who is who.
+//! are held. They hold as far as Carillon was informed who is who.
 
 use carillon::time::Timestamp;
 
 use super::message_log::LoggedMessage;
 use super::person::Identity;
 use super::portfolio::WhatsApp;
-use super::reports::HoldTold;
+use super::reports::HoldReport;
 
 impl WhatsApp {
     /// The rule that a new message violates, if any.
@@ -48,15 +48,15 @@ impl WhatsApp {
         }
         let (now, claimed_at) = (message.received_at, message.claimed_at);
         let reports = self.reports();
-        let was_told = |told| match told {
-            HoldTold::InAnswer(recipient, attempt) => {
+        let was_reported = |reported| match reported {
+            HoldReport::InAnswer(recipient, attempt) => {
                 self.monitor.state().hold_stored_at(recipient, attempt)
             }
-            HoldTold::InWebhook(at) => Some(at),
+            HoldReport::InWebhook(at) => Some(at),
         };
         let hold = reports.holds_of(to.person).find(|hold| {
             now < hold.until
-                && was_told(hold.told).is_some_and(|at| at < claimed_at)
+                && was_reported(hold.reported).is_some_and(|at| at < claimed_at)
                 && reports.are_one(to.person, &hold.address, &message.address, claimed_at)
         })?;
         let (recipient, person, until) = (message.recipient, to.person.0, hold.until);

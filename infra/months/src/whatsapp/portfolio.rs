@@ -88,7 +88,7 @@ impl WhatsApp {
         self.people.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What Carillon was told about people.
+    /// What Carillon was informed about people.
     pub(crate) fn reports(&self) -> MutexGuard<'_, Reports> {
         self.reports.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 use super::event_plan::{HELD, OPTED_OUT, UNDELIVERABLE, possible_code};
 use super::message_log::{LoggedMessage, MessageOutcome, message_id};
 use super::portfolio::{Number, WhatsApp};
-use super::reports::{Hold, HoldTold};
+use super::reports::{Hold, HoldReport};
 use super::webhook_events::SentMessage;
 use crate::campaign_contact::CampaignContact;
 use crate::fault_plan::{FaultPlan, FaultRates};
@@ -200,11 +200,12 @@ impl SimulatedProvider {
         let whatsapp = &self.whatsapp;
         let outcome = refusal_with(code);
         if let Some(to) = message.to {
-            let told = HoldTold::InAnswer((&message.callback).into(), message.callback.attempt);
+            let reported =
+                HoldReport::InAnswer((&message.callback).into(), message.callback.attempt);
             let until = whatsapp.clock.now() + HOLD;
             match code {
                 HELD => {
-                    let hold = Hold { address: message.address.clone(), until, told };
+                    let hold = Hold { address: message.address.clone(), until, reported };
                     whatsapp.reports().hold(to.person, hold);
                 }
                 OPTED_OUT => whatsapp.reports().may_suppress(to.person),

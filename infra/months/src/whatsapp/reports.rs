@@ -1,4 +1,4 @@
-//! What WhatsApp and the operator have told Carillon about people, as far as the webhook
+//! What WhatsApp and the operator have informed Carillon about people, as far as the webhook
 //! function or the API has stored it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +9,7 @@ use carillon::time::Timestamp;
 use super::person::Person;
 use crate::campaign_contact::CampaignContact;
 
-/// What Carillon was told about people.
+/// What Carillon was informed about people.
 #[derive(Debug, Default)]
 pub(crate) struct Reports {
     /// Addresses that were reported together as one person's.
@@ -41,12 +41,12 @@ pub(crate) struct Hold {
     /// The address of the message that was refused.
     pub(crate) address: Address,
     pub(crate) until: Timestamp,
-    pub(crate) told: HoldTold,
+    pub(crate) reported: HoldReport,
 }
 
-/// How Carillon is told of a hold.
+/// How Carillon is informed of a hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum HoldTold {
+pub(crate) enum HoldReport {
     /// By the answer to this attempt, once it is stored.
     InAnswer(CampaignContact, u32),
     /// By a webhook that was stored then.

@@ -92,5 +92,7 @@ async fn a_contact_with_an_open_service_window_is_exempt() {
     }
     let exempt = (0..20).filter(|number| sent.contains(&phone(*number).as_str())).count();
     assert!(exempt > 5, "{exempt}");
-    assert_eq!(sent.len(), 250 + exempt, "the others took the whole quota");
+    // The planner does not know who needs none: the last reservations may wait for a refund.
+    let charged = sent.len() - exempt;
+    assert!((247..=250).contains(&charged), "{charged} of the quota of 250");
 }

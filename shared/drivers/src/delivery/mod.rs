@@ -41,6 +41,8 @@ pub use status::{CampaignConnections, LinkedAddresses, Recorded, Reporter, recor
 /// The minimum time between two messages of campaigns to one person, whatever the
 /// provider allows.
 const CAMPAIGN_PAIR_INTERVAL: SignedDuration = SignedDuration::from_secs(6);
+/// How long before its deadline a run hands the rest back: longer than the longest send.
+const WIND_DOWN: SignedDuration = SignedDuration::from_secs(35);
 /// The longest time between a claim and its send.
 const SEND_TURN: SignedDuration = SignedDuration::from_secs(2);
 

@@ -14,9 +14,10 @@ use carillon_nouns::recipient::{self, CursorRange, Recipient};
 use carillon_table::StoreError;
 use futures::FutureExt;
 use futures::stream::{self, FuturesUnordered, Stream, StreamExt, TryStreamExt};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
+use super::WIND_DOWN;
 use super::due::Due;
 use super::enqueue::enqueue;
 use super::error::DeliveryError;
@@ -27,9 +28,6 @@ use super::sender::{Leased, PAGE, RunEnd, Sender};
 use super::store::{self, BatchEnd};
 use super::twins;
 
-/// How long before its deadline a run hands the rest back: longer than the longest request to
-/// a provider.
-pub(super) const WIND_DOWN: SignedDuration = SignedDuration::from_secs(35);
 /// The maximum number of messages in flight in one lane.
 const MAX_IN_FLIGHT: f64 = 64.0;
 

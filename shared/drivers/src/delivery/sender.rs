@@ -7,12 +7,12 @@ use carillon_table::{StoreError, Table};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use super::WIND_DOWN;
 use super::error::DeliveryError;
 use super::media::renew_media;
 use super::pacer::Pacers;
 use super::queue::SendQueue;
 use super::routes::Routes;
-use super::run::WIND_DOWN;
 
 /// How many recipients are read at a time.
 pub(super) const PAGE: u32 = 250;
