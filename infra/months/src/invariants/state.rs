@@ -30,6 +30,8 @@ pub(crate) struct StreamState {
     merged_into: BTreeMap<ContactId, ContactId>,
     /// The contacts by the addresses that they list.
     contacts: BTreeMap<Address, ContactId>,
+    /// The buckets of the contacts' reservations.
+    quota_buckets: BTreeMap<ContactId, i64>,
     /// When the refusal of each attempt with [`HELD`] was stored.
     holds: BTreeMap<(CampaignContact, u32), Timestamp>,
     /// Claims for which no message was sent yet.
@@ -104,6 +106,10 @@ impl StreamState {
         for address in unmerged.into_iter().flat_map(|profile| &profile.addresses) {
             self.contacts.insert(address.clone(), contact);
         }
+        match profile.and_then(|profile| profile.quota_bucket) {
+            Some(bucket) => self.quota_buckets.insert(contact, bucket),
+            None => self.quota_buckets.remove(&contact),
+        };
         if profile.is_some_and(|profile| profile.suppression().is_some()) {
             self.suppressed.insert(contact);
         } else {
@@ -198,6 +204,11 @@ impl StreamState {
     /// The contact that lists an address.
     pub(crate) fn contact_at(&self, address: &Address) -> Option<ContactId> {
         self.contacts.get(address).copied()
+    }
+
+    /// The bucket of a contact's reservation.
+    pub(crate) fn quota_bucket(&self, contact: ContactId) -> Option<i64> {
+        self.quota_buckets.get(&contact).copied()
     }
 
     pub(crate) fn is_suppressed(&self, contact: ContactId) -> bool {

@@ -63,15 +63,16 @@ impl WebhookDelivery {
     /// The webhook function has stored the events.
     fn acknowledge(&mut self) {
         let now = self.whatsapp.clock.now();
-        for WebhookEvent { number, event, at, .. } in self.events.drain(..) {
+        for WebhookEvent { event, at, .. } in self.events.drain(..) {
             match event {
                 Event::Message(message, kind) => {
-                    record_stored(&self.whatsapp, &number, &message, kind, at);
+                    record_stored(&self.whatsapp, &message, kind, at);
                 }
                 Event::NumberChange(NumberChange { before, after }) => {
-                    self.whatsapp.people().record_reported(before, now);
-                    let addresses = [before.reported(), after.reported()].concat();
-                    self.whatsapp.reports().link(before.person, addresses, now);
+                    if self.whatsapp.people().record_reported(before, now) {
+                        let addresses = [before.reported(), after.reported()].concat();
+                        self.whatsapp.reports().link(before.person, addresses, now);
+                    }
                 }
             }
         }
@@ -85,19 +86,17 @@ fn record_report(whatsapp: &WhatsApp, event: &WebhookEvent) {
     if let Some(to) = message.to.filter(|_| may_opt_out) {
         whatsapp.reports().may_suppress(to.person);
     }
-    if let EventKind::Failed { .. } = kind {
-        whatsapp.log().record_failure(message.index);
+    match (kind, message.to) {
+        (EventKind::Failed { .. }, _) => whatsapp.log().record_failure(message.index),
+        (EventKind::Reply, Some(to)) => {
+            whatsapp.log().record_inbound_message(&event.number, to.person, event.at);
+        }
+        (EventKind::Status(_) | EventKind::OptOut | EventKind::Reply, _) => {}
     }
 }
 
 /// The webhook function has stored what became of a message.
-fn record_stored(
-    whatsapp: &WhatsApp,
-    number: &str,
-    message: &SentMessage,
-    kind: EventKind,
-    at: Timestamp,
-) {
+fn record_stored(whatsapp: &WhatsApp, message: &SentMessage, kind: EventKind, at: Timestamp) {
     let now = whatsapp.clock.now();
     let (mut log, mut reports) = (whatsapp.log(), whatsapp.reports());
     let (key, attempt) = (CampaignContact::from(&message.callback), message.callback.attempt);
@@ -125,7 +124,6 @@ fn record_stored(
         EventKind::Failed { code: OPTED_OUT } => reports.suppress(to.person, address, now),
         EventKind::Failed { .. } => {}
         EventKind::Reply => {
-            log.record_inbound_message(number, to.person, at);
             reports.link(to.person, from.reported(), now);
         }
         EventKind::OptOut => {

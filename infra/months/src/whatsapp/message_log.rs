@@ -75,7 +75,7 @@ impl MessageLog {
         self.requested_retries.insert((key, attempt));
     }
 
-    /// The webhook function stored a message of a person to a number.
+    /// A person wrote to a number.
     pub(crate) fn record_inbound_message(&mut self, number: &str, from: Person, at: Timestamp) {
         self.inbound_messages.entry((number.to_owned(), from)).or_default().push(at);
     }
@@ -208,9 +208,9 @@ impl MessageLog {
             .filter(|message| message.outcome == MessageOutcome::Accepted && !message.after_freeze)
     }
 
-    /// Whether a message went out within 24 hours after the contact wrote. The
+    /// Whether a message went out within 24 hours after the person wrote to the same number. The
     /// messaging limit does not count it.
-    fn is_in_service_window(&self, message: &LoggedMessage) -> bool {
+    pub(super) fn is_in_service_window(&self, message: &LoggedMessage) -> bool {
         let Some(to) = message.to else { return false };
         let inbound = self.inbound_messages.get(&(message.number.clone(), to.person));
         inbound

@@ -1,6 +1,7 @@
 //! The rules for messages to people who have several keys, change their numbers, opt out or
 //! are held. They hold as far as Carillon was informed who is who.
 
+use carillon::quota::is_live;
 use carillon::time::Timestamp;
 
 use super::message_log::LoggedMessage;
@@ -18,6 +19,7 @@ impl WhatsApp {
         self.suppression_violation(message, to)
             .or_else(|| self.twin_violation(message, to))
             .or_else(|| self.hold_violation(message, to))
+            .or_else(|| self.charge_violation(message))
     }
 
     fn suppression_violation(&self, message: &LoggedMessage, to: Identity) -> Option<String> {
@@ -63,6 +65,21 @@ impl WhatsApp {
         Some(format!("{recipient} was sent to: person {person}, who is held until {until}"))
     }
 
+    /// A message outside the service window of its own number needs a reservation.
+    fn charge_violation(&self, message: &LoggedMessage) -> Option<String> {
+        if message.after_freeze || self.log().is_in_service_window(message) {
+            return None;
+        }
+        let bucket = self.monitor.state().quota_bucket(message.contact);
+        let is_reserved = bucket.is_some_and(|bucket| is_live(bucket, message.claimed_at));
+        let (recipient, number) = (message.recipient, &message.number);
+        (!is_reserved).then(|| {
+            format!(
+                "{recipient} was sent to without a reservation, and has not written to {number}"
+            )
+        })
+    }
+
     /// Checks that the suppressions of each person, and nobody else's, are those of the
     /// contacts that the person's addresses lead to.
     pub(crate) fn contact_violation(&self, now: Timestamp) -> Option<String> {
@@ -78,8 +95,9 @@ impl WhatsApp {
                 if is_suppressed && !is_own {
                     let person = person.0;
                     return Some(format!(
-                        "{contact} is suppressed: person {person} at {}, who is not",
-                        address.as_str()
+                        "{contact} is suppressed: person {person} at {}, who is not; {}",
+                        address.as_str(),
+                        people.describe(line)
                     ));
                 }
                 let mut suppressions = reports.suppressions_of(person, &address, now);
