@@ -3,7 +3,7 @@ use serde_json::{Map, Value};
 
 use crate::credentials::Credentials;
 
-/// The account of a connection at its provider, as [`Provider::configure`] accepted
+/// The account of a connection at its provider, as [`Provider::configure`](crate::Provider::configure) accepted
 /// it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProviderConfig {
