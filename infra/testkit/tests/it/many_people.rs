@@ -100,7 +100,7 @@ async fn send(world: &World, connection: &str, files: &[String]) -> BTreeMap<Str
     }
     world.start(&campaign).await.expect(200);
     // A run of the scheduler releases some minutes of work; twins wait for each other.
-    for _ in 0..40 + wanted() / 50 {
+    for _ in 0..wanted().div_ceil(50).max(40) {
         world.run_until_idle().await;
         world.advance_hours(1, 30).await;
         if world.report(&campaign).await.string("status") == "completed" {

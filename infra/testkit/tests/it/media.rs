@@ -153,6 +153,21 @@ async fn a_file_that_fails_for_one_person_skips_that_person() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_whose_columns_name_the_same_missing_file_are_skipped_in_one_run() {
+    let world = World::new().await;
+    let connection = world.connection().await;
+    let settings = json!({"message": with_image("id", "{image}")});
+    let campaign = world.campaign(&connection, settings).await;
+    let row = |number| format!("{},med_01890a5d-ac96-774b-bcce-b302099a8057\n", phone(number));
+    let rows: String = (0..20).map(row).collect();
+    world.upload(&campaign, format!("phone,image\n{rows}")).await.expect(200);
+    world.start(&campaign).await.expect(200);
+    world.run_until_idle().await;
+    let report = world.report(&campaign).await;
+    assert_eq!(report.body["skipped_by_reason"], json!({"missing_media": 20}), "{}", report.text);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_cannot_be_sent_is_refused_with_the_reason() {
     let world = World::new().await;
     let connection = world.connection().await;

@@ -1,12 +1,11 @@
 //! One attempt at one recipient, in stages: due, prepared, claimed, sent, settled.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use carillon_channel::{Acceptance, Accepted, Content, Correlation, Outbound, Outcome, Refusal};
+use carillon_channel::{Acceptance, Accepted, Correlation, Outbound, Outcome, Refusal};
 use carillon_foundations::country::Country;
-use carillon_foundations::ids::{ContactId, MediaId};
+use carillon_foundations::ids::ContactId;
 use carillon_nouns::batch::CloseReason;
 use carillon_nouns::campaign;
 use carillon_nouns::connection;
@@ -16,7 +15,6 @@ use carillon_nouns::quota::QuotaCharge;
 use carillon_nouns::recipient::{self, Callback, Decision, SkipReason, Status, WaitsFor};
 use carillon_nouns::template;
 use carillon_table::StoreError;
-use jiff::SignedDuration;
 
 use super::claim::{Claim, ContactClaim, claim};
 use super::claim_interval;
@@ -24,7 +22,6 @@ use super::correlation::{MessageRef, store_pointer};
 use super::due::Due;
 use super::error::DeliveryError;
 use super::halt::{Scope, halt};
-use super::media::{MediaFault, provider_media_id};
 use super::policy::StopAction;
 use super::run::{Reservation, Run, RunStop};
 use super::sender::Sender;
@@ -35,8 +32,6 @@ use super::status::record_for;
 const MAX_INVALID_IN_A_ROW: u32 = 5;
 /// Retries of a claim that came too soon after another one.
 const MAX_TOO_SOON: u32 = 2;
-/// When a recipient is tried again whose own file was not available.
-const MEDIA_RETRIED_AFTER: SignedDuration = SignedDuration::from_mins(10);
 /// How often a run may exceed the throughput before it is halved.
 const MAX_EXCEEDED: u32 = 3;
 /// The number of campaigns that a contact keeps before those that ended are forgotten.
@@ -166,86 +161,6 @@ impl Run<'_> {
         let (to, callback) = (address.clone(), attempt.to_string());
         let outbound = Outbound { to, content, callback, reply_to: None };
         Ok(Some(Prepared { due, attempt, outbound }))
-    }
-
-    /// The content with the provider's ids of its uploaded files; `None` where one cannot be
-    /// sent, or not now.
-    async fn with_media(
-        &self,
-        due: &Due,
-        content: Content,
-    ) -> Result<Option<Content>, DeliveryError> {
-        let ids = content.media_ids();
-        if ids.is_empty() {
-            return Ok(Some(content));
-        }
-        // One at a time: messages in flight send the same files.
-        let mut known = self.media.lock().await;
-        let mut found = BTreeMap::new();
-        for id in ids {
-            if !known.contains_key(&id) && !self.is_over() {
-                let Sender { table, routes, clock, .. } = self.sender;
-                let connection = self.route.connection.id;
-                match provider_media_id(table, routes, id, connection, clock.now()).await {
-                    Ok(provider_id) => drop(known.insert(id, Some(provider_id))),
-                    Err(MediaFault::Store(error)) => return Err(error.into()),
-                    Err(fault) => {
-                        known.insert(id, None);
-                        self.leave_without_media(due, id, &fault).await?;
-                        return Ok(None);
-                    }
-                }
-            }
-            match known.get(&id) {
-                Some(Some(provider_id)) => drop(found.insert(id, provider_id.clone())),
-                Some(None) | None => return Ok(None),
-            }
-        }
-        // A file may have taken minutes.
-        Ok((!self.is_over()).then(|| content.with_media(&found)))
-    }
-
-    /// Whether the run must not claim any more.
-    fn is_over(&self) -> bool {
-        let Sender { clock, closing, .. } = self.sender;
-        if clock.now() >= self.until || closing.is_cancelled() {
-            self.stop(RunStop::OutOfTime);
-        }
-        self.is_stopped()
-    }
-
-    /// What becomes of a recipient whose message names a file that cannot be sent. Where the
-    /// campaign's message names it, of the campaign.
-    async fn leave_without_media(
-        &self,
-        due: &Due,
-        id: MediaId,
-        fault: &MediaFault,
-    ) -> Result<(), StoreError> {
-        let (table, now) = (&self.sender.table, self.sender.clock.now());
-        let (campaign, reason) = (&self.leased.campaign, fault.to_string());
-        let is_campaigns = campaign.settings.message.media_ids().contains(&id);
-        if let MediaFault::ConnectionBroken(_) = fault {
-            self.stop(RunStop::Closed(CloseReason::Halted));
-            return halt(table, &Scope::Connection(self.route.connection.id), &reason, now).await;
-        }
-        match (is_campaigns, fault.is_final()) {
-            (true, true) => {
-                self.stop(RunStop::Closed(CloseReason::Halted));
-                halt(table, &Scope::Campaign(campaign.id), &reason, now).await
-            }
-            (true, false) => {
-                tracing::warn!(media = %id, reason, "a file of a campaign is not available");
-                self.stop(RunStop::Closed(CloseReason::MediaUnavailable));
-                Ok(())
-            }
-            (false, true) => self.skip(due, SkipReason::MissingMedia, Some(&reason)).await,
-            (false, false) => {
-                let (attempt, until) = (due.recipient.attempt, now + MEDIA_RETRIED_AFTER);
-                let waits = WaitsFor::Retry;
-                recipient::store::defer(table, &due.key, attempt, until, waits).await.map(drop)
-            }
-        }
     }
 
     /// Claims the recipient; `None` where it may not be sent to, or not now.
@@ -545,7 +460,7 @@ impl Run<'_> {
         }
     }
 
-    async fn skip(
+    pub(super) async fn skip(
         &self,
         due: &Due,
         reason: SkipReason,

@@ -1,5 +1,7 @@
 //! Uploaded files: upload, the provider's id for a connection, and renewal.
 
+use std::sync::Arc;
+
 use carillon_channel::{MediaError, MediaFile, MediaFiles, Provider};
 use carillon_foundations::ids::{ConnectionId, MediaId};
 use carillon_foundations::time::Clock;
@@ -11,6 +13,9 @@ use super::routes::{Route, RouteError, Routes};
 
 /// When a renewal that failed is repeated.
 const RENEWAL_REPEATED_AFTER: SignedDuration = SignedDuration::from_hours(1);
+
+/// The provider's id of a file, or why there is none.
+pub(super) type LookedUp = Result<String, Arc<MediaFault>>;
 
 /// Why a file cannot be sent.
 #[derive(Debug, thiserror::Error)]

@@ -2,6 +2,7 @@
 //! Each attempt is claimed, sent and settled. No recipient is sent to twice, and none is
 //! lost.
 
+mod attachments;
 mod attempt;
 mod batch_run;
 mod claim;

@@ -22,6 +22,7 @@ use super::due::Due;
 use super::enqueue::enqueue;
 use super::error::DeliveryError;
 use super::lock;
+use super::media::LookedUp;
 use super::pacer::Pacer;
 use super::routes::Route;
 use super::sender::{Leased, PAGE, RunEnd, Sender};
@@ -50,9 +51,8 @@ pub(super) struct Run<'a> {
     refunds: Mutex<BTreeMap<i64, u32>>,
     /// The blocked countries.
     blocked: Mutex<BTreeSet<Country>>,
-    /// The provider's ids of the uploaded files that the run sends; none of those that are
-    /// not available.
-    pub(super) media: AsyncMutex<BTreeMap<MediaId, Option<String>>>,
+    /// The provider's ids of the uploaded files that the run sends.
+    pub(super) media: AsyncMutex<HashMap<MediaId, LookedUp>>,
     pub(super) counts: Counts,
     /// Why the run stops; set once.
     stop: OnceLock<RunStop>,
