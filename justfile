@@ -32,6 +32,10 @@ kill-test N="200":
 moments N="1000":
     CARILLON_MOMENTS={{N}} cargo test --release -p carillon-cli --test it kill::moments:: -- --nocapture
 
+# send a campaign to N people, each under every spelling and key that they have
+people N="10000":
+    CARILLON_PEOPLE={{N}} cargo test --release -p carillon-testkit --test it many_people:: -- --nocapture
+
 # simulate SEEDS months of campaigns under random faults, one month per seed
 months SEEDS="1000":
     CARILLON_SEEDS={{SEEDS}} cargo test --release --workspace --test months -- --nocapture

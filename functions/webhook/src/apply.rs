@@ -95,7 +95,7 @@ impl Webhook {
             SystemChange::Identity | SystemChange::Other => return Ok(()),
         };
         let [old, new] = [old, new].map(|some| some.into_iter().cloned().collect::<Vec<_>>());
-        person::change(&self.table, &old, &new, at).await.map(drop)
+        person::change(&self.table, &self.ids, (&old, &new), at).await.map(drop)
     }
 
     async fn apply_preference(&self, preference: PreferenceEvent) -> Result<(), StoreError> {

@@ -14,10 +14,6 @@ const DAYS: u64 = 26;
 /// How long a number is nobody's, at least.
 const MIN_VACANCY: SignedDuration = SignedDuration::from_hours(48);
 
-/// How long a person keeps a number, at least: longer than a report of a change is late. Carillon
-/// does not know which of two changes was first when it is told of the second one first.
-const MIN_TENURE: SignedDuration = SignedDuration::from_hours(48);
-
 /// The changes that are still to come.
 pub(crate) struct NumberChanges {
     /// When a person changes their number.
@@ -63,9 +59,6 @@ fn change_number(whatsapp: &WhatsApp, now: Timestamp) -> Option<Line> {
         let suppressed = whatsapp.reports().suppressed_people();
         let chosen: Option<Person> = rng.choose(&suppressed).copied().filter(|_| rng.chance(500));
         let person = chosen.or_else(|| people.any(rng))?;
-        if now < people.settled_at(person)? + MIN_TENURE {
-            return None;
-        }
         let vacant = people.vacant_lines(person, now - MIN_VACANCY);
         let vacant = rng.choose(&vacant).copied().filter(|_| rng.chance(300));
         let line = vacant.unwrap_or_else(|| people.new_line());

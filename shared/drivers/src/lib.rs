@@ -1,6 +1,6 @@
-//! What drives several nouns at once: counting, planning, delivery, import, erasing and
+//! What drives several nouns at once: counting, planning, delivery, erasing, import and
 //! moving. A room imports only from rooms above it in this list: `analytics`, `plan`,
-//! `delivery`, `import`, `privacy`, `transfer`.
+//! `delivery`, `privacy`, `import`, `transfer`.
 
 pub mod analytics;
 pub mod delivery;

@@ -58,6 +58,8 @@ pub enum Key {
     Address(AddressHash),
     /// The fingerprint of the key that hashes addresses.
     AddressKey,
+    /// How many erasures of persons have begun.
+    Erasures,
     /// A message from a contact.
     Message {
         /// The contact.
@@ -112,6 +114,7 @@ pub enum Key {
 }
 
 const ADDRESS_KEY: &str = "ADDRESS-KEY";
+const ERASURES: &str = "ERASURES";
 const META: &str = "META";
 const HEALTH: &str = "HEALTH#";
 const SENDER: &str = "SENDER#";
@@ -148,6 +151,7 @@ impl Key {
                 format!("MESSAGE#{provider}#{message}")
             }
             Self::AddressKey => ADDRESS_KEY.to_owned(),
+            Self::Erasures => ERASURES.to_owned(),
             Self::Template { .. } => "TEMPLATE".to_owned(),
             Self::Media(_) => "MEDIA".to_owned(),
             Self::ApiKey(_) => "KEY".to_owned(),
@@ -159,7 +163,7 @@ impl Key {
     /// The sort key.
     pub fn sk(&self) -> String {
         match self {
-            Self::Campaign(_) | Self::AddressKey => META.to_owned(),
+            Self::Campaign(_) | Self::AddressKey | Self::Erasures => META.to_owned(),
             Self::Batch { date, number, .. } => format!("BATCH#{date}#{number:06}"),
             Self::Import { import, .. } => format!("IMPORT#{import}"),
             Self::Sweep(_) => SWEEP.to_owned(),
@@ -284,6 +288,7 @@ impl Key {
             "MEDIA" => sk.parse().ok().map(Self::Media),
             "KEY" => Some(Self::ApiKey(sk.to_owned())),
             ADDRESS_KEY if sk == META => Some(Self::AddressKey),
+            ERASURES if sk == META => Some(Self::Erasures),
             _ => None,
         }
     }
@@ -359,6 +364,7 @@ mod tests {
             contacts().prop_map(Key::Contact),
             addresses().prop_map(Key::Address),
             Just(Key::AddressKey),
+            Just(Key::Erasures),
             (contacts(), "wamid\\.[A-Za-z0-9=#|]{1,40}").prop_map(|(contact, id)| Key::Message {
                 contact,
                 at: "2026-11-21T09:00:00.000Z".to_owned(),

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use carillon::address::Address;
-use carillon::contact::merge::{self, History};
+use carillon::contact::merge::{self, History, Separated};
 use carillon::contact::{self, Contact, Profile, addresses, person};
 use carillon::conversation;
 use carillon::ids::ContactId;
@@ -230,11 +230,13 @@ pub(crate) async fn merge_with(
 /// They belong to another person: a merge was wrong, or the number has a new owner. A new
 /// contact gets the addresses, the messages from them since then, and the suppressions of the
 /// old one, which stay with both. Without `since` it also gets the recipients of the contacts
-/// that were merged with no other addresses. Neither reports of the provider nor files merge
-/// the two again. Repeated, the request completes an interrupted one.
+/// that were merged with no other addresses; where the addresses are those that this contact
+/// had before the merge, it keeps them, and the other person gets the new contact. Neither
+/// reports of the provider nor files merge the two again. Repeated, the request completes an
+/// interrupted one.
 #[utoipa::path(post, path = "/v1/contacts/{id}/split", operation_id = "splitContact", tag = "Contacts",
     params(("id" = String, Path, description = "The contact's id.")), request_body = Split,
-    responses((status = 201, description = "The new contact.", body = ContactView)))]
+    responses((status = 201, description = "The contact with these addresses.", body = ContactView)))]
 pub(crate) async fn split(
     State(api): App,
     Id(id): Id<ContactId>,
@@ -245,15 +247,16 @@ pub(crate) async fn split(
     let old = known(&api, id).await?;
     let now = api.clock.now();
     let history = split.since.map_or(History::Goes, |_| History::Stays);
-    let new = merge::split(&api.table, old.id, (&moved, history), &api.ids, now).await?;
-    let new = new.ok_or_else(|| {
+    let separated = merge::split(&api.table, old.id, (&moved, history), &api.ids, now).await?;
+    let Separated { new, addresses } = separated.ok_or_else(|| {
         Problem::field("addresses", "must be some, and not all, of this contact's addresses")
     })?;
     let since = split.since.unwrap_or(Timestamp::UNIX_EPOCH);
     let sources = old.profile.merged.iter().copied().chain([old.id]);
     for from in sources.filter(|from| *from != new) {
-        conversation::store::split(&api.table, (from, new), &moved, since).await?;
+        conversation::store::split(&api.table, (from, new), &addresses, since).await?;
     }
-    let contact = contact::store::current(&api.table, new).await?;
+    let theirs = if addresses == moved { new } else { old.id };
+    let contact = contact::store::current(&api.table, theirs).await?;
     Ok((StatusCode::CREATED, Json(contact.into())))
 }

@@ -49,6 +49,7 @@ async fn contacts_that_are_one_person_are_merged_and_a_wrong_merge_is_split() {
     let api = TestApi::new().await;
     let (phone, bsuid) = ("+573001234567", "CO.13491208655302741918");
     let [one, other] = [api.contact_path(phone).await, api.contact_path(bsuid).await];
+    let (own, brought) = if one < other { (phone, bsuid) } else { (bsuid, phone) };
     api.call(Method::PUT, &format!("{other}/blacklist"), None).await.ok();
     let merge = json!({"contact_id": other.trim_start_matches("/v1/contacts/")});
     let survivor = api.post(&format!("{one}/merge"), merge).await.ok();
@@ -57,15 +58,35 @@ async fn contacts_that_are_one_person_are_merged_and_a_wrong_merge_is_split() {
     assert_eq!(api.get(&one).await.ok(), survivor);
     assert_eq!(api.get(&other).await.ok(), survivor);
 
-    let split = json!({"addresses": [bsuid]});
-    let response = api.post(&format!("{one}/split"), split.clone()).await;
+    let (kept, split) = (one.clone().min(other), json!({"addresses": [brought]}));
+    let response = api.post(&format!("{kept}/split"), split.clone()).await;
     assert_eq!(response.status, 201, "{}", response.text());
-    let found = api.post("/v1/contacts/search", json!({"address": bsuid})).await.ok();
+    let found = api.post("/v1/contacts/search", json!({"address": brought})).await.ok();
     assert_ne!(id(&found["items"][0]), id(&survivor));
     assert!(found["items"][0]["blacklisted_at"].is_string(), "{found}");
-    assert_eq!(api.get(&one).await.ok()["addresses"], json!([phone]));
-    let again = api.post(&format!("{one}/split"), split).await;
+    assert_eq!(api.get(&kept).await.ok()["addresses"], json!([own]));
+    let again = api.post(&format!("{kept}/split"), split).await;
     assert_eq!(id(&again.ok()), id(&found["items"][0]));
-    let all = json!({"addresses": [phone]});
-    api.post(&format!("{one}/split"), all).await.assert_problem(422, "not all");
+    let whole = api.contact_path("+573009999999").await;
+    let all = json!({"addresses": ["+573009999999"]});
+    api.post(&format!("{whole}/split"), all).await.assert_problem(422, "not all");
+}
+
+#[tokio::test]
+async fn who_has_the_contact_of_a_wrong_merge_keeps_it_and_the_other_person_gets_a_new_one() {
+    let api = TestApi::new().await;
+    let (phone, bsuid) = ("+573001234567", "CO.13491208655302741918");
+    let [one, other] = [api.contact_path(phone).await, api.contact_path(bsuid).await];
+    let (survivor, own, brought) =
+        if one < other { (one, phone, bsuid) } else { (other, bsuid, phone) };
+    api.post("/v1/contacts", json!({"addresses": [phone, bsuid]})).await.ok();
+    let path = format!("{survivor}/split");
+    for _ in 0..2 {
+        let kept = api.post(&path, json!({"addresses": [own]})).await.ok();
+        assert_eq!(format!("/v1/contacts/{}", kept["id"].as_str().unwrap()), survivor);
+        assert_eq!(kept["addresses"], json!([own]));
+        let found = api.post("/v1/contacts/search", json!({"address": brought})).await.ok();
+        assert_ne!(found["items"][0]["id"], kept["id"]);
+        assert_eq!(found["items"][0]["addresses"], json!([brought]));
+    }
 }

@@ -69,10 +69,9 @@ impl WebhookDelivery {
                     record_stored(&self.whatsapp, &message, kind, at);
                 }
                 Event::NumberChange(NumberChange { before, after }) => {
-                    if self.whatsapp.people().record_reported(before, now) {
-                        let addresses = [before.reported(), after.reported()].concat();
-                        self.whatsapp.reports().link(before.person, addresses, now);
-                    }
+                    self.whatsapp.people().record_reported(before, now);
+                    let addresses = [before.reported(), after.reported()].concat();
+                    self.whatsapp.reports().link(before.person, addresses, now);
                 }
             }
         }

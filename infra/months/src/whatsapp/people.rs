@@ -81,11 +81,6 @@ impl People {
         (identity.is_none_or(|one| one == holder)).then_some(holder)
     }
 
-    /// Since when a person has their number.
-    pub(crate) fn settled_at(&self, person: Person) -> Option<Timestamp> {
-        self.tenures_of(person).last().map(|tenure| tenure.since)
-    }
-
     /// The numbers that nobody has since `at`, except those that the person has had.
     pub(crate) fn vacant_lines(&self, person: Person, at: Timestamp) -> Vec<Line> {
         let vacant = |line: &Line| {
@@ -117,16 +112,11 @@ impl People {
         Some((before, after))
     }
 
-    /// Carillon was informed that a person has another number. `false` where it was not informed of the
-    /// change before that one: then it does not know whose the number was.
-    pub(crate) fn record_reported(&mut self, before: Identity, at: Timestamp) -> bool {
-        let earlier = self.tenures_of(before.person).take_while(|one| one.identity != before);
-        let is_known = earlier.last().is_none_or(|earlier| earlier.end_reported_at.is_some());
-        let found = self.latest_mut(before).filter(|_| is_known);
-        found.is_some_and(|tenure| {
+    /// Carillon was informed that a person has another number.
+    pub(crate) fn record_reported(&mut self, before: Identity, at: Timestamp) {
+        if let Some(tenure) = self.latest_mut(before) {
             tenure.end_reported_at.get_or_insert(at);
-            true
-        })
+        }
     }
 
     /// Whether Carillon can tell the person from the others who have had the same numbers:

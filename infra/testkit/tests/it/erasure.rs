@@ -1,6 +1,6 @@
 //! Erasure of a contact, and the retention of inbound messages.
 
-use carillon_testkit::{World, contacts_csv, phone, wa_id};
+use carillon_testkit::{FaultRates, World, contacts_csv, phone, wa_id};
 use serde_json::{Value, json};
 use whatsapp_simulator::InboundMessage;
 
@@ -42,6 +42,29 @@ async fn erasing_a_contact_removes_their_data_and_keeps_every_count() {
     world.assert_counters_exact(&draft).await;
     let skipped = world.report(&draft).await.body["skipped_by_reason"].clone();
     assert_eq!(skipped, json!({"erased": 1}));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_erased_while_a_file_is_uploaded_leaves_no_column() {
+    let world = World::builder().faults(FaultRates::default()).build().await;
+    let connection = world.connection().await;
+    world.draft_on(&connection, 0..24, json!({})).await;
+    world.proxies().table.set_rates(FaultRates { delayed: 0.3, ..FaultRates::default() });
+    for first in [0, 8, 16] {
+        let people = first..first + 8;
+        let drafts: Vec<_> =
+            (0..8).map(|_| world.draft_on(&connection, people.clone(), json!({}))).collect();
+        let erase_all = async {
+            for number in people.clone() {
+                world.erase(&phone(number)).await.expect(200);
+            }
+        };
+        tokio::join!(erase_all, futures::future::join_all(drafts));
+    }
+    for number in 0..24 {
+        let left = world.items_containing(&format!("\"Person {number}\"")).await;
+        assert!(left.is_empty(), "{number}: {left:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -23,7 +23,7 @@ const LAYERS: [(&str, &[&str]); 2] = [
             "idempotency",
         ],
     ),
-    ("shared/drivers", &["analytics", "plan", "delivery", "import", "privacy", "transfer"]),
+    ("shared/drivers", &["analytics", "plan", "delivery", "privacy", "import", "transfer"]),
 ];
 
 /// The only files outside `whatsapp_cloud/` that may name the provider.

@@ -312,6 +312,26 @@ async fn a_person_erased_under_one_key_stays_suppressed_under_all() {
     assert!(world.items_containing(&phone(1)).await.is_empty());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_turns_out_to_be_an_erased_person_is_erased_too() {
+    let world = World::silent().await;
+    let connection = world.connection().await;
+    for (erased, live) in [(phone(1), phone(2)), (phone(4), phone(3))] {
+        for address in [&phone(1), &phone(2), &phone(3), &phone(4)] {
+            world.create_contact(&[address]).await.expect(200);
+        }
+        world.erase(&erased).await.expect(200);
+        world.create_contact(&[&erased, &live]).await.expect(200);
+        for address in [&erased, &live] {
+            assert!(world.items_containing(address).await.is_empty(), "{address}");
+        }
+        let campaign = world.campaign(&connection, json!({})).await;
+        let added = world.upload(&campaign, format!("phone,first_name\n{live},Ana\n")).await;
+        let added = added.expect(200);
+        assert_eq!((added.number("added"), added.number("suppressed")), (0, 1), "{}", added.text);
+    }
+}
+
 /// A draft for contacts 1 and 2, who were merged. Returns the campaign, the phone of the
 /// survivor and that of the other one.
 async fn wrongly_merged(world: &World, connection: &str) -> (String, String, String) {
@@ -324,20 +344,27 @@ async fn wrongly_merged(world: &World, connection: &str) -> (String, String, Str
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_was_merged_wrongly_and_split_has_their_own_message_and_erasure() {
-    let world = World::silent().await;
-    let connection = world.connection().await;
-    let (campaign, survivor, other) = wrongly_merged(&world, &connection).await;
-    let path = format!("/v1/contacts/{}/split", world.contact_id(&survivor).await);
-    world.post(&path, &json!({"addresses": [other]})).await.expect(201);
-    world.start(&campaign).await.expect(200);
-    world.run_until_idle().await;
-    let log = world.simulator.summary();
-    assert_eq!((log.accepted, log.duplicates), (2, 0));
-    world.erase(&other).await.expect(200);
-    let recipients = world.recipients(&campaign).await;
-    for recipient in recipients {
-        let is_erased = recipient["columns"].as_object().is_some_and(serde_json::Map::is_empty);
-        assert_eq!(is_erased, recipient["address"] != json!(survivor), "{recipient}");
+    for is_survivor_named in [false, true] {
+        let world = World::silent().await;
+        let connection = world.connection().await;
+        let (campaign, survivor, other) = wrongly_merged(&world, &connection).await;
+        let path = format!("/v1/contacts/{}/split", world.contact_id(&survivor).await);
+        let named = if is_survivor_named { &survivor } else { &other };
+        world.post(&path, &json!({"addresses": [named]})).await.expect(201);
+        world.start(&campaign).await.expect(200);
+        world.run_until_idle().await;
+        let log = world.simulator.summary();
+        assert_eq!((log.accepted, log.duplicates), (2, 0));
+        for recipient in world.recipients(&campaign).await {
+            let number = if recipient["address"] == json!(phone(1)) { 1 } else { 2 };
+            let own = json!({"first_name": format!("Person {number}")});
+            assert_eq!(recipient["columns"], own, "{recipient}");
+        }
+        world.erase(&other).await.expect(200);
+        for recipient in world.recipients(&campaign).await {
+            let is_erased = recipient["columns"].as_object().is_some_and(serde_json::Map::is_empty);
+            assert_eq!(is_erased, recipient["address"] != json!(survivor), "{recipient}");
+        }
     }
 }
 

@@ -63,13 +63,14 @@ impl Persons {
 
     async fn change(&self, old: &[&str], new: &[&str], hours: u32) -> Option<ContactId> {
         let (old, new, at) = (parsed(old), parsed(new), self.at(hours));
-        person::change(self.table(), &old, &new, at).await.unwrap()
+        person::change(self.table(), &self.ids, (&old, &new), at).await.unwrap()
     }
 
     async fn split(&self, contact: ContactId, addresses: &[&str], hours: u32) -> Option<ContactId> {
         let moved = parsed(addresses).into_iter().collect();
         let split = (&moved, merge::History::Goes);
-        merge::split(self.table(), contact, split, &self.ids, self.at(hours)).await.unwrap()
+        let split = merge::split(self.table(), contact, split, &self.ids, self.at(hours));
+        Some(split.await.unwrap()?.new)
     }
 
     async fn owner(&self, address: &str) -> Option<ContactId> {
@@ -126,6 +127,43 @@ async fn who_changes_back_has_the_old_number_again() {
     assert_eq!(persons.owner(OTHER).await, None);
     assert_eq!(persons.attach(person, &[PHONE], 3).await, person);
     assert_eq!(persons.profile(person).await.addresses.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_number_changes_that_are_stored_in_the_wrong_order_leave_the_last_number() {
+    let persons = Persons::new().await;
+    let last = "+573005555555";
+    let person = persons.resolve(&[PHONE, USER], 0).await;
+    persons.opt_out(person, 0).await;
+    let later = persons.change(&[OTHER, "CO.1002"], &[last, "CO.1003"], 2).await.unwrap();
+    assert_ne!(later, person, "nothing connects the two yet");
+    for _ in 0..2 {
+        let first = persons.change(&[PHONE, USER], &[OTHER, "CO.1002"], 1).await;
+        assert_eq!(persons.current(first.unwrap()).await.id, person.min(later));
+        persons.change(&[OTHER, "CO.1002"], &[last, "CO.1003"], 2).await.unwrap();
+        let profile = persons.profile(person).await;
+        assert!(profile.opted_out_at.is_some());
+        assert_eq!(profile.addresses, parsed(&[last, "CO.1003"]).into_iter().collect());
+        for former in [PHONE, USER, OTHER, "CO.1002"] {
+            assert_eq!(persons.owner(former).await, None, "{former}");
+        }
+    }
+    // An address that was given up is the next owner's, and what came before it is not.
+    let stranger = persons.resolve(&[OTHER, STRANGER], 3).await;
+    assert_ne!(stranger, person.min(later));
+    let earlier = persons.resolve(&[OTHER], 1).await;
+    assert_eq!(persons.current(earlier).await.id, person.min(later));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_report_of_a_number_change_does_not_undo_the_change_back() {
+    let persons = Persons::new().await;
+    let person = persons.resolve(&[PHONE, USER], 0).await;
+    persons.change(&[OTHER, "CO.1002"], &[PHONE, "CO.1003"], 2).await.unwrap();
+    persons.change(&[PHONE, USER], &[OTHER, "CO.1002"], 1).await.unwrap();
+    let profile = persons.profile(person).await;
+    assert_eq!(profile.addresses, parsed(&[PHONE, "CO.1003"]).into_iter().collect());
+    assert_eq!(persons.owner(OTHER).await, None);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

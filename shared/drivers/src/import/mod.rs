@@ -27,6 +27,7 @@ pub use row::{
 
 use self::intake::rows;
 use self::row::Row;
+use crate::privacy;
 use carillon_foundations::address::Address;
 use carillon_foundations::country::Country;
 use carillon_foundations::ids::{ContactId, IdSource};
@@ -286,6 +287,7 @@ impl Upload<'_> {
         lines: Vec<(Vec<Address>, Row)>,
     ) -> Result<Vec<Result<Settled, StoreError>>, StoreError> {
         let now = self.clock.now();
+        let begun = contact::store::erasures_begun(self.table).await?;
         let (persons, rows): (Vec<_>, Vec<_>) = lines.into_iter().unzip();
         let ids = person::resolve_many(self.table, self.ids, &persons, now).await?;
         let wanted: BTreeSet<ContactId> = ids.iter().flatten().copied().collect();
@@ -302,7 +304,25 @@ impl Upload<'_> {
         }
         let adding: Vec<_> =
             additions.into_iter().map(|addition| self.add(addition, now)).collect();
-        Ok(stream::iter(adding).buffered(IN_FLIGHT).collect().await)
+        let added = stream::iter(adding).buffered(IN_FLIGHT).collect().await;
+        if contact::store::erasures_begun(self.table).await? != begun {
+            self.erase_again(&wanted).await?;
+        }
+        Ok(added)
+    }
+
+    /// Removes the columns of those who were erased since their contact was read: the erasure
+    /// may have passed this campaign before they were written.
+    async fn erase_again(&self, contacts: &[ContactId]) -> Result<(), StoreError> {
+        for (id, contact) in contact::store::many(self.table, contacts).await? {
+            if contact.profile.erased_at.is_some() {
+                for id in BTreeSet::from([id, contact.id]) {
+                    let key = self.campaign.recipients().key(id);
+                    privacy::erase_recipient(self.table, &key, self.clock.now()).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn add(&self, addition: Addition, now: Timestamp) -> Result<Settled, StoreError> {

@@ -132,3 +132,13 @@ async fn erase_one(
     }
     Ok(())
 }
+
+/// Erases one recipient, of a person who is erased already.
+pub async fn erase_recipient(
+    table: &Table,
+    key: &RecipientKey,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let Some(found) = recipient::store::get(table, key).await? else { return Ok(()) };
+    erase_one(table, key, found, now, &mut Erasure::default()).await
+}

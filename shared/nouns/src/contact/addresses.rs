@@ -203,30 +203,66 @@ pub(super) async fn give_up(
     Err(StoreError::Cancelled(Vec::new()))
 }
 
-/// The write that lets an address lead to another contact: from now on, or, where it is the
+/// Records that a contact has an address since `at`, where it had it earlier too: a person who
+/// changes back. A report of the change before that one may still be on its way.
+pub(super) async fn record_latest(
+    table: &Table,
+    contact: ContactId,
+    address: &Address,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let update = Update::of(&table.address_key(address).await?)
+        .set("linked_at", sortable(at))
+        .when("#contact = :contact AND #linked_at < :at")
+        .value("contact", contact)
+        .value("at", sortable(at));
+    condition_held(table.update(update).await).map(drop)
+}
+
+/// Records that an address was a contact's until `at`, where nothing later is known of it. It
+/// leads to whom it leads to now.
+pub(super) async fn record_former(
+    table: &Table,
+    contact: ContactId,
+    address: &Address,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let update = Update::of(&table.address_key(address).await?)
+        .set("given_up_at", sortable(at))
+        .set("last_owner", contact)
+        .when("attribute_not_exists(#linked_at) OR #linked_at > :at")
+        .when("attribute_not_exists(#given_up_at) OR #given_up_at < :at")
+        .value("at", sortable(at));
+    condition_held(table.update(update).await).map(drop)
+}
+
+/// The change that lets an address lead to another contact: from now on, or, where it is the
 /// same person, since it was linked.
 pub(super) async fn repoint(
     table: &Table,
     address: &Address,
     (from, to): (ContactId, ContactId),
     since: Option<Timestamp>,
-) -> Result<Write, StoreError> {
+) -> Result<Update, StoreError> {
     let update = Update::of(&table.address_key(address).await?)
         .set("contact", to)
         .when("#contact = :from")
         .value("from", from);
-    Ok(Write::Update(match since {
+    Ok(match since {
         Some(since) => update.set("linked_at", sortable(since)),
         None => update,
-    }))
+    })
+}
+
+/// Leaves only the hash of an address: its person is erased.
+pub(super) fn hash_only(update: Update) -> Update {
+    update.set("suppressed", Suppressed::Erased).remove("address")
 }
 
 /// Replaces an address of an erased contact by its hash.
 pub async fn erase(table: &Table, contact: ContactId, address: &Address) -> Result<(), StoreError> {
     let update = Update::of(&table.address_key(address).await?)
-        .set("suppressed", Suppressed::Erased)
-        .remove("address")
         .when("#contact = :contact")
         .value("contact", contact);
-    condition_held(table.update(update).await).map(drop)
+    condition_held(table.update(hash_only(update)).await).map(drop)
 }

@@ -8,7 +8,7 @@ use carillon_foundations::time::sortable;
 use carillon_table::{StoreError, Table, Update, Write, condition_held};
 use jiff::Timestamp;
 
-use super::addresses::{self, MAX_ADDRESSES, repoint};
+use super::addresses::{self, MAX_ADDRESSES, hash_only, repoint};
 use super::store::{self, update};
 use super::{Contact, Profile, Suppressions};
 
@@ -51,7 +51,8 @@ async fn is_apart(table: &Table, one: &Contact, other: ContactId) -> Result<bool
 /// One transaction moves the addresses, unites the suppressions (the stricter holds), the
 /// service windows and the campaigns that were sent to either, and sets `merged_into`. It
 /// holds only while neither was sent to and no suppression changed since both were read:
-/// whoever was sent to under one id is not sent to under the other.
+/// whoever was sent to under one id is not sent to under the other. Where one of them was
+/// erased, only the hashes of the other's addresses are left too.
 pub async fn merge(
     table: &Table,
     one: ContactId,
@@ -71,17 +72,23 @@ pub async fn merge(
         let (survivor, loser) = if one.id < other.id { (one, other) } else { (other, one) };
         let windows = newer_windows(&survivor.profile, &loser.profile);
         let joined = Joined::of(&survivor.profile, &loser.profile);
-        let mut writes = vec![
-            Write::Update(joined.with_merged(loser.id).write(
-                survivor.id,
-                &survivor.profile,
-                &windows,
-            )),
-            loser_write(loser.id, &loser.profile, survivor.id, &windows),
-        ];
+        let is_erased = joined.erased_at.is_some();
+        let merged = joined.merged.clone();
+        let joined = joined.with_merged(loser.id).write(survivor.id, &survivor.profile, &windows);
+        let left = loser_update(&loser, survivor.id, &windows);
+        let mut updates = vec![joined, if is_erased { stripped(left) } else { left }];
         for address in owned(table, &loser.profile.addresses, loser.id).await? {
-            writes.push(repoint(table, &address, (loser.id, survivor.id), None).await?);
+            let moved = repoint(table, &address, (loser.id, survivor.id), None).await?;
+            updates.push(if is_erased { hash_only(moved) } else { moved });
         }
+        if is_erased {
+            for address in owned(table, &survivor.profile.addresses, survivor.id).await? {
+                let kept = repoint(table, &address, (survivor.id, survivor.id), None).await?;
+                updates.push(hash_only(kept));
+            }
+            updates.extend(merged.iter().map(|id| stripped(update(*id))));
+        }
+        let writes = updates.into_iter().map(Write::Update).collect();
         if condition_held(table.transact(writes).await)? {
             tracing::info!(survivor = %survivor.id, merged = %loser.id, "contacts merged");
             return Ok(Some(survivor.id));
@@ -153,17 +160,22 @@ struct Joined {
 impl Joined {
     fn of(survivor: &Profile, loser: &Profile) -> Self {
         let later = if survivor.last_sent_at >= loser.last_sent_at { survivor } else { loser };
-        Self {
+        let erased_at = survivor.erased_at.max(loser.erased_at);
+        let joined = Self {
             addresses: survivor.addresses.union(&loser.addresses).cloned().collect(),
             suppressions: Suppressions::joined(survivor, loser),
             sent_campaigns: survivor.sent_campaigns.union(&loser.sent_campaigns).copied().collect(),
             last_sent: later.clone(),
             held_until: survivor.marketing_held_until.max(loser.marketing_held_until),
-            erased_at: survivor.erased_at.max(loser.erased_at),
+            erased_at,
             merged: survivor.merged.union(&loser.merged).copied().collect(),
             apart_from: survivor.apart_from.union(&loser.apart_from).copied().collect(),
             preferred: survivor.preferred.clone().or_else(|| loser.preferred.clone()),
             name: survivor.name.clone().or_else(|| loser.name.clone()),
+        };
+        match erased_at {
+            None => joined,
+            Some(_) => Self { addresses: BTreeSet::new(), preferred: None, name: None, ..joined },
         }
     }
 
@@ -208,17 +220,17 @@ impl Joined {
 }
 
 /// The loser keeps its profile; its addresses lead to the survivor.
-fn loser_write(
-    id: ContactId,
-    seen: &Profile,
-    survivor: ContactId,
-    windows: &[(String, Timestamp)],
-) -> Write {
-    let mut update = unchanged(update(id), seen).set("merged_into", survivor);
-    for (name, at) in windows {
-        update = update.unchanged(name, Some(sortable(*at)));
-    }
-    Write::Update(update)
+fn loser_update(loser: &Contact, survivor: ContactId, windows: &[(String, Timestamp)]) -> Update {
+    let update = unchanged(update(loser.id), &loser.profile).set("merged_into", survivor);
+    let same = |update: Update, (name, at): &(String, Timestamp)| {
+        update.unchanged(name, Some(sortable(*at)))
+    };
+    windows.iter().fold(update, same)
+}
+
+/// Removes from a contact what names the person.
+fn stripped(update: Update) -> Update {
+    update.remove("name").remove("addresses").remove("preferred")
 }
 
 /// Holds only while nobody sent to the contact, merged it or changed its suppressions,
@@ -247,61 +259,101 @@ pub enum History {
     Stays,
 }
 
+/// Two persons who were one contact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Separated {
+    /// The contact that was made.
+    pub new: ContactId,
+    /// The addresses that it got, and whose messages are its.
+    pub addresses: BTreeSet<Address>,
+}
+
 /// Separates addresses from a contact: they belong to another person, from the beginning or
-/// since a number got a new owner. A new contact gets them. Both keep the suppressions, since
-/// it is unknown whose they are, and the campaigns that were sent to; neither keeps the service
-/// windows and the reservation. Reports of providers do not merge them again. Where they are
-/// another person's from the beginning, the contacts that brought no other addresses into the
-/// merge go with them, and so do their recipients. Returns the new contact, also where it has
-/// the addresses already; `None` where the contact does not have one of them, or no other.
+/// since a number got a new owner. Both keep the suppressions, since it is unknown whose they
+/// are, and the campaigns that were sent to; neither keeps the service windows and the
+/// reservation. Reports of providers do not merge them again. `None` where the contact does not
+/// have one of the addresses, or no other.
+///
+/// Where they are another person's from the beginning, each person keeps the recipients of
+/// their own contact: the contacts that brought no other addresses into the merge go with
+/// them. Where the addresses are those that the contact had before the merge, it is the other
+/// person who gets a new contact.
+///
+/// Where the two are separated already, returns what was separated.
 pub async fn split(
     table: &Table,
     contact: ContactId,
     (addresses, history): (&BTreeSet<Address>, History),
     ids: &IdSource,
     now: Timestamp,
-) -> Result<Option<ContactId>, StoreError> {
+) -> Result<Option<Separated>, StoreError> {
     let new = ContactId::from_uuid(ids.uuid(now));
     for _ in 0..MAX_TRIES {
         let found = store::current(table, contact).await?;
-        let left: BTreeSet<Address> =
+        let mut leaving = addresses.clone();
+        let mut left: BTreeSet<Address> =
             found.profile.addresses.difference(addresses).cloned().collect();
         if left.is_empty() || left.len() + addresses.len() != found.profile.addresses.len() {
-            return split_already(table, found.id, addresses).await;
+            return split_already(table, &found, addresses).await;
+        }
+        if history == History::Goes && is_own(table, &found.profile, addresses).await? {
+            (leaving, left) = (left, leaving);
         }
         let (merged, since) = match history {
-            History::Goes => (merged_with(table, &found.profile, addresses).await?, None),
+            History::Goes => (merged_with(table, &found.profile, &leaving).await?, None),
             History::Stays => (BTreeSet::new(), Some(now)),
         };
         let mut writes = vec![
             Write::Update(source(&found, &left, new, &merged)),
-            Write::Update(created(new, &found, (addresses, &merged), now)),
+            Write::Update(created(new, &found, (&leaving, &merged), now)),
         ];
-        for address in owned(table, addresses, found.id).await? {
-            writes.push(repoint(table, &address, (found.id, new), since).await?);
+        for address in owned(table, &leaving, found.id).await? {
+            writes.push(Write::Update(repoint(table, &address, (found.id, new), since).await?));
         }
         // While `merged` of the source is unchanged, no other split can take them.
         let follow = |id: &ContactId| Write::Update(update(*id).set("merged_into", new));
         writes.extend(merged.iter().map(follow));
         if condition_held(table.transact(writes).await)? {
-            return Ok(Some(new));
+            return Ok(Some(Separated { new, addresses: leaving }));
         }
     }
     Err(StoreError::Cancelled(Vec::new()))
 }
 
-/// The contact that was split from another one with these addresses, if it was.
+/// What was separated before, if the addresses are all that a contact has since.
 async fn split_already(
     table: &Table,
-    contact: ContactId,
+    contact: &Contact,
     addresses: &BTreeSet<Address>,
-) -> Result<Option<ContactId>, StoreError> {
+) -> Result<Option<Separated>, StoreError> {
     let Some(address) = addresses.first() else { return Ok(None) };
     let Some(owner) = addresses::find(table, address).await? else { return Ok(None) };
     let owner = store::current(table, owner).await?;
-    let is_it =
-        owner.profile.apart_from.contains(&contact) && owner.profile.addresses == *addresses;
-    Ok(is_it.then_some(owner.id))
+    if owner.profile.addresses != *addresses {
+        return Ok(None);
+    }
+    if owner.id != contact.id {
+        let is_apart = owner.profile.apart_from.contains(&contact.id);
+        return Ok(is_apart.then(|| Separated { new: owner.id, addresses: addresses.clone() }));
+    }
+    // The other person got the new contact: the latest one.
+    let Some(new) = owner.profile.apart_from.last() else { return Ok(None) };
+    let new = store::current(table, *new).await?;
+    Ok(Some(Separated { new: new.id, addresses: new.profile.addresses }))
+}
+
+/// Whether addresses are what a contact had before others were merged into it.
+async fn is_own(
+    table: &Table,
+    profile: &Profile,
+    addresses: &BTreeSet<Address>,
+) -> Result<bool, StoreError> {
+    let mut own = profile.addresses.clone();
+    for id in &profile.merged {
+        let brought = store::get(table, *id).await?.unwrap_or_default().addresses;
+        own.retain(|address| !brought.contains(address));
+    }
+    Ok(!profile.merged.is_empty() && !own.is_empty() && own.is_subset(addresses))
 }
 
 /// The contacts that were merged into one and brought nothing but these addresses.

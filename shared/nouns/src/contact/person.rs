@@ -8,7 +8,9 @@ use carillon_table::{StoreError, Table};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
-use super::addresses::{Entry, claim, find_many, give_up, list_again};
+use super::addresses::{
+    Entry, claim, find_many, give_up, list_again, record_former, record_latest,
+};
 use super::merge::merge_if_one;
 use super::store;
 
@@ -117,7 +119,7 @@ async fn link(
 ) -> Result<ContactId, StoreError> {
     let mut contact = contact;
     for address in addresses {
-        let owner = match known.get(address).and_then(|entry| entry.contact) {
+        let owner = match known.get(address).and_then(|entry| entry.owner_at(at)) {
             Some(owner) if owner == contact => continue,
             Some(owner) => Some(owner),
             None => claim(table, address, contact, at).await?,
@@ -134,12 +136,14 @@ async fn link(
 
 /// Moves a person from their old addresses to new ones: at `at` they changed their number. An
 /// old address that was linked after that is left alone: numbers are given to new owners, and
-/// the event may be repeated. Suppressions, consent and history stay with the contact. Returns
-/// the contact, if an old address led to one.
+/// the event may be repeated. Suppressions, consent and history stay with the contact. Where no
+/// old address led to one then, the change before this one may still be on its way: the old
+/// addresses are recorded as what the contact had, which that change is then merged with.
+/// Returns the contact, if it has any of these addresses.
 pub async fn change(
     table: &Table,
-    old: &[Address],
-    new: &[Address],
+    ids: &IdSource,
+    (old, new): (&[Address], &[Address]),
     at: Timestamp,
 ) -> Result<Option<ContactId>, StoreError> {
     if new.is_empty() {
@@ -149,39 +153,58 @@ pub async fn change(
     let twins: Vec<Address> = twins.map(Address::from).collect();
     let all: Vec<&Address> = old.iter().chain(&twins).chain(new).collect();
     let known = find_many(table, &all).await?;
-    let is_theirs = |address: &&Address| {
+    let applied = |address: &Address| {
+        known.get(address).filter(|entry| entry.given_up_at == Some(at))?.last_owner
+    };
+    let is_left = |address: &&Address| {
         let linked_at = known.get(*address).and_then(|entry| entry.linked_at);
         !new.contains(address) && linked_at.is_some_and(|linked| linked <= at)
     };
-    let left: Vec<&Address> = old.iter().filter(is_theirs).collect();
+    let left: Vec<&Address> = old.iter().filter(is_left).collect();
+    let owners = left.iter().filter_map(|address| known.get(*address)?.contact);
     let mut contact = None;
-    for owner in left.iter().filter_map(|address| known.get(*address)?.contact) {
+    for owner in owners.chain(old.iter().filter_map(applied)) {
         contact = Some(match contact {
             Some(one) => merge_if_one(table, one, owner).await?,
             None => owner,
         });
     }
-    let Some(contact) = contact else { return Ok(None) };
     let mut theirs = Vec::with_capacity(new.len());
     for address in new {
         if is_free(table, address, known.get(address), (old, new), contact, at).await? {
             theirs.push(address.clone());
         }
     }
-    // Entries of addresses that were just given up are not known any more.
-    let known = find_many(table, &theirs.iter().collect::<Vec<_>>()).await?;
-    let contact = link(table, contact, &theirs, &known, at).await?;
+    let Some(contact) = move_to(table, ids, contact, &theirs, at).await? else { return Ok(None) };
     if let Some(phone) = theirs.iter().find(|address| address.phone().is_some()) {
         store::prefer(table, contact, phone).await?;
     }
-    for address in left {
-        give_up(table, contact, address, at).await?;
+    for address in &theirs {
+        record_latest(table, contact, address, at).await?;
     }
     // The twin of a number that they gave up is the same number.
-    for twin in twins.iter().filter(is_theirs) {
-        give_up(table, contact, twin, at).await?;
+    for address in old.iter().chain(&twins).filter(|address| !new.contains(address)) {
+        if is_left(&address) {
+            give_up(table, contact, address, at).await?;
+        } else {
+            record_former(table, contact, address, at).await?;
+        }
     }
     Ok(Some(contact))
+}
+
+/// Lets the new addresses of a person lead to their contact: to the one that they lead to, or
+/// a new one, where it is unknown.
+async fn move_to(
+    table: &Table,
+    ids: &IdSource,
+    contact: Option<ContactId>,
+    new: &[Address],
+    at: Timestamp,
+) -> Result<Option<ContactId>, StoreError> {
+    let Some(contact) = contact else { return resolve(table, ids, new, at).await };
+    let known = find_many(table, &new.iter().collect::<Vec<_>>()).await?;
+    link(table, contact, new, &known, at).await.map(Some)
 }
 
 /// Whether a new address of a person may be linked to their contact. One that leads to a
@@ -192,14 +215,17 @@ async fn is_free(
     address: &Address,
     entry: Option<&Entry>,
     (old, new): (&[Address], &[Address]),
-    contact: ContactId,
+    contact: Option<ContactId>,
     at: Timestamp,
 ) -> Result<bool, StoreError> {
-    let Some((owner, linked_at)) = entry.and_then(|entry| entry.contact.zip(entry.linked_at))
-    else {
+    let Some(entry) = entry.filter(|_| address.phone().is_some()) else { return Ok(true) };
+    let (Some(owner), Some(linked_at)) = (entry.contact, entry.linked_at) else { return Ok(true) };
+    if entry.owner_at(at) != Some(owner) {
         return Ok(true);
-    };
-    if address.phone().is_none() || is_same(table, owner, contact).await? {
+    }
+    if let Some(contact) = contact
+        && is_same(table, owner, contact).await?
+    {
         return Ok(true);
     }
     let owner = store::current(table, owner).await?;

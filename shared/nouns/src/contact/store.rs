@@ -8,10 +8,16 @@ use carillon_foundations::ids::{CampaignId, ConnectionId, ContactId};
 use carillon_foundations::time::sortable;
 use carillon_table::{Key, StoreError, Table, Update, condition_held, read_item};
 use jiff::Timestamp;
+use serde::Deserialize;
 
 use super::windows::attribute;
 use super::{Contact, Profile};
 use crate::quota::QuotaCharge;
+
+#[derive(Deserialize)]
+struct Erasures {
+    begun: u64,
+}
 
 /// The profile of a contact, of a merged one too, if there is one.
 pub async fn get(table: &Table, contact: ContactId) -> Result<Option<Profile>, StoreError> {
@@ -79,7 +85,16 @@ pub async fn begin_erasure(
     let begin = |id| {
         update(id).set_once("blacklisted_at", sortable(at)).set_once("erased_at", sortable(at))
     };
-    change_current(table, contact, begin).await
+    let contact = change_current(table, contact, begin).await?;
+    table.update(Update::of(&Key::Erasures).add("begun", 1)).await?;
+    Ok(contact)
+}
+
+/// How many erasures have begun. Whoever stores personal data of contacts that were read
+/// before reads this number before and after, and looks at the contacts again where it changed.
+pub async fn erasures_begun(table: &Table) -> Result<u64, StoreError> {
+    let begun: Option<Erasures> = table.get(&Key::Erasures).await?;
+    Ok(begun.map_or(0, |erasures| erasures.begun))
 }
 
 /// Makes an address the one that a contact is sent to.
