@@ -156,6 +156,23 @@ async fn two_number_changes_that_are_stored_in_the_wrong_order_leave_the_last_nu
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_number_changes_that_are_stored_at_the_same_moment_leave_the_last_number() {
+    let persons = Persons::new().await;
+    for case in 0..100 {
+        let keys = keys_of(case, 0);
+        let [first, last, user, _] = keys.each_ref().map(String::as_str);
+        let [second, users] = [keys_of(case, 1), keys_of(case, 2)];
+        let (second, later, latest) = (&*second[0], &*users[2], &*users[3]);
+        let person = persons.resolve(&[first, user], 0).await;
+        let (early, middle, late) = ([first, user], [second, later], [last, latest]);
+        tokio::join!(persons.change(&early, &middle, 1), persons.change(&middle, &late, 2));
+        let profile = persons.profile(person).await;
+        let expected = parsed(&[last, latest]).into_iter().collect();
+        assert_eq!(profile.addresses, expected, "case {case}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_late_report_of_a_number_change_does_not_undo_the_change_back() {
     let persons = Persons::new().await;
     let person = persons.resolve(&[PHONE, USER], 0).await;
@@ -275,9 +292,9 @@ async fn who_was_erased_is_reached_again_once_unblocked_and_written_down() {
 }
 
 /// The keys of one generated person.
-fn keys_of(case: usize, person: usize) -> Vec<String> {
+fn keys_of(case: usize, person: usize) -> [String; 4] {
     let number = case * 10 + person;
-    vec![
+    [
         format!("+5730{:08}", 10_000_000 + number),
         format!("+5731{:08}", 10_000_000 + number),
         format!("CO.{}", 10_000 + number),

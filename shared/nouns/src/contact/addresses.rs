@@ -220,20 +220,28 @@ pub(super) async fn record_latest(
 }
 
 /// Records that an address was a contact's until `at`, where nothing later is known of it. It
-/// leads to whom it leads to now.
+/// leads to whom it leads to now. `false` where it was linked before `at` and is not given up.
 pub(super) async fn record_former(
     table: &Table,
     contact: ContactId,
     address: &Address,
     at: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let update = Update::of(&table.address_key(address).await?)
         .set("given_up_at", sortable(at))
         .set("last_owner", contact)
         .when("attribute_not_exists(#linked_at) OR #linked_at > :at")
         .when("attribute_not_exists(#given_up_at) OR #given_up_at < :at")
         .value("at", sortable(at));
-    condition_held(table.update(update).await).map(drop)
+    match table.update(update).await {
+        Ok(_) => Ok(true),
+        Err(StoreError::Condition(Some(found))) => {
+            let found: Entry = read_item(*found)?;
+            Ok(found.linked_at.is_none_or(|linked| linked > at))
+        }
+        Err(StoreError::Condition(None)) => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 /// The change that lets an address lead to another contact: from now on, or, where it is the

@@ -16,6 +16,8 @@ use super::store;
 
 /// How many persons are created at the same time.
 const IN_FLIGHT: usize = 16;
+/// How often a change that met another one is repeated.
+const MAX_TRIES: u32 = 20;
 
 /// The contacts of persons, each given by addresses that are known to be theirs, at most 100
 /// persons. Contacts that do not exist are created, and those that turn out to be one person
@@ -149,6 +151,22 @@ pub async fn change(
     if new.is_empty() {
         return Ok(None);
     }
+    for _ in 0..MAX_TRIES {
+        if let Some(changed) = try_change(table, ids, (old, new), at).await? {
+            return Ok(changed);
+        }
+        // The change before this one was stored at this moment.
+    }
+    Err(StoreError::Cancelled(Vec::new()))
+}
+
+/// [`change`], unless an old address was linked meanwhile as of an earlier time.
+async fn try_change(
+    table: &Table,
+    ids: &IdSource,
+    (old, new): (&[Address], &[Address]),
+    at: Timestamp,
+) -> Result<Option<Option<ContactId>>, StoreError> {
     let twins = old.iter().filter_map(|address| address.phone()?.likely_twin());
     let twins: Vec<Address> = twins.map(Address::from).collect();
     let all: Vec<&Address> = old.iter().chain(&twins).chain(new).collect();
@@ -175,7 +193,9 @@ pub async fn change(
             theirs.push(address.clone());
         }
     }
-    let Some(contact) = move_to(table, ids, contact, &theirs, at).await? else { return Ok(None) };
+    let Some(contact) = move_to(table, ids, contact, &theirs, at).await? else {
+        return Ok(Some(None));
+    };
     if let Some(phone) = theirs.iter().find(|address| address.phone().is_some()) {
         store::prefer(table, contact, phone).await?;
     }
@@ -186,11 +206,11 @@ pub async fn change(
     for address in old.iter().chain(&twins).filter(|address| !new.contains(address)) {
         if is_left(&address) {
             give_up(table, contact, address, at).await?;
-        } else {
-            record_former(table, contact, address, at).await?;
+        } else if !record_former(table, contact, address, at).await? {
+            return Ok(None);
         }
     }
-    Ok(Some(contact))
+    Ok(Some(Some(contact)))
 }
 
 /// Lets the new addresses of a person lead to their contact: to the one that they lead to, or
