@@ -234,12 +234,11 @@ pub(super) async fn record_former(
         .when("attribute_not_exists(#given_up_at) OR #given_up_at < :at")
         .value("at", sortable(at));
     match table.update(update).await {
-        Ok(_) => Ok(true),
+        Ok(_) | Err(StoreError::Condition(None)) => Ok(true),
         Err(StoreError::Condition(Some(found))) => {
             let found: Entry = read_item(*found)?;
             Ok(found.linked_at.is_none_or(|linked| linked > at))
         }
-        Err(StoreError::Condition(None)) => Ok(true),
         Err(error) => Err(error),
     }
 }
