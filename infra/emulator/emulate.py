@@ -250,7 +250,7 @@ class Carillon:
     def campaign(self, connection, first, count, daily_limit):
         made = self.ask("POST", "/v1/campaigns", {
             "name": "Spring offer", "connection_id": connection, "speed": "fast",
-            "message": {"text": {"body": "Hello {first_name}"}}, "daily_send_limit": daily_limit,
+            "message": {"type": "text", "text": {"body": "Hello {first_name}"}}, "daily_send_limit": daily_limit,
         })
         contacts = "".join(f"+57300{first + number:07},Ana\n" for number in range(count))
         rows = f"phone,first_name\n{contacts}".encode()

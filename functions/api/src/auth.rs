@@ -11,15 +11,16 @@ use carillon::api_key::{self, ApiKey, Scope};
 use carillon::config::Config;
 use carillon::ids::KeyId;
 use carillon::time::Timestamp;
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, header};
 use jiff::SignedDuration;
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
+use crate::Api;
 use crate::auth_throttle;
-use crate::problem::{Answer, Kind, Problem};
-use crate::{Api, App};
+use crate::operations::Operations;
+use crate::problem::{Answer, Code, Problem};
 
 /// How long a key is cached. Other processes accept a deleted key until their entry expires.
 const CACHE_TTL: SignedDuration = SignedDuration::from_secs(60);
@@ -43,8 +44,12 @@ impl AdminKey {
         let key = ApiKey {
             id: KeyId::from_uuid(Uuid::nil()),
             name: "the admin key".to_owned(),
-            scopes: vec![Scope::Read, Scope::Write, Scope::Admin],
+            scopes: Scope::ALL.into(),
             created_at: Timestamp::UNIX_EPOCH,
+            rotated_at: Timestamp::UNIX_EPOCH,
+            expires_at: None,
+            replaced_until: None,
+            last_used_at: None,
         };
         Some(Self { hash, key: Arc::new(key) })
     }
@@ -76,7 +81,11 @@ impl Keys {
 }
 
 /// Middleware: authenticates a request, and checks that its key has the scope.
-pub(crate) async fn check(State(api): App, mut request: Request, next: Next) -> Answer<Response> {
+pub(crate) async fn check(
+    State((api, operations)): State<(Arc<Api>, Arc<Operations>)>,
+    mut request: Request,
+    next: Next,
+) -> Answer<Response> {
     let now = api.clock.now();
     let hash = api_key::hash(bearer(request.headers()).ok_or_else(no_key)?);
     let known = match &api.admin_key {
@@ -87,9 +96,15 @@ pub(crate) async fn check(State(api): App, mut request: Request, next: Next) -> 
         Some(key) => key,
         None => look_up(&api, &hash, auth_throttle::source(&request), now).await?,
     };
-    let scope = needed(request.method(), request.uri().path());
-    if !key.allows(scope) {
-        return Err(not_allowed(scope));
+    if !key.is_valid(now) {
+        return Err(Problem::new(Code::Unauthorized, "The API key has expired."));
+    }
+    let needed = match operations.find(&request) {
+        Some(operation) => operation.scope,
+        None => Some(Scope::Admin),
+    };
+    if let Some(scope) = needed.filter(|scope| !key.allows(*scope)) {
+        return Err(not_allowed(scope, &key));
     }
     request.extensions_mut().insert(Caller(key));
     Ok(next.run(request).await)
@@ -108,21 +123,11 @@ async fn look_up(
     let Some(key) = api_key::store::find(&api.table, hash).await?.map(Arc::new) else {
         from.inspect(|from| api.auth_throttle.note(*from, now));
         let detail = "The API key is not known. It may have been deleted.";
-        return Err(Problem::new(Kind::Unauthorized, detail));
+        return Err(Problem::new(Code::Unauthorized, detail));
     };
+    api_key::store::record_use(&api.table, hash, &key, now).await?;
     api.keys.lock().insert(hash.to_owned(), (now, key.clone()));
     Ok(key)
-}
-
-/// The scope that a request needs: `admin` for keys and for changes of connections, otherwise
-/// `read` for GET and HEAD, and `write` for the other methods.
-fn needed(method: &Method, path: &str) -> Scope {
-    let looks = matches!(*method, Method::GET | Method::HEAD);
-    let keys = path.starts_with("/v1/keys");
-    if keys || (path.starts_with("/v1/connections") && !looks) {
-        return Scope::Admin;
-    }
-    if looks { Scope::Read } else { Scope::Write }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -134,21 +139,17 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 fn no_key() -> Problem {
     let detail = "Send an API key with the request: Authorization: Bearer <key>.";
-    Problem::new(Kind::Unauthorized, detail)
+    Problem::new(Code::Unauthorized, detail)
 }
 
 fn too_many(wait: SignedDuration) -> Problem {
     let seconds = wait.as_secs().max(0) as u32 + 1;
     let detail = format!("Too many unknown API keys from this address. Wait {seconds} seconds.");
-    Problem::new(Kind::TooManyRequests, detail).retry_after(seconds)
+    Problem::new(Code::TooManyRequests, detail).retry_after(seconds)
 }
 
-fn not_allowed(scope: Scope) -> Problem {
-    let word = match scope {
-        Scope::Read => "read",
-        Scope::Write => "write",
-        Scope::Admin => "admin",
-    };
-    let detail = format!("This needs a key with the scope {word}.");
-    Problem::new(Kind::Forbidden, detail)
+fn not_allowed(scope: Scope, key: &ApiKey) -> Problem {
+    let own: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();
+    let detail = format!("This needs the scope {scope}; the key has {}.", own.join(", "));
+    Problem::new(Code::InsufficientScope, detail)
 }

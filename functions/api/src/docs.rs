@@ -1,21 +1,28 @@
-//! The parts of the OpenAPI document that all operations share: the security requirement, the
-//! problem responses, and the parameter `Idempotency-Key` of every POST.
+//! The parts of the OpenAPI document that all operations share: the scopes, the problem
+//! responses, and the headers of requests and answers.
 
+use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::request_body::RequestBody;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::tag::{Tag, TagBuilder};
 use utoipa::openapi::{
-    Components, ContentBuilder, HttpMethod, Info, License, ObjectBuilder, OpenApi, Ref, RefOr,
-    Required, Response, ResponseBuilder, Schema, Type,
+    Components, Content, ContentBuilder, HttpMethod, Info, License, ObjectBuilder, OpenApi, Ref,
+    RefOr, Required, Response, ResponseBuilder, Schema, Type,
 };
 use utoipa::{PartialSchema, ToSchema};
 
+use carillon::api_key::Scope;
 use carillon::channel::Providers;
+use carillon::channel::content::{
+    NEUTRAL_KINDS, content_schema, message_schema, message_schema_name,
+};
 
 use crate::idempotent;
-use crate::problem::ProblemDocument;
+use crate::operations::scope_of;
+use crate::problem::{self, ProblemDocument};
 use crate::routes::ProviderMember;
 
-const PROBLEM: &str = "application/problem+json";
 const KEY: &str = "api_key";
 
 /// Adds the shared parts and the schemas of the providers to the document of the routes.
@@ -27,11 +34,10 @@ pub(crate) fn describe(mut api: OpenApi, providers: &Providers) -> OpenApi {
     components.schemas.extend(schemas);
     components.schemas.insert(ProblemDocument::name().into_owned(), ProblemDocument::schema());
     add_providers(components, providers);
-    let scheme = HttpBuilder::new()
-        .scheme(HttpAuthScheme::Bearer)
-        .description(Some("An API key. Its scopes say what it allows: read, write, admin."))
-        .build();
+    let scheme =
+        HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(scopes())).build();
     components.add_security_scheme(KEY, SecurityScheme::Http(scheme));
+    api.tags = Some(tags());
     for (path, item) in &mut api.paths.paths {
         if path.starts_with("/v1/") {
             complete(path, item);
@@ -40,14 +46,34 @@ pub(crate) fn describe(mut api: OpenApi, providers: &Providers) -> OpenApi {
     api
 }
 
+/// What the scopes allow.
+fn scopes() -> String {
+    let all = Scope::ALL.map(|scope| {
+        let words = match scope {
+            Scope::Read => "look at everything except keys and the audit log",
+            Scope::Send => "make, change and run campaigns, send test messages, upload files",
+            Scope::People => "add recipients, contacts and suppressions, merge and split contacts",
+            Scope::Erase => "erase people and lift suppressions",
+            Scope::Settings => "change connections and templates, redrive queues",
+            Scope::Admin => "manage keys, read the audit log",
+        };
+        format!("`{scope}`: {words}")
+    });
+    format!("An API key. No scope includes another one. {}.", all.join("; "))
+}
+
 /// Adds the schemas of the providers: their settings as members of a connection, and their
 /// own kinds of content as variants of a message.
 fn add_providers(components: &mut Components, providers: &Providers) {
-    let mut contents = Vec::new();
+    let mut kinds: Vec<String> = NEUTRAL_KINDS.map(|(kind, _)| kind.to_owned()).into();
     for provider in providers.all() {
         let schemas = provider.schemas();
         components.schemas.extend(schemas.schemas);
-        contents.extend(schemas.contents);
+        for (kind, payload) in schemas.contents {
+            let schema = message_schema(kind, payload);
+            components.schemas.insert(message_schema_name(kind), schema);
+            kinds.push(kind.to_owned());
+        }
         let member = components.schemas.get_mut(&*ProviderMember::name());
         if let (Some(settings), Some(RefOr::T(Schema::AllOf(member)))) = (schemas.settings, member)
         {
@@ -56,15 +82,8 @@ fn add_providers(components: &mut Components, providers: &Providers) {
             member.items.push(RefOr::T(settings.into()));
         }
     }
-    if let Some(RefOr::T(Schema::OneOf(content))) = components.schemas.get_mut("Content") {
-        content.items.extend(contents.into_iter().map(|(name, schema)| {
-            let object = ObjectBuilder::new()
-                .title(Some(format!("{name} message")))
-                .property(name, Ref::from_schema_name(schema))
-                .required(name);
-            RefOr::T(object.into())
-        }));
-    }
+    let content = content_schema(kinds.iter().map(String::as_str));
+    components.schemas.insert("Content".to_owned(), RefOr::T(content.into()));
 }
 
 fn info() -> Info {
@@ -74,10 +93,30 @@ fn info() -> Info {
     info
 }
 
-const DESCRIPTION: &str = "Carillon sends WhatsApp campaigns. Errors are `application/problem+json`. \
-Lists are read page by page: pass `next_cursor` of one page as `cursor` of the next. \
-A POST with an `Idempotency-Key` may be repeated: it is carried out once, and its answer is kept for 24 hours. \
-An upload of recipients needs none: to upload the same again changes nothing.";
+const DESCRIPTION: &str = "Carillon sends WhatsApp campaigns.\n\n\
+**Lists** are read page by page: pass `next_cursor` of one page as `cursor` of the next; it is null on the last one. A filter that is repeated means any of its values.\n\n\
+**Errors** are `application/problem+json`: `code` tells programs what is wrong, `errors` names each member that is not valid, `remedy` says what to do, and `type` leads to a page about it.\n\n\
+**Changes** are JSON Merge Patches (RFC 7396): absent members stay, `null` clears, objects merge, and what `GET` answers can be sent back. Resources have an `ETag`; with `If-Match` a change is refused with 412 where somebody else has changed the resource since.\n\n\
+**Repetitions**: a POST with an `Idempotency-Key` may be repeated. It takes effect once, and its answer is stored for 24 hours; a request that was refused may be repeated with the same key. Uploads, searches and requests about contacts need none: repeated, they change nothing.\n\n\
+**Times** are RFC 3339 in UTC with milliseconds, **money** is a decimal text with its currency, **countries** are ISO 3166-1 codes. New values of enumerations and new members of answers may appear in any version.";
+
+const TAGS: [(&str, &str); 9] = [
+    ("Campaigns", "What is sent, when, and how fast."),
+    ("Recipients", "The people of a campaign, and what became of each message."),
+    ("Reports", "The funnel, the plan, the days and the batches of a campaign."),
+    ("Contacts", "People, their addresses, and who must not be sent to."),
+    ("Connections", "The numbers that send, and what their providers can do."),
+    ("Templates", "Templates that are kept here, to check messages and show previews."),
+    ("Media", "Files that messages send."),
+    ("Keys", "API keys, their scopes and their secrets."),
+    ("Queues", "What waits to be sent, and what could not be processed."),
+];
+
+fn tags() -> Vec<Tag> {
+    let about = ("About", "The API itself.");
+    let all = TAGS.into_iter().chain([about]);
+    all.map(|(name, words)| TagBuilder::new().name(name).description(Some(words)).build()).collect()
+}
 
 fn complete(path: &str, item: &mut PathItem) {
     let operations = [
@@ -89,39 +128,123 @@ fn complete(path: &str, item: &mut PathItem) {
     ];
     for (method, operation) in operations {
         let Some(operation) = operation else { continue };
+        let has_body = operation.request_body.is_some();
         if let Some(RefOr::T(body)) = &mut operation.request_body {
-            body.required = Some(Required::True);
+            body.required = Some(if is_optional(body) { Required::False } else { Required::True });
         }
-        operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>(KEY, [])]);
-        for (status, words) in problems(path, &method) {
+        if let Some(scope) = scope_of(operation) {
+            let words = operation.description.take().unwrap_or_default();
+            let sentence = format!("Needs the scope `{scope}`.");
+            operation.description = Some(format!("{words}\n\n{sentence}").trim().to_owned());
+        }
+        let is_tagged = add_answer_headers(operation);
+        for (status, words) in problems(path, &method, has_body) {
             let problem = problem_response(words);
             operation.responses.responses.entry(status.to_owned()).or_insert(problem);
         }
         if method == HttpMethod::Post {
-            add_idempotency_key(operation);
+            add_header(
+                operation,
+                idempotent::KEY,
+                "A text of your choice, new for each request: a repetition with the same one gets the first answer.",
+            );
+        }
+        let changes = matches!(method, HttpMethod::Patch | HttpMethod::Delete)
+            || (method == HttpMethod::Post && path.contains('{') && is_tagged);
+        if changes {
+            add_header(
+                operation,
+                "if-match",
+                "The `ETag` that was read: refused with 412 where the resource has changed since.",
+            );
+            let problem = problem_response("The resource has changed since it was read.");
+            operation.responses.responses.entry("412".to_owned()).or_insert(problem);
+        }
+        if method == HttpMethod::Get && is_tagged {
+            add_header(
+                operation,
+                "if-none-match",
+                "The `ETag` that was read: answered with 304 where the resource has not changed.",
+            );
+            let unchanged = ResponseBuilder::new().description("It has not changed.").build();
+            operation.responses.responses.entry("304".to_owned()).or_insert(RefOr::T(unchanged));
         }
     }
 }
 
+/// Whether all members of a JSON body may be left out, and the body with them.
+fn is_optional(body: &RequestBody) -> bool {
+    let optional = ["NoMembers", "Start", "Resume", "Rotation"];
+    body.content.values().filter_map(schema_name).any(|name| optional.contains(&name))
+}
+
+/// The headers of successful answers. Whether the answer has an entity tag.
+fn add_answer_headers(operation: &mut Operation) -> bool {
+    let text = || ObjectBuilder::new().schema_type(Type::String);
+    let header = |words: &str| {
+        let header = HeaderBuilder::new().schema(Some(text())).description(Some(words));
+        RefOr::T(header.build())
+    };
+    let mut is_tagged = false;
+    for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(response) = response else { continue };
+        let id = header("The request's id, as in the log.");
+        response.headers.insert("Request-Id".to_owned(), id);
+        let name = response.content.values().find_map(schema_name);
+        if name.is_some_and(|name| TAGGED.contains(&name)) {
+            is_tagged = true;
+            let tag = header("The version of the resource.");
+            response.headers.insert("ETag".to_owned(), tag);
+            if status == "201" {
+                let location = header("The resource's address.");
+                response.headers.insert("Location".to_owned(), location);
+            }
+        }
+    }
+    is_tagged
+}
+
+/// The name of the schema of a content.
+fn schema_name(content: &RefOr<Content>) -> Option<&str> {
+    match content {
+        RefOr::T(Content { schema: Some(RefOr::Ref(schema)), .. }) => {
+            schema.ref_location.rsplit('/').next()
+        }
+        RefOr::T(_) | RefOr::Ref(_) => None,
+    }
+}
+
+/// The schemas of resources that have an entity tag.
+const TAGGED: [&str; 9] = [
+    "CampaignView",
+    "StartedCampaign",
+    "RecipientView",
+    "ContactView",
+    "ConnectionView",
+    "CreatedConnection",
+    "KeyView",
+    "KeyWithSecret",
+    "UploadedMedia",
+];
+
 /// The status and the description of each problem response of an operation.
-fn problems(path: &str, method: &HttpMethod) -> Vec<(&'static str, &'static str)> {
+fn problems(path: &str, method: &HttpMethod, has_body: bool) -> Vec<(&'static str, &'static str)> {
     let mut problems = vec![
+        ("400", "The request cannot be parsed."),
         ("401", "There is no key, or it is not known."),
-        ("403", "The key doesn't have the scope."),
-        ("503", "The table can't be reached; try again."),
+        ("403", "The key does not have the scope."),
+        ("422", "Something in the request is not valid."),
+        ("429", "Too many requests."),
+        ("503", "Not available at the moment; try again."),
         ("default", "Something else went wrong."),
     ];
     if path.contains('{') {
-        problems.push(("404", "There is nothing of that name."));
+        problems.push(("404", "There is nothing with that id."));
     }
     if path.contains('{') && *method != HttpMethod::Get || *method == HttpMethod::Post {
-        problems.push(("409", "It is not possible as things stand."));
+        problems.push(("409", "The state does not allow it."));
     }
-    if *method != HttpMethod::Delete {
-        problems.push(("400", "The request can't be read."));
-        problems.push(("422", "Something in it is not valid."));
-    }
-    if matches!(method, HttpMethod::Post | HttpMethod::Patch) {
+    if has_body {
         problems.push(("413", "The body is too large."));
         problems.push(("415", "The body has the wrong content type."));
     }
@@ -131,17 +254,19 @@ fn problems(path: &str, method: &HttpMethod) -> Vec<(&'static str, &'static str)
 fn problem_response(words: &str) -> RefOr<Response> {
     let schema = Ref::from_schema_name(ProblemDocument::name());
     let content = ContentBuilder::new().schema(Some(schema)).build();
-    RefOr::T(ResponseBuilder::new().description(words).content(PROBLEM, content).build())
+    RefOr::T(
+        ResponseBuilder::new().description(words).content(problem::CONTENT_TYPE, content).build(),
+    )
 }
 
-fn add_idempotency_key(operation: &mut Operation) {
+fn add_header(operation: &mut Operation, name: &str, words: &str) {
     let text =
         ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255));
     let parameter: Parameter = ParameterBuilder::new()
-        .name(idempotent::KEY)
+        .name(name)
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
-        .description(Some("A text of your choice, new for each request: a repetition with the same one gets the first answer."))
+        .description(Some(words))
         .schema(Some(Schema::Object(text.build())))
         .build();
     operation.parameters.get_or_insert_default().push(RefOr::T(parameter));

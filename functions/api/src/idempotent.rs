@@ -1,5 +1,6 @@
-//! `Idempotency-Key`: a POST that is repeated with the same key gets the first
-//! one's answer, and nothing is done twice.
+//! `Idempotency-Key`: a POST that is repeated with the same key gets the first one's answer, and
+//! nothing is done twice. Only what took effect is remembered: a refused request may be repeated
+//! with its key once the reason is gone.
 
 use std::sync::Arc;
 
@@ -7,18 +8,23 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use carillon::channel::FieldCode;
 use carillon::idempotency::{ANSWER_TTL, StoredAnswer, Verdict, digest, store};
 use carillon::time::Timestamp;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
-use crate::auth::Caller;
 use crate::body::{BODY_LIMIT, too_large};
-use crate::problem::{Answer, Kind, Problem};
+use crate::problem::{Answer, Code, Problem};
+use crate::request_id;
 use crate::{Api, App};
 
 pub(crate) const KEY: &str = "idempotency-key";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const MAX_KEY: usize = 255;
+/// The headers that are stored with an answer.
+const KEPT_HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG];
+/// After how many seconds a client repeats a request that is in progress.
+const IN_PROGRESS_RETRY: u32 = 2;
 /// An item of the table holds 400 KB.
 const MAX_ANSWER: usize = 350 * 1024;
 
@@ -32,12 +38,13 @@ pub(crate) async fn replay(State(api): App, request: Request, next: Next) -> Ans
     match store::begin(&api.table, &asked, now).await? {
         Verdict::First => carry_out(api, asked, request, next, now).await,
         Verdict::Replay(answer) => replayed(answer, request.uri().path()),
-        Verdict::InProgress => Err(Problem::conflict(
-            "The first request with this Idempotency-Key is still being carried out. Try again in a moment.",
-        )),
+        Verdict::InProgress => {
+            let detail = "The first request with this Idempotency-Key is still in progress.";
+            Err(Problem::new(Code::RequestInProgress, detail).retry_after(IN_PROGRESS_RETRY))
+        }
         Verdict::Mismatch => Err(Problem::new(
-            Kind::KeyReused,
-            "This Idempotency-Key came with another request before. Use a new key for each request.",
+            Code::IdempotencyKeyReused,
+            "This Idempotency-Key came with another request before.",
         )),
     }
 }
@@ -46,10 +53,11 @@ type Asked = carillon::idempotency::Request;
 
 async fn identify(key: &HeaderValue, request: Request) -> Answer<(Asked, Request)> {
     if !(1..=MAX_KEY).contains(&key.len()) {
-        return Err(Problem::field("Idempotency-Key", "must have 1 to 255 characters"));
+        let reason = "must have 1 to 255 characters";
+        return Err(Problem::parameter("Idempotency-Key", FieldCode::WrongLength, reason));
     }
-    let caller = request.extensions().get::<Caller>().map(|caller| caller.0.id.to_string());
-    let key = digest(&[caller.unwrap_or_default().as_bytes(), key.as_bytes()]);
+    // A key that was rotated or replaced in between repeats the same request.
+    let key = digest(&[key.as_bytes()]);
     let target = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
     let (head, body) = request.into_parts();
     let body = to_bytes(body, BODY_LIMIT).await.map_err(|_| too_large())?;
@@ -57,15 +65,14 @@ async fn identify(key: &HeaderValue, request: Request) -> Answer<(Asked, Request
     Ok((Asked { key, fingerprint }, Request::from_parts(head, Body::from(body))))
 }
 
-/// An upload is streamed, so its body can't be compared with another's; and it
-/// needs no key, because to upload the same again changes nothing, or only makes a second
-/// file.
-///
-/// Nor do requests about contacts: what they do a second time changes nothing, and their
-/// answers, which name people, must not be kept.
+/// Requests whose repetition changes nothing, and whose answers are not remembered: an upload is
+/// streamed, so its body cannot be compared with another's; reads and previews have no effect;
+/// and answers about contacts name people, so they must not be kept.
 fn needs_no_key(request: &Request) -> bool {
     let path = request.uri().path();
-    path.ends_with("/recipients") || path == "/v1/media" || path.starts_with("/v1/contacts")
+    let last = path.rsplit('/').next().unwrap_or_default();
+    matches!(last, "recipients" | "media" | "search" | "preview" | "validate")
+        || path.starts_with("/v1/contacts")
 }
 
 /// Carries a request out to its end, even when the client goes away meanwhile.
@@ -78,8 +85,10 @@ async fn carry_out(
 ) -> Answer<Response> {
     let path = request.uri().path();
     // The message id of a test send contains the phone number.
-    let has_secret = matches!(path, "/v1/keys" | "/v1/connections") || path.ends_with("/test");
-    let work = tokio::spawn(async move {
+    let has_secret = matches!(path, "/v1/keys" | "/v1/connections")
+        || path.ends_with("/rotate")
+        || path.ends_with("/test");
+    let work = request_id::spawn(async move {
         let response = next.run(request).await;
         remember(&api, &asked, response, has_secret, now).await
     });
@@ -95,20 +104,23 @@ async fn remember(
 ) -> Answer<Response> {
     let (head, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.map_err(Problem::internal)?;
-    let noted = if head.status.is_server_error() {
-        store::forget(&api.table, asked).await
-    } else {
-        let content_type = head.headers.get(header::CONTENT_TYPE);
-        let keep = body.len() <= MAX_ANSWER && !(has_secret && head.status.is_success());
+    let noted = if head.status.is_success() {
+        let keep = body.len() <= MAX_ANSWER && !has_secret;
+        let kept = KEPT_HEADERS.into_iter().filter_map(|name| {
+            let value = head.headers.get(&name)?.to_str().ok()?;
+            Some((name.as_str().to_owned(), value.to_owned()))
+        });
         let answer = StoredAnswer {
             fingerprint: asked.fingerprint.clone(),
             status: Some(head.status.as_u16()),
-            content_type: content_type.and_then(|kind| kind.to_str().ok()).map(str::to_owned),
+            headers: kept.collect(),
             body: keep.then(|| String::from_utf8_lossy(&body).into_owned()),
             began_at: now,
             expires_at: (now + ANSWER_TTL).as_second(),
         };
         store::finish(&api.table, asked, &answer).await
+    } else {
+        store::forget(&api.table, asked).await
     };
     if let Err(error) = noted {
         // What was done is done, and this answer says so.
@@ -119,16 +131,20 @@ async fn remember(
 
 fn replayed(answer: StoredAnswer, path: &str) -> Answer<Response> {
     let Some(body) = answer.body else {
-        return Err(Problem::conflict(format!(
-            "This request was carried out before. Its answer is not kept, because it held a secret or was too long; see GET {path} for what it made."
-        )));
+        let detail = format!(
+            "This request was carried out before. Its answer is not stored, because it has a secret or a person in it, or is too long; see GET {path} for what it made."
+        );
+        return Err(Problem::new(Code::AnswerNotKept, detail));
     };
     let status = answer.status.and_then(|status| StatusCode::from_u16(status).ok());
     let mut response = (status.unwrap_or(StatusCode::OK), body).into_response();
     let headers = response.headers_mut();
     headers.insert(REPLAYED, HeaderValue::from_static("true"));
-    if let Some(kind) = answer.content_type.and_then(|kind| HeaderValue::from_str(&kind).ok()) {
-        headers.insert(header::CONTENT_TYPE, kind);
+    for name in KEPT_HEADERS {
+        let kept = answer.headers.get(name.as_str());
+        if let Some(value) = kept.and_then(|value| HeaderValue::from_str(value).ok()) {
+            headers.insert(name, value);
+        }
     }
     Ok(response)
 }

@@ -1,21 +1,27 @@
 //! The HTTP API: JSON in, JSON out, described by `GET /openapi.json`. Errors are
 //! `application/problem+json`; every change needs a key with the right scope.
 
+mod answer;
 mod auth;
 mod auth_throttle;
 mod body;
 mod docs;
+mod etag;
 mod headers;
 mod idempotent;
+mod merge_patch;
+mod operations;
 mod problem;
+mod request_id;
 mod routes;
+mod values;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use carillon::AwsConfig;
 use carillon::address_key::AddressKeys;
@@ -28,9 +34,11 @@ use carillon::ids::IdSource;
 use carillon::table::Table;
 use carillon::time::Clock;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
 use utoipa::openapi::OpenApi;
 
-use crate::problem::{Kind, Problem};
+use crate::operations::Operations;
+use crate::problem::{Code, Problem};
 
 /// The timeouts for requests to providers: shorter than API Gateway's own.
 pub const PROVIDER_TIMEOUTS: Timeouts =
@@ -47,6 +55,7 @@ pub struct Api {
     admin_key: Option<auth::AdminKey>,
     auth_throttle: auth_throttle::AuthThrottle,
     webhooks_url: Option<String>,
+    description: OnceLock<routes::Description>,
     clock: Clock,
     ids: IdSource,
 }
@@ -79,6 +88,7 @@ impl Api {
             admin_key: auth::AdminKey::of(config),
             auth_throttle: auth_throttle::AuthThrottle::default(),
             webhooks_url: config.webhooks_url(),
+            description: OnceLock::new(),
             clock,
             ids,
         })
@@ -87,32 +97,43 @@ impl Api {
 
 /// All routes.
 pub fn router(api: Arc<Api>) -> Router {
+    let operations = Operations::of(&described());
     let guarded = routes::guarded()
         .layer(DefaultBodyLimit::max(body::BODY_LIMIT))
         .route_layer(from_fn_with_state(api.clone(), idempotent::replay))
-        .route_layer(from_fn_with_state(api.clone(), auth::check));
+        .route_layer(from_fn_with_state((api.clone(), Arc::new(operations.clone())), auth::check));
     let (router, _) = routes::open().merge(guarded).split_for_parts();
     router
         .fallback(|| async { unknown_route() })
         .method_not_allowed_fallback(|| async { wrong_method() })
+        .layer(from_fn(move |request, next| {
+            operations::check_query(operations.clone(), request, next)
+        }))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(etag::not_modified))
+        .layer(CompressionLayer::new().gzip(true))
         .layer(map_response(headers::secure))
+        .layer(from_fn_with_state(api.clone(), request_id::assign))
         .with_state(api)
+}
+
+/// The operations as the routes describe them.
+fn described() -> OpenApi {
+    routes::open().merge(routes::guarded()).into_openapi()
 }
 
 /// The OpenAPI document: the routes, and the schemas of the providers.
 pub fn openapi(providers: &Providers) -> OpenApi {
-    let routes = routes::open().merge(routes::guarded()).into_openapi();
-    docs::describe(routes, providers)
+    docs::describe(described(), providers)
 }
 
 fn unknown_route() -> Problem {
-    Problem::new(Kind::NotFound, "There is no such route; GET /openapi.json lists all of them.")
+    Problem::new(Code::NotFound, "There is no such route; GET /openapi.json lists all of them.")
 }
 
 fn wrong_method() -> Problem {
     let detail = "This route knows other methods; GET /openapi.json lists all of them.";
-    Problem::new(Kind::MethodNotAllowed, detail)
+    Problem::new(Code::MethodNotAllowed, detail)
 }
 
 /// What went wrong is on the standard error already; here it would leak.

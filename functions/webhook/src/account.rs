@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use carillon::campaign::HaltCode;
 use carillon::channel::QuotaLimit;
 use carillon::channel::event::{AccountChange, AccountEvent};
 use carillon::connection::{self, Account, Connection, Note};
-use carillon::delivery::halt::{Scope, halt};
+use carillon::delivery::halt::{Cause, Scope, halt};
 use carillon::quota;
 use carillon::table::StoreError;
 use carillon::time::Timestamp;
@@ -68,7 +69,8 @@ impl Webhook {
                     let scope = Scope::Template(context.account.clone(), template);
                     let reason =
                         format!("the provider reports that the template is {state}{reason}");
-                    halt(&self.table, &scope, &reason, self.clock.now()).await?;
+                    let cause = Cause::new(HaltCode::TemplateUnusable, reason);
+                    halt(&self.table, &scope, &cause, self.clock.now()).await?;
                 }
                 note
             }
@@ -82,7 +84,8 @@ impl Webhook {
                 let until = until.map_or_else(String::new, |until| format!(" until {until}"));
                 let note = format!("the provider has restricted the account: {event}{until}");
                 let scope = Scope::Account(context.account.clone());
-                halt(&self.table, &scope, &note, self.clock.now()).await?;
+                let cause = Cause::new(HaltCode::AccountUnusable, note.clone());
+                halt(&self.table, &scope, &cause, self.clock.now()).await?;
                 note
             }
             AccountChange::Warning { violation } => {

@@ -136,7 +136,7 @@ impl Stage {
         let campaign = json!({
             "name": "Bench", "connection_id": self.connection, "speed": "fast",
             "daily_send_limit": 1_000_000,
-            "message": {"template": {"name": "spring_offer", "language": "en_US", "components": [
+            "message": {"type": "template", "template": {"name": "spring_offer", "language": "en_US", "components": [
                 {"type": "body", "parameters": [{"type": "text", "text": "{first_name}"}]}
             ]}},
         });

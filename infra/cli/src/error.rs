@@ -34,6 +34,10 @@ pub(crate) enum CommandError {
         .0.display()
     )]
     NoApiKey(PathBuf),
+    #[error(
+        "the API key in this folder belongs to {served}, and is not sent to {url}: give the key of {url} with --key or CARILLON_API_KEY"
+    )]
+    OtherAddress { url: String, served: String },
     #[error("{} already contains a table; --keep requires an empty folder", .0.display())]
     NotEmpty(PathBuf),
     #[error("{} contains no table; give the folder of `carillon serve --data`", .0.display())]
@@ -66,6 +70,19 @@ pub(crate) enum CommandError {
 }
 
 impl CommandError {
+    /// The exit code of the program.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Client(error) | Self::Upload(UploadError::Client(error)) => error.exit_code(),
+            Self::NoContact => 3,
+            Self::NoApiKey(_) | Self::OtherAddress { .. } => 4,
+            Self::NotEmpty(_) => 5,
+            Self::Json { .. } | Self::ExportFile { .. } => 6,
+            Self::Halted(_) => 8,
+            _ => 1,
+        }
+    }
+
     /// The error of an operation on the file `path`.
     pub(crate) fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::File { path: path.to_owned(), source }

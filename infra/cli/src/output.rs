@@ -96,8 +96,7 @@ mod tests {
 
     #[test]
     fn a_cell_shows_the_field_at_its_path() {
-        let item =
-            json!({"message": {"template": {"name": "spring_offer"}}, "scopes": ["read", "write"]});
+        let item = json!({"message": {"type": "template", "template": {"name": "spring_offer"}}, "scopes": ["read", "write"]});
         assert_eq!(cell(&item, "message.template.name"), "spring_offer");
         assert_eq!(cell(&item, "scopes"), "read, write");
         assert_eq!(cell(&item, "no.such.field"), "");

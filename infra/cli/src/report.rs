@@ -12,8 +12,8 @@ const BAR_WIDTH: u64 = 40;
 #[serde(default)]
 pub(crate) struct CampaignReport {
     pub(crate) status: String,
-    pub(crate) halted_for: Option<String>,
-    pub(crate) waits: Option<Waiting>,
+    pub(crate) halt: Option<Halt>,
+    pub(crate) waiting: Option<Waiting>,
     pub(crate) recipients: u64,
     pub(crate) pending: u64,
     pub(crate) sending: u64,
@@ -32,15 +32,24 @@ pub(crate) struct CampaignReport {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub(crate) struct Waiting {
-    pub(crate) reason: String,
-    pub(crate) text: String,
+    pub(crate) code: String,
+    pub(crate) detail: String,
+}
+
+/// Why a campaign was halted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct Halt {
+    pub(crate) code: String,
+    pub(crate) detail: String,
+    pub(crate) remedy: String,
 }
 
 impl CampaignReport {
     /// The status, with the reason if the campaign waits.
     pub(crate) fn status_text(&self) -> String {
-        match &self.waits {
-            Some(waits) => format!("{} ({})", self.status, waits.text),
+        match &self.waiting {
+            Some(waiting) => format!("{} ({})", self.status, waiting.detail),
             None => self.status.clone(),
         }
     }

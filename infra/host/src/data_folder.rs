@@ -15,6 +15,8 @@ const LOCK_FILE: &str = "lock";
 /// Name of the file that marks a folder as retired.
 const RETIRED_FILE: &str = "retired";
 const ADMIN_KEY_FILE: &str = "admin-key";
+/// The address that the host listens on.
+const ADDRESS_FILE: &str = "address";
 const SECRETS_KEY_FILE: &str = "secrets-key";
 const ADDRESS_KEY_FILE: &str = "address-key";
 
@@ -85,6 +87,12 @@ impl DataFolder {
     pub fn retire(&self) -> Result<(), DataFolderError> {
         let path = self.path.join(RETIRED_FILE);
         write_private_file(&path, "exported\n").map_err(|source| file_error(&path, source))
+    }
+
+    /// Stores the address that the host listens on: the stored API key belongs to it.
+    pub fn record_address(&self, url: &str) -> Result<(), DataFolderError> {
+        let path = self.path.join(ADDRESS_FILE);
+        write_private_file(&path, &format!("{url}\n")).map_err(|source| file_error(&path, source))
     }
 
     /// The folder's path.

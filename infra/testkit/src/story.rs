@@ -41,7 +41,7 @@ impl World {
     pub async fn campaign(&self, connection: &str, settings: Value) -> String {
         let mut body = json!({
             "name": "Spring", "connection_id": connection, "speed": "fast",
-            "message": {"template": {"name": "spring_offer", "language": "en_US", "components": [
+            "message": {"type": "template", "template": {"name": "spring_offer", "language": "en_US", "components": [
                 {"type": "body", "parameters": [{"type": "text", "text": "{first_name}"}]}
             ]}},
         });

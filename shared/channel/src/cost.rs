@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// The cost of a campaign if every message is delivered and none is free.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Estimate {
     /// The currency of all amounts.
     pub currency: &'static str,
@@ -22,14 +22,13 @@ pub struct Estimate {
     /// The countries whose price is not known.
     pub unpriced: Vec<UnpricedCountry>,
     /// The first day of the prices; none where no prices are known for the day.
-    #[schema(value_type = Option<String>, format = Date)]
     pub rates_from: Option<Date>,
     /// The source of the prices.
     pub rates_source: Option<&'static str>,
 }
 
 /// The cost of the messages to one country.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CountryCost {
     /// The country.
     pub country: Country,

@@ -22,7 +22,7 @@ mod templates;
 pub mod whatsapp_cloud;
 
 pub use capabilities::{Capabilities, Correlation};
-pub use content::{Content, FieldProblem};
+pub use content::{Content, FieldCode, FieldProblem, read_json};
 pub use credentials::Credentials;
 pub use media_files::{MediaError, MediaFile, MediaFiles};
 pub use outcome::{Acceptance, Accepted, Outcome, Refusal, Verdict};

@@ -46,6 +46,11 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// Asks the provider for the health and the limits of a sender.
     fn probe<'a>(&'a self, sender: &'a SenderAccess) -> BoxFuture<'a, Result<Probe, ProbeError>>;
 
+    /// Whether it is a simulator: its messages reach nobody.
+    fn is_simulated(&self) -> bool {
+        false
+    }
+
     /// The port of its inbound events, if it has one.
     fn receiver(&self) -> Option<&dyn Receiver> {
         None

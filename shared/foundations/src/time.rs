@@ -134,6 +134,11 @@ pub fn sortable(at: Timestamp) -> String {
     format!("{at:.3}")
 }
 
+/// Writes a time in the form of [`sortable`]; for `serde(serialize_with)`.
+pub fn serialize<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&sortable(*at))
+}
+
 /// A time zone by its IANA name, such as `America/Bogota`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]

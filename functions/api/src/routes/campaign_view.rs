@@ -1,30 +1,41 @@
 //! Campaigns as the API shows them, takes them and changes them.
 
-use carillon::campaign::{Campaign, DEFAULT_MAX_RETRIES, SendWindow, Settings, Speed, Status};
-use carillon::channel::Content;
+use carillon::campaign::{
+    Campaign, DEFAULT_MAX_RETRIES, Halt, HaltCode, HaltScope, SendWindow, Settings, Speed, Status,
+};
+use carillon::channel::content::Text;
+use carillon::channel::{Content, FieldProblem};
 use carillon::country::Country;
 use carillon::ids::{CampaignId, ConnectionId};
 use carillon::time::{Timestamp, ZoneName};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
+
+use crate::etag::Resource;
+use crate::merge_patch::patch_of;
+use crate::values::Time;
 
 /// A campaign to be created.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewCampaign {
     /// Its name, 1 to 200 characters.
+    #[schema(min_length = 1, max_length = 200, example = "Opening in November")]
     name: String,
-    /// A description.
+    /// A description, at most 2,000 characters.
+    #[schema(max_length = 2000)]
     description: Option<String>,
     /// The connection that sends it.
     #[schema(value_type = String)]
     connection_id: ConnectionId,
     /// What is sent. Its texts may have placeholders such as `{first_name}`,
     /// filled from the recipients' columns.
-    message: Content,
+    #[schema(value_type = Content)]
+    message: Value,
     /// The maximum number of messages a day, 1 to 1,000,000.
     #[serde(default = "daily_send_limit")]
-    #[schema(required = false, default = 250)]
+    #[schema(required = false, default = 250, minimum = 1, maximum = 1_000_000)]
     daily_send_limit: u32,
     /// The lane in which it sends.
     #[serde(default)]
@@ -32,11 +43,11 @@ pub(crate) struct NewCampaign {
     speed: Speed,
     /// 1 (first) to 10 (last).
     #[serde(default = "priority")]
-    #[schema(required = false, default = 5)]
+    #[schema(required = false, default = 5, minimum = 1, maximum = 10)]
     priority: u8,
     /// The maximum number of retries of a message that failed, 0 to 10.
     #[serde(default = "max_retries")]
-    #[schema(required = false)]
+    #[schema(required = false, default = 3, minimum = 0, maximum = 10)]
     max_retries: u8,
     /// When it starts.
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -53,10 +64,12 @@ pub(crate) struct NewCampaign {
     /// The country in which national phone numbers are read.
     #[schema(value_type = Option<String>, example = "CO")]
     default_country: Option<Country>,
-    /// A label, to find it by.
+    /// A label, to find it by, at most 100 characters.
+    #[schema(max_length = 100)]
     tag: Option<String>,
-    /// Its stage in a follow-up sequence.
-    follow_up_stage: Option<u8>,
+    /// Its stage in a follow-up sequence, at most 100 characters.
+    #[schema(max_length = 100)]
+    follow_up_stage: Option<String>,
 }
 
 const fn daily_send_limit() -> u32 {
@@ -71,141 +84,44 @@ const fn priority() -> u8 {
     5
 }
 
-impl From<NewCampaign> for Settings {
-    fn from(new: NewCampaign) -> Self {
-        Self {
-            name: new.name,
-            description: new.description,
-            connection_id: new.connection_id,
-            message: new.message,
+impl NewCampaign {
+    /// The settings, and the problems of the message where it cannot be parsed: then the
+    /// settings have an empty text in its place, so that the others can be checked too.
+    pub(crate) fn settings(self) -> (Settings, Vec<FieldProblem>) {
+        let (message, problems) = match Content::read(&self.message) {
+            Ok(message) => (message, Vec::new()),
+            Err(problems) => {
+                let empty = Text { body: String::new(), preview_url: false };
+                let under = |problem: FieldProblem| problem.under("message");
+                (Content::Text(empty), problems.into_iter().map(under).collect())
+            }
+        };
+        let settings = Settings {
+            name: self.name,
+            description: self.description,
+            connection_id: self.connection_id,
+            message,
             template: None,
-            daily_send_limit: new.daily_send_limit,
-            speed: new.speed,
-            priority: new.priority,
-            max_retries: new.max_retries,
-            scheduled_start: new.scheduled_start,
-            scheduled_end: new.scheduled_end,
-            send_window: new.send_window,
-            timezone: new.timezone,
-            default_country: new.default_country,
-            tag: new.tag,
-            follow_up_stage: new.follow_up_stage,
-        }
+            daily_send_limit: self.daily_send_limit,
+            speed: self.speed,
+            priority: self.priority,
+            max_retries: self.max_retries,
+            scheduled_start: self.scheduled_start,
+            scheduled_end: self.scheduled_end,
+            send_window: self.send_window,
+            timezone: self.timezone,
+            default_country: self.default_country,
+            tag: self.tag,
+            follow_up_stage: self.follow_up_stage,
+        };
+        (settings, problems)
     }
 }
 
-/// A change of a setting that may be taken away.
-#[derive(Debug, Clone, Default)]
-pub(crate) enum Setting<T> {
-    /// Left out: it stays.
-    #[default]
-    Kept,
-    /// Given, or taken away with `null`.
-    Given(Option<T>),
-}
+patch_of!(CampaignChanges, NewCampaign);
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Setting<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Option::deserialize(deserializer).map(Self::Given)
-    }
-}
-
-impl<T> Setting<T> {
-    /// The given value; none where it was left out.
-    pub(crate) fn given(&self) -> Option<&Option<T>> {
-        match self {
-            Self::Kept => None,
-            Self::Given(value) => Some(value),
-        }
-    }
-
-    fn unwrap_or(self, old: Option<T>) -> Option<T> {
-        match self {
-            Self::Kept => old,
-            Self::Given(new) => new,
-        }
-    }
-}
-
-/// Changes of a campaign. An absent member stays as it is; `null` removes a setting.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CampaignChanges {
-    /// Its name.
-    name: Option<String>,
-    /// A description.
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    description: Setting<String>,
-    /// The connection that sends it. Can be changed in a draft only.
-    #[schema(value_type = Option<String>)]
-    connection_id: Option<ConnectionId>,
-    /// What is sent. Can be changed in a draft only.
-    message: Option<Content>,
-    /// The maximum number of messages a day.
-    daily_send_limit: Option<u32>,
-    /// The lane in which it sends.
-    speed: Option<Speed>,
-    /// 1 (first) to 10 (last).
-    priority: Option<u8>,
-    /// The maximum number of retries, 0 to 10.
-    max_retries: Option<u8>,
-    /// When it starts. Cannot be changed while it is active.
-    #[serde(default)]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    scheduled_start: Setting<Timestamp>,
-    /// When it ends.
-    #[serde(default)]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    scheduled_end: Setting<Timestamp>,
-    /// The hours of the day in which it sends.
-    #[serde(default)]
-    #[schema(value_type = Option<SendWindow>)]
-    send_window: Setting<SendWindow>,
-    /// The time zone in which its days are counted. Can be changed in a draft only.
-    #[schema(value_type = Option<String>)]
-    timezone: Option<ZoneName>,
-    /// The country in which national phone numbers are read. Can be changed in a draft only.
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    default_country: Setting<Country>,
-    /// A label, to find it by.
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    tag: Setting<String>,
-    /// Its stage in a follow-up sequence. Cannot be changed while it is active.
-    #[serde(default)]
-    #[schema(value_type = Option<u8>)]
-    follow_up_stage: Setting<u8>,
-}
-
-impl CampaignChanges {
-    /// The settings after the changes.
-    pub(crate) fn applied_to(self, old: &Settings) -> Settings {
-        let old = old.clone();
-        Settings {
-            name: self.name.unwrap_or(old.name),
-            description: self.description.unwrap_or(old.description),
-            connection_id: self.connection_id.unwrap_or(old.connection_id),
-            message: self.message.unwrap_or(old.message),
-            template: None,
-            daily_send_limit: self.daily_send_limit.unwrap_or(old.daily_send_limit),
-            speed: self.speed.unwrap_or(old.speed),
-            priority: self.priority.unwrap_or(old.priority),
-            max_retries: self.max_retries.unwrap_or(old.max_retries),
-            scheduled_start: self.scheduled_start.unwrap_or(old.scheduled_start),
-            scheduled_end: self.scheduled_end.unwrap_or(old.scheduled_end),
-            send_window: self.send_window.unwrap_or(old.send_window),
-            timezone: self.timezone.unwrap_or(old.timezone),
-            default_country: self.default_country.unwrap_or(old.default_country),
-            tag: self.tag.unwrap_or(old.tag),
-            follow_up_stage: self.follow_up_stage.unwrap_or(old.follow_up_stage),
-        }
-    }
-}
-
-/// The first changed setting that is fixed in this status.
-pub(crate) fn fixed(status: Status, old: &Settings, new: &Settings) -> Option<&'static str> {
+/// The changed settings that are fixed in this status.
+pub(crate) fn fixed(status: Status, old: &Settings, new: &Settings) -> Vec<&'static str> {
     let draft_only = [
         ("message", old.message != new.message),
         ("connection_id", old.connection_id != new.connection_id),
@@ -218,24 +134,54 @@ pub(crate) fn fixed(status: Status, old: &Settings, new: &Settings) -> Option<&'
     ];
     let draft_only = draft_only.into_iter().filter(|_| status != Status::Draft);
     let not_while_active = not_while_active.into_iter().filter(|_| status == Status::Active);
-    draft_only.chain(not_while_active).find(|(_, changed)| *changed).map(|(field, _)| field)
+    let changed = draft_only.chain(not_while_active).filter(|(_, changed)| *changed);
+    changed.map(|(field, _)| field).collect()
+}
+
+/// Why a campaign was halted.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Halt)]
+pub(crate) struct HaltView {
+    /// What is wrong.
+    code: HaltCode,
+    /// What it concerns: every campaign of it is halted.
+    scope: HaltScope,
+    /// Since when.
+    since: Time,
+    /// What was reported, in plain words.
+    detail: String,
+    /// The provider's error code; null where there is none.
+    provider_code: Option<u32>,
+    /// What to do about it.
+    remedy: &'static str,
+}
+
+impl From<Halt> for HaltView {
+    fn from(halt: Halt) -> Self {
+        Self {
+            code: halt.code,
+            scope: halt.scope,
+            since: Time(halt.since),
+            detail: halt.detail,
+            provider_code: halt.provider_code,
+            remedy: halt.code.remedy(),
+        }
+    }
 }
 
 /// A campaign.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CampaignView {
     /// Its id.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, example = "cmp_01890a5d-ac96-774b-bcce-b302099a8057")]
     id: CampaignId,
     /// Its status.
     status: Status,
-    /// Why it was halted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    halted_for: Option<String>,
+    /// Why it was halted; null where it was not.
+    halt: Option<HaltView>,
     /// Its name.
     name: String,
     /// A description.
-    #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
     /// The connection that sends it.
     #[schema(value_type = String)]
@@ -251,40 +197,27 @@ pub(crate) struct CampaignView {
     /// The maximum number of retries of a message that failed.
     max_retries: u8,
     /// When it starts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    scheduled_start: Option<Timestamp>,
+    scheduled_start: Option<Time>,
     /// When it ends.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    scheduled_end: Option<Timestamp>,
+    scheduled_end: Option<Time>,
     /// The hours of the day in which it sends.
-    #[serde(skip_serializing_if = "Option::is_none")]
     send_window: Option<SendWindow>,
     /// The time zone in which its days are counted.
     #[schema(value_type = String)]
     timezone: ZoneName,
     /// The country in which national phone numbers are read.
-    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     default_country: Option<Country>,
     /// A label, to find it by.
-    #[serde(skip_serializing_if = "Option::is_none")]
     tag: Option<String>,
     /// Its stage in a follow-up sequence.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    follow_up_stage: Option<u8>,
+    follow_up_stage: Option<String>,
     /// When it was created.
-    #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
+    created_at: Time,
     /// When sending could first begin.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    started_at: Option<Timestamp>,
+    started_at: Option<Time>,
     /// When it was completed or cancelled.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    finished_at: Option<Timestamp>,
+    finished_at: Option<Time>,
 }
 
 impl From<Campaign> for CampaignView {
@@ -293,7 +226,7 @@ impl From<Campaign> for CampaignView {
         Self {
             id: campaign.id,
             status: campaign.status,
-            halted_for: campaign.halted_for,
+            halt: campaign.halt.map(Into::into),
             name: settings.name,
             description: settings.description,
             connection_id: settings.connection_id,
@@ -302,16 +235,22 @@ impl From<Campaign> for CampaignView {
             speed: settings.speed,
             priority: settings.priority,
             max_retries: settings.max_retries,
-            scheduled_start: settings.scheduled_start,
-            scheduled_end: settings.scheduled_end,
+            scheduled_start: settings.scheduled_start.map(Time),
+            scheduled_end: settings.scheduled_end.map(Time),
             send_window: settings.send_window,
             timezone: settings.timezone,
             default_country: settings.default_country,
             tag: settings.tag,
             follow_up_stage: settings.follow_up_stage,
-            created_at: campaign.created_at,
-            started_at: campaign.started_at,
-            finished_at: campaign.finished_at,
+            created_at: Time(campaign.created_at),
+            started_at: campaign.started_at.map(Time),
+            finished_at: campaign.finished_at.map(Time),
         }
+    }
+}
+
+impl Resource for CampaignView {
+    fn tagged(&self) -> impl Serialize {
+        self
     }
 }

@@ -1,19 +1,23 @@
 use axum::Json;
 use axum::extract::State;
 use carillon::campaign::{self, Campaign, Settings, Status};
-use carillon::channel::{FieldProblem, TemplateRef};
+use carillon::channel::{FieldCode, FieldProblem, TemplateRef};
 use carillon::connection;
 use carillon::ids::CampaignId;
 use carillon::recipient::{self, CursorRange};
 use carillon::time::Timestamp;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::campaign_view::{CampaignChanges, CampaignView, NewCampaign, fixed};
 use super::media;
-use crate::body::{Asked, Body, Id, cursor, page_size};
-use crate::problem::{Answer, Problem};
+use crate::answer::Created;
+use crate::body::{Asked, Body, Id, JsonBody, cursor, page_size};
+use crate::etag::{IfMatch, Tagged};
+use crate::merge_patch::patched;
+use crate::problem::{Answer, Code, Problem};
 use crate::{Api, App};
 
 /// Over how many parts a campaign's recipients are spread.
@@ -23,9 +27,12 @@ const SHARDS: u16 = 8;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageAsked {
-    /// Only those of this status.
-    status: Option<Status>,
-    /// How many, 1 to 500; 50 when left out.
+    /// Only those of these statuses.
+    #[serde(default)]
+    #[param(required = false)]
+    status: Vec<Status>,
+    /// The size of a page, 1 to 500; 50 by default.
+    #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<u32>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
@@ -36,8 +43,7 @@ pub(crate) struct PageAsked {
 pub(crate) struct CampaignPage {
     /// The campaigns: those at work first, then by status; newest first in each.
     items: Vec<CampaignView>,
-    /// Where the next page begins; none at the end.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Where the next page begins; null at the end.
     next_cursor: Option<String>,
 }
 
@@ -48,36 +54,45 @@ struct PageStart {
     after: Option<CampaignId>,
 }
 
-/// Make a campaign
+/// Create a campaign
 ///
 /// It is a draft until it is started.
-#[utoipa::path(post, path = "/v1/campaigns", operation_id = "createCampaign", tag = "Campaigns", request_body = NewCampaign,
+#[utoipa::path(post, path = "/v1/campaigns", operation_id = "createCampaign", tag = "Campaigns",
+    security(("api_key" = ["send"])), request_body = NewCampaign,
     responses((status = 201, description = "The campaign.", body = CampaignView)))]
 pub(crate) async fn create(
     State(api): App,
     Body(new): Body<NewCampaign>,
-) -> Answer<(StatusCode, Json<CampaignView>)> {
+) -> Answer<Created<CampaignView>> {
     let now = api.clock.now();
-    let mut settings = Settings::from(new);
-    settings.template = check(&api, &settings, now).await?;
+    let (mut settings, problems) = new.settings();
+    settings.template = check(&api, &settings, problems, now).await?;
     let id = CampaignId::from_uuid(api.ids.uuid(now));
     let campaign = Campaign::draft(id, settings, SHARDS, now);
     campaign::store::create(&api.table, &campaign).await?;
-    Ok((StatusCode::CREATED, Json(campaign.into())))
+    Ok(Created(format!("/v1/campaigns/{id}"), CampaignView::from(campaign)))
 }
 
-/// Checks settings, their message by the rules of the connection's provider. Returns the
-/// template that the message sends, if any.
+/// Checks settings, their message by the rules of the connection's provider. `found` are problems
+/// of a message that cannot be parsed. Returns the template that the message sends, if any.
 pub(super) async fn check(
     api: &Api,
     settings: &Settings,
+    found: Vec<FieldProblem>,
     now: Timestamp,
 ) -> Answer<Option<TemplateRef>> {
     let connection = connection::store::get(&api.table, settings.connection_id).await?;
     let name = connection.map(|connection| connection.provider.provider);
     let provider = name.as_ref().and_then(|name| api.routes.providers().get(name));
+    let is_parsed = found.is_empty();
     let mut problems = settings.problems(now);
-    if let Some(provider) = provider {
+    problems.extend(found);
+    let Some(provider) = provider else {
+        let reason = "names no connection; GET /v1/connections lists them";
+        problems.push(FieldProblem::new("connection_id", FieldCode::NotFound, reason));
+        return Err(Problem::fields(problems));
+    };
+    if is_parsed {
         let message = settings.message.check(|content| provider.validate(content));
         problems.extend(message.err().into_iter().flatten().map(in_message));
     }
@@ -85,14 +100,17 @@ pub(super) async fn check(
         return Err(Problem::fields(problems));
     }
     media::check(api, settings, now).await?;
-    let template = provider.map(|provider| provider.template_of(&settings.message));
-    template.ok_or_else(|| {
-        Problem::field("connection_id", "names no connection; GET /v1/connections lists them")
-    })
+    Ok(provider.template_of(&settings.message))
+}
+
+/// [`check`] for a campaign that is under way: times that have passed are no problem.
+pub(super) async fn check_now(api: &Api, settings: &Settings, now: Timestamp) -> Answer<()> {
+    let settings = without_passed_times(settings, settings, now);
+    check(api, &settings, Vec::new(), now).await.map(drop)
 }
 
 fn in_message(problem: FieldProblem) -> FieldProblem {
-    FieldProblem { field: format!("message.{}", problem.field), ..problem }
+    problem.under("message")
 }
 
 /// Problems of a campaign's message.
@@ -101,14 +119,16 @@ pub(super) fn under_message(problems: Vec<FieldProblem>) -> Problem {
 }
 
 /// List the campaigns
-#[utoipa::path(get, path = "/v1/campaigns", operation_id = "listCampaigns", tag = "Campaigns", params(PageAsked),
+#[utoipa::path(get, path = "/v1/campaigns", operation_id = "listCampaigns", tag = "Campaigns",
+    security(("api_key" = ["read"])), params(PageAsked),
     responses((status = 200, description = "A page of campaigns.", body = CampaignPage)))]
 pub(crate) async fn list(
     State(api): App,
     Asked(asked): Asked<PageAsked>,
 ) -> Answer<Json<CampaignPage>> {
     let limit = page_size(asked.limit)? as usize;
-    let statuses = asked.status.map_or_else(|| Status::ALL.to_vec(), |status| vec![status]);
+    let is_asked = |status: &Status| asked.status.is_empty() || asked.status.contains(status);
+    let statuses: Vec<Status> = Status::ALL.into_iter().filter(is_asked).collect();
     let from: Option<PageStart> = cursor::read(asked.cursor.as_deref())?;
     let from = from.unwrap_or(PageStart { status: statuses[0], after: None });
     let start = statuses.iter().position(|status| *status == from.status);
@@ -149,52 +169,76 @@ async fn read_page(
 
 /// Show a campaign
 #[utoipa::path(get, path = "/v1/campaigns/{id}", operation_id = "getCampaign", tag = "Campaigns",
+    security(("api_key" = ["read"])),
     params(("id" = String, Path, description = "The campaign's id.")),
     responses((status = 200, description = "The campaign.", body = CampaignView)))]
-pub(crate) async fn get(State(api): App, Id(id): Id<CampaignId>) -> Answer<Json<CampaignView>> {
-    Ok(Json(super::campaign(&api, id).await?.into()))
+pub(crate) async fn get(State(api): App, Id(id): Id<CampaignId>) -> Answer<Tagged<CampaignView>> {
+    Ok(Tagged(super::campaign(&api, id).await?.into()))
 }
 
-/// Change a campaign
+/// Update a campaign
 ///
-/// The message, the connection, the time zone and the default country can only
-/// be changed of a draft. While a campaign is active, its name, description,
-/// tag, limits, priority, speed, window and end can be changed, and take effect
-/// with the next batch.
+/// A JSON Merge Patch: absent members stay, `null` clears, objects merge; what `GET` answers can
+/// be sent back. The message, the connection, the time zone and the default country can only be
+/// changed of a draft; a message of another `type` replaces the old one. While a campaign is
+/// active, its name, description, tag, limits, priority, speed, window and end can be changed, and
+/// take effect with the next batch.
 #[utoipa::path(patch, path = "/v1/campaigns/{id}", operation_id = "updateCampaign", tag = "Campaigns",
+    security(("api_key" = ["send"])),
     params(("id" = String, Path, description = "The campaign's id.")), request_body = CampaignChanges,
     responses((status = 200, description = "The campaign.", body = CampaignView)))]
-pub(crate) async fn change(
+pub(crate) async fn update(
     State(api): App,
     Id(id): Id<CampaignId>,
-    Body(changes): Body<CampaignChanges>,
-) -> Answer<Json<CampaignView>> {
+    if_match: IfMatch,
+    JsonBody(patch): JsonBody,
+) -> Answer<Tagged<CampaignView>> {
     let now = api.clock.now();
     loop {
         let campaign = super::campaign(&api, id).await?;
-        let mut settings = changes.clone().applied_to(&campaign.settings);
-        settings.template = check_change(&api, &campaign, &settings, now).await?;
+        let view = CampaignView::from(campaign.clone());
+        if_match.check(&view)?;
+        let new: NewCampaign = patched(&before_patch(&view, &patch)?, patch.clone())?;
+        let (mut settings, problems) = new.settings();
+        settings.template = check_change(&api, &campaign, &settings, problems, now).await?;
         if campaign::store::replace_settings(&api.table, &campaign, settings).await? {
-            return Ok(Json(super::campaign(&api, id).await?.into()));
+            return Ok(Tagged(super::campaign(&api, id).await?.into()));
         }
     }
+}
+
+/// The document that a patch is applied to: without the message where the patch brings one of
+/// another type.
+fn before_patch(view: &CampaignView, patch: &Value) -> Answer<Value> {
+    let mut document = serde_json::to_value(view).map_err(Problem::internal)?;
+    let kind = patch.pointer("/message/type");
+    if kind.is_some() && kind != document.pointer("/message/type") {
+        document["message"] = Value::Null;
+    }
+    Ok(document)
 }
 
 async fn check_change(
     api: &Api,
     campaign: &Campaign,
     settings: &Settings,
+    problems: Vec<FieldProblem>,
     now: Timestamp,
 ) -> Answer<Option<TemplateRef>> {
     let status = campaign.status;
+    let current = || CampaignView::from(campaign.clone());
     if status.is_final() {
-        return Err(Problem::conflict(format!("The campaign is {status}: it can't be changed.")));
+        let detail = format!("The campaign is {status}: it cannot be changed.");
+        return Err(Problem::new(Code::CampaignStatus, detail).with_current(&current()));
     }
-    if let Some(field) = fixed(status, &campaign.settings, settings) {
-        let detail = format!("The campaign is {status}: its {field} can't be changed any more.");
-        return Err(Problem::conflict(detail));
+    let fixed =
+        if problems.is_empty() { fixed(status, &campaign.settings, settings) } else { Vec::new() };
+    if !fixed.is_empty() {
+        let fixed = fixed.join(", ");
+        let detail = format!("The campaign is {status}: {fixed} cannot be changed any more.");
+        return Err(Problem::new(Code::SettingFixed, detail).with_current(&current()));
     }
-    check(api, &without_passed_times(&campaign.settings, settings, now), now).await
+    check(api, &without_passed_times(&campaign.settings, settings, now), problems, now).await
 }
 
 /// The new settings without the times that have passed and that the change does not set. An
@@ -218,29 +262,35 @@ fn without_passed_times(old: &Settings, new: &Settings, now: Timestamp) -> Setti
 ///
 /// Only a draft that was never given recipients.
 #[utoipa::path(delete, path = "/v1/campaigns/{id}", operation_id = "deleteCampaign", tag = "Campaigns",
+    security(("api_key" = ["send"])),
     params(("id" = String, Path, description = "The campaign's id.")),
     responses((status = 204, description = "It is gone.")))]
-pub(crate) async fn delete(State(api): App, Id(id): Id<CampaignId>) -> Answer<StatusCode> {
+pub(crate) async fn delete(
+    State(api): App,
+    Id(id): Id<CampaignId>,
+    if_match: IfMatch,
+) -> Answer<StatusCode> {
     let now = api.clock.now();
     let campaign = super::campaign(&api, id).await?;
+    let view = CampaignView::from(campaign.clone());
+    if_match.check(&view)?;
     let status = campaign.status;
     if status != Status::Draft {
         let detail =
             format!("The campaign is {status}: only a draft without recipients can be deleted.");
-        return Err(Problem::conflict(detail));
+        return Err(Problem::new(Code::CampaignStatus, detail).with_current(&view));
     }
     let uploading = campaign.uploading_until.is_some_and(|until| until > now);
-    // An upload that broke off early has left no note of itself.
+    // An upload that broke off early has stored no summary.
     let (range, recipients) = (CursorRange::default(), campaign.recipients());
     let (found, _) = recipient::store::walk(&api.table, recipients, range, 1).await?;
     let used = !found.is_empty() || !campaign::store::imports(&api.table, id).await?.is_empty();
     if uploading || used {
-        return Err(Problem::conflict(
-            "The campaign has recipients, or is being given some: cancel it instead.",
-        ));
+        let detail = "The campaign has recipients, or some are being added.";
+        return Err(Problem::new(Code::CampaignUsed, detail).with_current(&view));
     }
     if campaign::store::delete(&api.table, &campaign).await? {
         return Ok(StatusCode::NO_CONTENT);
     }
-    Err(Problem::conflict("The campaign was changed at this moment. Look at it and try again."))
+    Err(Problem::new(Code::ChangedMeanwhile, "The campaign was changed at this moment."))
 }

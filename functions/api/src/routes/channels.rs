@@ -13,6 +13,8 @@ use crate::App;
 pub(crate) struct ChannelList {
     /// The channels.
     items: Vec<ChannelView>,
+    /// Always null: all channels are on one page.
+    next_cursor: Option<String>,
 }
 
 /// A provider and what it can do.
@@ -28,11 +30,12 @@ pub(crate) struct ChannelView {
 ///
 /// The providers that a connection may have, and what each can do.
 #[utoipa::path(get, path = "/v1/channels", operation_id = "listChannels", tag = "Connections",
+    security(("api_key" = ["read"])),
     responses((status = 200, description = "The channels.", body = ChannelList)))]
 pub(crate) async fn list(State(api): App) -> Json<ChannelList> {
     let view = |provider: &Arc<dyn Provider>| ChannelView {
         name: provider.name(),
         capabilities: provider.capabilities().clone(),
     };
-    Json(ChannelList { items: api.routes.providers().all().map(view).collect() })
+    Json(ChannelList { items: api.routes.providers().all().map(view).collect(), next_cursor: None })
 }

@@ -2,18 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use carillon::channel::{Capabilities, FieldProblem, Probe, ProviderConfig, Quality, QuotaLimit};
+use carillon::channel::{
+    Capabilities, FieldCode, FieldProblem, Probe, ProviderConfig, Quality, QuotaLimit,
+};
 use carillon::connection::Note;
 use carillon::country::Country;
 use carillon::ids::ConnectionId;
-use carillon::time::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::campaign_view::Setting;
+use crate::etag::Resource;
 use crate::problem::{Answer, Problem};
+use crate::values::Time;
 
 /// A connection to be created.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -48,64 +50,72 @@ pub(crate) struct ProviderMember {
     pub(super) members: Map<String, Value>,
 }
 
-/// Changes of a connection. An absent member stays as it is.
+/// Changes of a connection, as a JSON Merge Patch: an absent member stays as it is.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ConnectionChanges {
-    /// Its name.
-    pub(super) name: Option<String>,
+    /// Its name, 1 to 200 characters.
+    #[schema(min_length = 1, max_length = 200, required = false)]
+    pub(super) name: String,
     /// New credentials by name; absent ones stay as they are.
     #[serde(default)]
-    #[schema(value_type = BTreeMap<String, String>, write_only)]
+    #[schema(value_type = BTreeMap<String, String>, write_only, required = false)]
     pub(super) credentials: BTreeMap<String, SecretString>,
     /// Its throughput in messages a second; `null` to use the provider's.
-    #[serde(default)]
-    #[schema(value_type = Option<u32>)]
-    pub(super) throughput_mps: Setting<u32>,
-    /// The limit of the quota group in unique contacts, never more than the provider
+    pub(super) throughput_mps: Option<u32>,
+    /// The limit of the quota group in unique contacts in 24 hours, never more than the provider
     /// reports; `null` to use the provider's.
-    #[serde(default)]
-    #[schema(value_type = Option<u64>)]
-    pub(super) quota_limit: Setting<u64>,
+    pub(super) quota_limit: Option<u64>,
     /// The countries whose recipients are skipped. A country is added when the provider
     /// reports that the account may not send there.
-    pub(super) blocked_countries: Option<BTreeSet<Country>>,
+    #[serde(default)]
+    #[schema(required = false)]
+    pub(super) blocked_countries: BTreeSet<Country>,
 }
 
 /// A connection, without its credentials.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ConnectionView {
     /// Its id.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, example = "con_01890a5d-ac96-774b-bcce-b302099a8057")]
     pub(super) id: ConnectionId,
     /// Its name.
     pub(super) name: String,
     /// Its account at the provider.
     pub(super) provider: ProviderMember,
+    /// Whether it is a simulator: its messages reach nobody.
+    pub(super) simulated: bool,
     /// The quota group; `null` where the provider has no quota.
     pub(super) quota_group: Option<String>,
-    /// The limit of the quota group in unique contacts in 24 hours; `null` for unlimited.
+    /// The limit of the quota group that somebody set; `null` for the provider's.
     pub(super) quota_limit: Option<u64>,
-    /// Its throughput in messages a second.
-    pub(super) throughput_mps: u32,
-    /// How contacts rate its messages: `green`, `yellow`, `red` or `unknown`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The limit of the quota group in force, in unique contacts in 24 hours; `null` for
+    /// unlimited.
+    pub(super) effective_quota_limit: Option<u64>,
+    /// The throughput that somebody set, in messages a second; `null` for the provider's.
+    pub(super) throughput_mps: Option<u32>,
+    /// The throughput in force, in messages a second.
+    pub(super) effective_throughput_mps: u32,
+    /// How contacts rate its messages: `green`, `yellow`, `red` or `unknown`; `null` where the
+    /// provider was not probed.
     pub(super) quality: Option<String>,
     /// The countries whose recipients are skipped.
     pub(super) blocked_countries: BTreeSet<Country>,
     /// When the provider was probed last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    pub(super) checked_at: Option<Timestamp>,
+    pub(super) checked_at: Option<Time>,
     /// The latest event of the account.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) note: Option<Note>,
     /// When it was created.
-    #[schema(value_type = String, format = DateTime)]
-    pub(super) created_at: Timestamp,
-    /// The webhook's address for the provider's dashboard, where ours is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) created_at: Time,
+    /// The webhook's address for the provider's dashboard; `null` where ours is not known.
     pub(super) webhook_url: Option<String>,
+}
+
+impl Resource for ConnectionView {
+    fn tagged(&self) -> impl Serialize {
+        // What the provider reports is not what a person changes.
+        (&self.id, &self.name, self.quota_limit, self.throughput_mps, &self.blocked_countries)
+    }
 }
 
 /// A connection that was just created.
@@ -114,18 +124,24 @@ pub(crate) struct CreatedConnection {
     #[serde(flatten)]
     pub(super) connection: ConnectionView,
     /// The credentials that were generated. They are shown this once.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) generated_credentials: BTreeMap<String, String>,
-    /// What the provider reports; absent where it was not probed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// What the provider reports; `null` where it was not probed.
     pub(super) probe: Option<ProbeView>,
 }
 
-/// All connections.
+impl Resource for CreatedConnection {
+    fn tagged(&self) -> impl Serialize {
+        self.connection.etag()
+    }
+}
+
+/// A page of connections.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct ConnectionList {
+pub(crate) struct ConnectionPage {
     /// The connections, oldest first.
     pub(super) items: Vec<ConnectionView>,
+    /// Where the next page begins; null at the end.
+    pub(super) next_cursor: Option<String>,
 }
 
 /// What a provider reports of a connection.
@@ -181,7 +197,7 @@ impl From<&ProviderConfig> for ProviderMember {
 }
 
 pub(super) fn problem(field: &str, reason: &str) -> FieldProblem {
-    FieldProblem { field: field.to_owned(), reason: reason.to_owned() }
+    FieldProblem::new(field, FieldCode::Invalid, reason)
 }
 
 pub(super) fn refuse_all(problems: Vec<Option<FieldProblem>>) -> Answer<()> {
@@ -201,7 +217,9 @@ impl NewConnection {
         for field in capabilities.credentials.iter().filter(|field| !field.generated) {
             let is_missing = !self.credentials.contains_key(field.name);
             let name = format!("credentials.{}", field.name);
-            problems.push(is_missing.then(|| problem(&name, "is required")));
+            problems.push(
+                is_missing.then(|| FieldProblem::new(name, FieldCode::Required, "is missing")),
+            );
         }
         problems
     }
@@ -209,12 +227,10 @@ impl NewConnection {
 
 impl ConnectionChanges {
     pub(super) fn problems(&self, capabilities: &Capabilities) -> Vec<Option<FieldProblem>> {
-        let throughput = self.throughput_mps.given().and_then(|mps| *mps);
-        let limit = self.quota_limit.given().and_then(|limit| *limit);
         let mut problems = vec![
-            self.name.as_deref().and_then(check_name),
-            throughput.and_then(|mps| check_throughput(mps, capabilities)),
-            limit.and_then(|limit| check_limit(limit, capabilities)),
+            check_name(&self.name),
+            self.throughput_mps.and_then(|mps| check_throughput(mps, capabilities)),
+            self.quota_limit.and_then(|limit| check_limit(limit, capabilities)),
         ];
         problems.extend(check_credentials(&self.credentials, capabilities));
         problems

@@ -12,20 +12,23 @@ use carillon::connection::store::Changes;
 use carillon::connection::{self, Connection, Health, VaultError};
 use carillon::delivery::record_probe;
 use carillon::ids::ConnectionId;
-use carillon::quota;
+use carillon::quota::{self, Quota};
 use carillon::time::Timestamp;
 use http::StatusCode;
 use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::campaign_view::Setting;
 use super::connection_view::{
-    ConnectionChanges, ConnectionList, ConnectionView, CreatedConnection, NewConnection, ProbeView,
+    ConnectionChanges, ConnectionPage, ConnectionView, CreatedConnection, NewConnection, ProbeView,
     problem, refuse_all,
 };
-use crate::body::{Asked, Body, Id};
-use crate::problem::{Answer, Problem};
+use crate::answer::Created;
+use crate::body::{Asked, Body, Id, JsonBody, NoMembers, OptionalBody, PageAsked, page_of};
+use crate::etag::{IfMatch, Tagged};
+use crate::merge_patch::patched;
+use crate::problem::{Answer, Code, Problem};
+use crate::values::Time;
 use crate::{Api, App};
 
 /// Whether the provider is probed.
@@ -42,13 +45,14 @@ pub(crate) struct CheckAsked {
 /// nothing is created. The answer may show a secret, so it is not kept for a repetition with
 /// the same `Idempotency-Key`, which is answered with 409.
 #[utoipa::path(post, path = "/v1/connections", operation_id = "createConnection", tag = "Connections",
+    security(("api_key" = ["settings"])),
     params(CheckAsked), request_body = NewConnection,
     responses((status = 201, description = "The connection.", body = CreatedConnection)))]
 pub(crate) async fn create(
     State(api): App,
     Asked(asked): Asked<CheckAsked>,
     Body(new): Body<NewConnection>,
-) -> Answer<(StatusCode, Json<CreatedConnection>)> {
+) -> Answer<Created<CreatedConnection>> {
     let now = api.clock.now();
     let provider = provider(&api, &new.provider.r#type)?;
     let config = configure(provider, &new)?;
@@ -73,44 +77,63 @@ pub(crate) async fn create(
     }
     let connection = view(&api, connection).await?;
     let probe = probe.map(Into::into);
-    Ok((StatusCode::CREATED, Json(CreatedConnection { connection, generated_credentials, probe })))
+    let path = format!("/v1/connections/{}", connection.id);
+    Ok(Created(path, CreatedConnection { connection, generated_credentials, probe }))
 }
 
 /// List the connections
 #[utoipa::path(get, path = "/v1/connections", operation_id = "listConnections", tag = "Connections",
-    responses((status = 200, description = "All connections.", body = ConnectionList)))]
-pub(crate) async fn list(State(api): App) -> Answer<Json<ConnectionList>> {
-    let mut items = Vec::new();
-    for connection in connection::store::all(&api.table).await? {
+    security(("api_key" = ["read"])), params(PageAsked),
+    responses((status = 200, description = "A page of connections.", body = ConnectionPage)))]
+pub(crate) async fn list(
+    State(api): App,
+    Asked(asked): Asked<PageAsked>,
+) -> Answer<Json<ConnectionPage>> {
+    let all = connection::store::all(&api.table).await?;
+    let (page, next_cursor) = page_of(all, &asked, |connection| connection.id)?;
+    let mut items = Vec::with_capacity(page.len());
+    for connection in page {
         items.push(view(&api, connection).await?);
     }
-    Ok(Json(ConnectionList { items }))
+    Ok(Json(ConnectionPage { items, next_cursor }))
 }
 
 /// Show a connection
 #[utoipa::path(get, path = "/v1/connections/{id}", operation_id = "getConnection", tag = "Connections",
+    security(("api_key" = ["read"])),
     params(("id" = String, Path, description = "The connection's id.")),
     responses((status = 200, description = "The connection.", body = ConnectionView)))]
-pub(crate) async fn get(State(api): App, Id(id): Id<ConnectionId>) -> Answer<Json<ConnectionView>> {
-    Ok(Json(view(&api, find(&api, id).await?).await?))
-}
-
-/// Change a connection
-///
-/// New credentials take effect within a minute.
-#[utoipa::path(patch, path = "/v1/connections/{id}", operation_id = "updateConnection", tag = "Connections",
-    params(("id" = String, Path, description = "The connection's id.")), request_body = ConnectionChanges,
-    responses((status = 200, description = "The connection.", body = ConnectionView)))]
-pub(crate) async fn change(
+pub(crate) async fn get(
     State(api): App,
     Id(id): Id<ConnectionId>,
-    Body(changes): Body<ConnectionChanges>,
-) -> Answer<Json<ConnectionView>> {
+) -> Answer<Tagged<ConnectionView>> {
+    Ok(Tagged(view(&api, find(&api, id).await?).await?))
+}
+
+/// Update a connection
+///
+/// A JSON Merge Patch; what `GET` answers can be sent back. New credentials take effect within
+/// a minute.
+#[utoipa::path(patch, path = "/v1/connections/{id}", operation_id = "updateConnection", tag = "Connections",
+    security(("api_key" = ["settings"])),
+    params(("id" = String, Path, description = "The connection's id.")), request_body = ConnectionChanges,
+    responses((status = 200, description = "The connection.", body = ConnectionView)))]
+pub(crate) async fn update(
+    State(api): App,
+    Id(id): Id<ConnectionId>,
+    if_match: IfMatch,
+    JsonBody(patch): JsonBody,
+) -> Answer<Tagged<ConnectionView>> {
     let connection = find(&api, id).await?;
+    let before = view(&api, connection.clone()).await?;
+    if_match.check(&before)?;
+    let changes: ConnectionChanges = patched(&before, patch)?;
     let provider = provider(&api, &connection.provider.provider)?;
     refuse_all(changes.problems(provider.capabilities()))?;
-    if let (Setting::Given(limit), Some(group)) = (&changes.quota_limit, &connection.quota_group) {
-        quota::store::set_limit(&api.table, group, *limit).await?;
+    if let Some(group) = &connection.quota_group
+        && changes.quota_limit != before.quota_limit
+    {
+        quota::store::set_limit(&api.table, group, changes.quota_limit).await?;
     }
     let credentials: Credentials = changes.credentials.into_iter().collect();
     let credentials = if credentials.is_empty() {
@@ -119,17 +142,20 @@ pub(crate) async fn change(
         let merged = merge(&api, provider, &connection, credentials).await?;
         Some(seal(&api, id, &merged).await?)
     };
-    let name = changes.name.map(|name| name.trim().to_owned());
-    let throughput_mps = changes.throughput_mps.given().copied();
+    // Somebody else may change the other members at this moment.
+    let name = Some(changes.name.trim().to_owned()).filter(|name| *name != before.name);
+    let throughput_mps = changes.throughput_mps;
+    let throughput_mps = (throughput_mps != before.throughput_mps).then_some(throughput_mps);
     let changed = Changes { name, throughput_mps, credentials };
     if !connection::store::change(&api.table, &connection, &changed).await? {
         let detail = "Its credentials were changed at this moment. Enter the new ones again.";
-        return Err(Problem::conflict(detail));
+        return Err(Problem::new(Code::ChangedMeanwhile, detail));
     }
-    if let Some(countries) = changes.blocked_countries {
-        connection::store::set_blocked_countries(&api.table, id, &countries).await?;
+    if changes.blocked_countries != before.blocked_countries {
+        let countries = &changes.blocked_countries;
+        connection::store::set_blocked_countries(&api.table, id, countries).await?;
     }
-    Ok(Json(view(&api, find(&api, id).await?).await?))
+    Ok(Tagged(view(&api, find(&api, id).await?).await?))
 }
 
 /// Delete a connection
@@ -137,17 +163,22 @@ pub(crate) async fn change(
 /// Its credentials are deleted with it. A connection with campaigns that may still send is
 /// not deleted.
 #[utoipa::path(delete, path = "/v1/connections/{id}", operation_id = "deleteConnection", tag = "Connections",
+    security(("api_key" = ["settings"])),
     params(("id" = String, Path, description = "The connection's id.")),
     responses((status = 204, description = "It is deleted.")))]
-pub(crate) async fn delete(State(api): App, Id(id): Id<ConnectionId>) -> Answer<StatusCode> {
+pub(crate) async fn delete(
+    State(api): App,
+    Id(id): Id<ConnectionId>,
+    if_match: IfMatch,
+) -> Answer<StatusCode> {
     let connection = find(&api, id).await?;
+    if_match.check(&view(&api, connection.clone()).await?)?;
     for status in [Status::Active, Status::Scheduled, Status::Paused, Status::Halted] {
         let campaigns = campaign::store::all(&api.table, status).await?;
         if let Some(campaign) = campaigns.iter().find(|one| one.settings.connection_id == id) {
             let id = campaign.id;
-            let detail =
-                format!("The campaign {id} of this connection is {status}: cancel it first.");
-            return Err(Problem::conflict(detail));
+            let detail = format!("The campaign {id} of this connection is {status}.");
+            return Err(Problem::new(Code::ConnectionInUse, detail));
         }
     }
     // The credentials first: a deletion that failed halfway can be repeated.
@@ -161,9 +192,14 @@ pub(crate) async fn delete(State(api): App, Id(id): Id<ConnectionId>) -> Answer<
 /// Its quality, its limits, and whether it can send. What the provider reports takes effect.
 /// While the connection sends, it is probed every six hours.
 #[utoipa::path(post, path = "/v1/connections/{id}/check", operation_id = "checkConnection", tag = "Connections",
-    params(("id" = String, Path, description = "The connection's id.")),
+    security(("api_key" = ["settings"])),
+    params(("id" = String, Path, description = "The connection's id.")), request_body = NoMembers,
     responses((status = 200, description = "What the provider reports.", body = ProbeView)))]
-pub(crate) async fn check(State(api): App, Id(id): Id<ConnectionId>) -> Answer<Json<ProbeView>> {
+pub(crate) async fn check(
+    State(api): App,
+    Id(id): Id<ConnectionId>,
+    OptionalBody(NoMembers {}): OptionalBody<NoMembers>,
+) -> Answer<Json<ProbeView>> {
     let route = api.routes.open(find(&api, id).await?, Health::default()).await?;
     let probe = route.probe().await.map_err(|error| not_probed(&error))?;
     record_probe(&api.table, &route.connection, Some(&probe), api.clock.now()).await?;
@@ -257,7 +293,8 @@ async fn store(
     if connection::store::create(&api.table, connection).await? {
         return Ok(());
     }
-    Err(Problem::conflict("Another connection with this sender was created at this moment."))
+    let detail = "Another connection with this sender was created at this moment.";
+    Err(Problem::new(Code::SenderTaken, detail))
 }
 
 /// The credentials of a connection after changes. Where all are given, the old ones need not
@@ -281,9 +318,8 @@ fn unreadable(error: VaultError) -> Problem {
         return Problem::internal(error);
     }
     tracing::error!(error = &error as &dyn std::error::Error, "credentials cannot be opened");
-    Problem::conflict(
-        "The connection's credentials cannot be opened here. Give all of them together to enter them anew.",
-    )
+    let detail = "The connection's credentials cannot be decrypted here.";
+    Problem::new(Code::CredentialsUnreadable, detail)
 }
 
 async fn find(api: &Api, id: ConnectionId) -> Answer<Connection> {
@@ -296,7 +332,9 @@ fn refuse_twin(others: &[Connection], config: &ProviderConfig) -> Answer<()> {
         other.provider.provider == config.provider && other.provider.sender_id == config.sender_id
     };
     let Some(other) = others.iter().find(same) else { return Ok(()) };
-    Err(Problem::conflict(format!("The connection {} has this sender already.", other.id)))
+    let detail = format!("The connection {} has this sender already.", other.id);
+    let current = serde_json::json!({ "id": other.id });
+    Err(Problem::new(Code::SenderTaken, detail).with_current(&current))
 }
 
 async fn view(api: &Api, connection: Connection) -> Answer<ConnectionView> {
@@ -306,22 +344,25 @@ async fn view(api: &Api, connection: Connection) -> Answer<ConnectionView> {
     let path = provider.and_then(|one| one.receiver()).map(Receiver::path);
     let base = api.webhooks_url.as_ref();
     let webhook_url = base.zip(path).map(|(base, path)| format!("{base}/{path}"));
-    let quota_limit = match &connection.quota_group {
-        Some(group) => quota::store::get(&api.table, group).await?.effective_limit(),
+    let quota = match &connection.quota_group {
+        Some(group) => Some(quota::store::get(&api.table, group).await?),
         None => None,
     };
     Ok(ConnectionView {
         provider: (&connection.provider).into(),
-        throughput_mps: connection.throughput(&health, default_mps),
+        simulated: provider.is_some_and(|one| one.is_simulated()),
+        effective_throughput_mps: connection.throughput(&health, default_mps),
+        throughput_mps: connection.throughput_mps,
         id: connection.id,
         name: connection.name,
         quota_group: connection.quota_group,
-        quota_limit,
+        quota_limit: quota.as_ref().and_then(|quota| quota.limit),
+        effective_quota_limit: quota.as_ref().and_then(Quota::effective_limit),
         quality: health.quality,
         blocked_countries: health.blocked_countries,
-        checked_at: health.checked_at,
+        checked_at: health.checked_at.map(Time),
         note: health.note,
-        created_at: connection.created_at,
+        created_at: Time(connection.created_at),
         webhook_url,
     })
 }

@@ -10,6 +10,7 @@ use carillon::contact::Contact;
 use carillon::ids::CampaignId;
 use carillon::recipient::{self, Cursor, CursorRange, Recipient, RecipientSet, SkipReason};
 use carillon::table::{StoreError, Table};
+use carillon::time::sortable;
 use futures::{StreamExt as _, stream};
 use http::header;
 
@@ -34,9 +35,9 @@ const COLUMNS: [&str; 14] = [
     "replied_at",
     "closed_at",
     "failed_at",
-    "code",
+    "failure_code",
     "skip_reason",
-    "reason",
+    "failure_reason",
 ];
 
 /// Export the recipients as CSV
@@ -45,6 +46,7 @@ const COLUMNS: [&str; 14] = [
 /// with (`column.` before those names that the export uses itself). Cells that a
 /// spreadsheet would take for a formula begin with an apostrophe.
 #[utoipa::path(get, path = "/v1/campaigns/{id}/recipients.csv", operation_id = "exportRecipients", tag = "Recipients",
+    security(("api_key" = ["read"])),
     params(("id" = String, Path, description = "The campaign's id.")),
     responses((status = 200, description = "The recipients.", content_type = "text/csv", body = String)))]
 pub(crate) async fn recipients(State(api): App, Id(id): Id<CampaignId>) -> Answer<Response> {
@@ -108,13 +110,13 @@ impl Export {
             quoted(address.map_or("", Address::as_str)),
             cell(recipient.status.as_str()),
             recipient.attempt.to_string(),
-            recipient.imported_at.to_string(),
-            text(recipient.sent_at),
-            text(recipient.delivered_at),
-            text(recipient.read_at),
-            text(recipient.replied_at),
-            text(recipient.closed_at),
-            text(recipient.failed_at),
+            sortable(recipient.imported_at),
+            text(recipient.sent_at.map(sortable)),
+            text(recipient.delivered_at.map(sortable)),
+            text(recipient.read_at.map(sortable)),
+            text(recipient.replied_at.map(sortable)),
+            text(recipient.closed_at.map(sortable)),
+            text(recipient.failed_at.map(sortable)),
             text(recipient.code),
             cell(recipient.skip_reason.map_or("", SkipReason::as_str)),
             cell(recipient.reason.as_deref().unwrap_or_default()),

@@ -5,7 +5,7 @@ use axum::Json;
 use axum::body::{Body as Content, HttpBody as _};
 use axum::extract::State;
 use carillon::campaign::{self, Settings, Status};
-use carillon::channel::{MediaError, MediaFile};
+use carillon::channel::{FieldCode, MediaError, MediaFile};
 use carillon::delivery::{Route, upload_media};
 use carillon::ids::{ConnectionId, MediaId};
 use carillon::media::{self, Media, MediaUpload};
@@ -16,8 +16,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::body::{Asked, Id, cursor, media_type, page_size};
-use crate::problem::{Answer, Kind, Problem};
+use crate::answer::Created;
+use crate::body::{Asked, Id, PageAsked, cursor, media_type, page_size};
+use crate::etag::{IfMatch, Resource, Tagged};
+use crate::problem::{Answer, Code, Problem};
+use crate::request_id;
+use crate::values::Time;
 use crate::{Api, App};
 
 /// The maximum length of a file's name, in characters: the provider's own for a document.
@@ -42,23 +46,12 @@ pub(crate) struct UploadAsked {
     replaces: Option<MediaId>,
 }
 
-/// Which page of the files.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct PageAsked {
-    /// How many, 1 to 500; 50 when left out.
-    limit: Option<u32>,
-    /// `next_cursor` of the page before.
-    cursor: Option<String>,
-}
-
 /// A page of uploaded files.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MediaPage {
     /// The files, oldest first.
     items: Vec<MediaView>,
-    /// Where the next page begins; none at the end.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Where the next page begins; null at the end.
     next_cursor: Option<String>,
 }
 
@@ -73,7 +66,6 @@ pub(crate) struct MediaView {
     /// The provider that keeps it.
     provider: String,
     /// What it is called.
-    #[serde(skip_serializing_if = "Option::is_none")]
     filename: Option<String>,
     /// Its type.
     #[schema(example = "image/png")]
@@ -85,12 +77,9 @@ pub(crate) struct MediaView {
     /// Whether the provider has it. It has not where no renewal succeeded for weeks.
     available: bool,
     /// When its uploads are renewed next.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    renews_at: Option<Timestamp>,
+    renews_at: Option<Time>,
     /// When it was uploaded.
-    #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
+    created_at: Time,
 }
 
 impl MediaView {
@@ -103,9 +92,15 @@ impl MediaView {
             mime_type: media.mime_type,
             bytes: media.bytes,
             sha256: media.sha256,
-            renews_at: media.renew_at,
-            created_at: media.created_at,
+            renews_at: media.renew_at.map(Time),
+            created_at: Time(media.created_at),
         }
+    }
+}
+
+impl Resource for MediaView {
+    fn tagged(&self) -> impl Serialize {
+        (&self.id, &self.sha256, &self.filename)
     }
 }
 
@@ -114,7 +109,8 @@ impl MediaView {
 /// The body is the file, its `Content-Type` the file's type, and its `Content-Length` is
 /// needed. The provider keeps it; its id there is renewed before it ends, and for each
 /// connection that sends it. On AWS a file may have 4 MB.
-#[utoipa::path(post, path = "/v1/media", operation_id = "uploadMedia", tag = "Media", params(UploadAsked),
+#[utoipa::path(post, path = "/v1/media", operation_id = "uploadMedia", tag = "Media",
+    security(("api_key" = ["send"])), params(UploadAsked),
     request_body(content = String, content_type = "*/*"),
     responses((status = 201, description = "The file.", body = MediaView)))]
 pub(crate) async fn upload(
@@ -122,11 +118,12 @@ pub(crate) async fn upload(
     Asked(asked): Asked<UploadAsked>,
     headers: HeaderMap,
     body: Content,
-) -> Answer<(StatusCode, Json<MediaView>)> {
+) -> Answer<Created<MediaView>> {
     let now = api.clock.now();
     let route = api.routes.route(asked.connection_id, now).await?;
     if asked.filename.as_ref().is_some_and(|name| name.chars().count() > MAX_FILENAME) {
-        return Err(Problem::field("filename", "must have at most 240 characters"));
+        let reason = "must have at most 240 characters";
+        return Err(Problem::parameter("filename", FieldCode::WrongLength, reason));
     }
     let checked = match asked.replaces {
         Some(id) => fits(&known(&api, id).await?, &route, &headers),
@@ -143,7 +140,7 @@ pub(crate) async fn upload(
     let content = hashed(body, &digest);
     let file = MediaFile { mime_type: mime_type.clone(), bytes, content };
     // A task of its own, so that the file is noted even when the client goes away.
-    let work = tokio::spawn(async move {
+    let work = request_id::spawn(async move {
         let upload = upload_media(&route, file, now).await.map_err(|error| refused(&error))?;
         let sha256 = lock(&digest).clone().finalize();
         let id = asked.replaces.unwrap_or_else(|| MediaId::from_uuid(api.ids.uuid(now)));
@@ -161,7 +158,7 @@ pub(crate) async fn upload(
         };
         let media = store(&api, media, asked.replaces.is_some(), now).await?;
         tracing::info!(media = %media.id, bytes, "file uploaded");
-        Ok((StatusCode::CREATED, Json(MediaView::of(media, now))))
+        Ok(Created(format!("/v1/media/{}", media.id), MediaView::of(media, now)))
     });
     work.await.map_err(Problem::internal)?
 }
@@ -189,7 +186,7 @@ fn fits(known: &Media, route: &Route, headers: &HeaderMap) -> Answer<()> {
     let is_same = media_type(headers).as_deref() == Some(&known.mime_type)
         && route.provider.name() == known.provider;
     let detail = "is a file of another type or provider";
-    if is_same { Ok(()) } else { Err(Problem::field("replaces", detail)) }
+    if is_same { Ok(()) } else { Err(Problem::parameter("replaces", FieldCode::Invalid, detail)) }
 }
 
 async fn known(api: &Api, id: MediaId) -> Answer<Media> {
@@ -200,15 +197,17 @@ async fn known(api: &Api, id: MediaId) -> Answer<Media> {
 /// The type and the size of a file that the provider takes.
 fn checked_file(route: &Route, headers: &HeaderMap, body: &Content) -> Answer<(String, u64)> {
     let Some(files) = route.provider.media_files() else {
-        return Err(Problem::field("connection_id", "is of a provider that keeps no files"));
+        let reason = "is of a provider that keeps no files";
+        return Err(Problem::parameter("connection_id", FieldCode::Invalid, reason));
     };
     let mime_type = media_type(headers).unwrap_or_default();
     let Some(bytes) = body.size_hint().exact() else {
-        return Err(Problem::field("Content-Length", "is missing: it is the file's size in bytes"));
+        let reason = "is missing: it is the file's size in bytes";
+        return Err(Problem::parameter("Content-Length", FieldCode::Required, reason));
     };
     match files.check(&mime_type, bytes) {
         Ok(()) => Ok((mime_type, bytes)),
-        Err(reason) => Err(Problem::field("body", reason)),
+        Err(reason) => Err(Problem::new(Code::FileRefused, format!("The file {reason}."))),
     }
 }
 
@@ -242,14 +241,15 @@ fn refused(error: &MediaError) -> Problem {
     let detail = format!("The file was not uploaded: {error}.");
     match error {
         MediaError::Refused(_) | MediaError::SenderBroken(_) => {
-            Problem::new(Kind::Validation, detail)
+            Problem::new(Code::FileRefused, detail)
         }
-        MediaError::Unavailable(_) => Problem::new(Kind::Unavailable, detail),
+        MediaError::Unavailable(_) => Problem::new(Code::Unavailable, detail),
     }
 }
 
 /// List the uploaded files
-#[utoipa::path(get, path = "/v1/media", operation_id = "listMedia", tag = "Media", params(PageAsked),
+#[utoipa::path(get, path = "/v1/media", operation_id = "listMedia", tag = "Media",
+    security(("api_key" = ["read"])), params(PageAsked),
     responses((status = 200, description = "A page of files.", body = MediaPage)))]
 pub(crate) async fn list(
     State(api): App,
@@ -266,25 +266,31 @@ pub(crate) async fn list(
 
 /// Show an uploaded file
 #[utoipa::path(get, path = "/v1/media/{id}", operation_id = "getMedia", tag = "Media",
+    security(("api_key" = ["read"])),
     params(("id" = String, Path, description = "The file's id.")),
     responses((status = 200, description = "The file.", body = MediaView)))]
-pub(crate) async fn get(State(api): App, Id(id): Id<MediaId>) -> Answer<Json<MediaView>> {
-    Ok(Json(MediaView::of(known(&api, id).await?, api.clock.now())))
+pub(crate) async fn get(State(api): App, Id(id): Id<MediaId>) -> Answer<Tagged<MediaView>> {
+    Ok(Tagged(MediaView::of(known(&api, id).await?, api.clock.now())))
 }
 
 /// Delete an uploaded file
 ///
 /// Not while a campaign that has not ended sends it. The provider forgets it within 30 days.
 #[utoipa::path(delete, path = "/v1/media/{id}", operation_id = "deleteMedia", tag = "Media",
+    security(("api_key" = ["send"])),
     params(("id" = String, Path, description = "The file's id.")),
     responses((status = 204, description = "It is gone.")))]
-pub(crate) async fn delete(State(api): App, Id(id): Id<MediaId>) -> Answer<StatusCode> {
-    known(&api, id).await?;
+pub(crate) async fn delete(
+    State(api): App,
+    Id(id): Id<MediaId>,
+    if_match: IfMatch,
+) -> Answer<StatusCode> {
+    if_match.check(&MediaView::of(known(&api, id).await?, api.clock.now()))?;
     for status in Status::ALL.into_iter().filter(|status| !status.is_final()) {
         for campaign in campaign::store::all(&api.table, status).await? {
             if campaign.settings.message.media_ids().contains(&id) {
                 let detail = format!("The campaign {} sends this file.", campaign.id);
-                return Err(Problem::conflict(detail));
+                return Err(Problem::new(Code::FileInUse, detail));
             }
         }
     }
@@ -304,7 +310,7 @@ pub(super) async fn check(api: &Api, settings: &Settings, now: Timestamp) -> Ans
             }
             Some(_) => continue,
         };
-        return Err(Problem::field("message", format!("{id} {problem}")));
+        return Err(Problem::new(Code::FileMissing, format!("The file {id} {problem}.")));
     }
     Ok(())
 }

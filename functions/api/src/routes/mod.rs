@@ -10,6 +10,7 @@ mod contacts;
 mod export;
 mod home;
 mod keys;
+mod me;
 mod media;
 mod plan;
 mod queues;
@@ -22,6 +23,7 @@ mod transitions;
 use std::sync::Arc;
 
 pub(crate) use connection_view::ProviderMember;
+pub(crate) use home::Description;
 
 use carillon::campaign::{self, Campaign};
 use carillon::ids::CampaignId;
@@ -37,15 +39,19 @@ pub(crate) fn open() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(home::console))
         .routes(routes!(home::health))
         .routes(routes!(home::description))
+        .routes(routes!(home::problems))
+        .routes(routes!(home::problem_page))
 }
 
 /// What needs a key.
 pub(crate) fn guarded() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new()
         .routes(routes!(keys::create, keys::list))
-        .routes(routes!(keys::delete))
+        .routes(routes!(keys::get, keys::update, keys::delete))
+        .routes(routes!(keys::rotate))
+        .routes(routes!(me::get))
         .routes(routes!(connections::create, connections::list))
-        .routes(routes!(connections::get, connections::change, connections::delete))
+        .routes(routes!(connections::get, connections::update, connections::delete))
         .routes(routes!(connections::check))
         .routes(routes!(channels::list))
         .routes(routes!(templates::create, templates::list))
@@ -61,21 +67,24 @@ pub(crate) fn guarded() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(contacts::split))
         .routes(routes!(contacts::blacklist, contacts::unblacklist))
         .routes(routes!(queues::list))
-        .routes(routes!(queues::redrive_sends))
+        .routes(routes!(queues::redrive_queue))
         .merge(of_campaigns())
 }
 
 fn of_campaigns() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new()
         .routes(routes!(campaigns::create, campaigns::list))
-        .routes(routes!(campaigns::get, campaigns::change, campaigns::delete))
+        .routes(routes!(campaigns::get, campaigns::update, campaigns::delete))
         .routes(routes!(transitions::start))
         .routes(routes!(transitions::pause))
         .routes(routes!(transitions::resume))
         .routes(routes!(transitions::cancel))
         .routes(routes!(test_send::send))
         .routes(routes!(recipients::upload, recipients::list))
-        .routes(routes!(recipients::change))
+        .routes(routes!(recipients::get))
+        .routes(routes!(recipients::close))
+        .routes(routes!(recipients::retry))
+        .routes(routes!(recipients::skip))
         .routes(routes!(export::recipients))
         .routes(routes!(plan::plan))
         .routes(routes!(reports::report))

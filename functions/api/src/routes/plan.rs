@@ -6,19 +6,20 @@ use carillon::analytics::{self, Report};
 use carillon::batch;
 use carillon::campaign::{self, Campaign, Import, Status};
 use carillon::channel::EstimateRequest;
-use carillon::channel::cost::{Estimate, Warning};
+use carillon::channel::cost::{Estimate, UnpricedCountry, Warning};
 use carillon::connection::{self, Connection};
 use carillon::country::Country;
 use carillon::ids::CampaignId;
 use carillon::plan::{Candidate, Forecast, Wait, WaitReason, forecast, wait};
 use carillon::quota::{self, QuotaStatus};
 use carillon::template;
-use carillon::time::{Timestamp, date_in};
+use carillon::time::{Date, Timestamp, date_in};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::body::Id;
 use crate::problem::Answer;
+use crate::values::{Money, Time};
 use crate::{Api, App};
 
 /// What a campaign will do if nothing changes.
@@ -28,10 +29,9 @@ pub(crate) struct CampaignPlan {
     status: Status,
     /// How many messages on which day.
     forecast: Forecast,
-    /// The cost of a message to each imported recipient, if all are delivered; absent where
-    /// the provider's prices are not known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    estimate: Option<Estimate>,
+    /// The cost of a message to each imported recipient, if all are delivered; null where the
+    /// provider's prices are not known.
+    estimate: Option<EstimateView>,
     /// How many recipients were skipped, by reason.
     skipped_by_reason: BTreeMap<String, u64>,
     /// How many pending recipients wait, by what they wait for: `marketing_hold` are those
@@ -39,19 +39,79 @@ pub(crate) struct CampaignPlan {
     waiting_by_reason: BTreeMap<String, u64>,
     /// What the provider will not do as one may expect.
     warnings: Vec<Warning>,
-    /// Why no message is sent at this moment, if so.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    waits: Option<Waiting>,
+    /// Why no message is sent at this moment; null where messages are sent.
+    waiting: Option<Waiting>,
 }
 
 /// Why no message of a campaign is sent at this moment.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Waiting {
-    #[serde(flatten)]
-    wait: Wait,
+    /// Why.
+    code: WaitReason,
+    /// Until when; null where it is not known.
+    until: Option<Time>,
     /// The reason in words, in the campaign's time zone.
     #[schema(example = "quota exhausted, more from 14:05")]
-    text: String,
+    detail: String,
+}
+
+/// The cost of a campaign if every message is delivered and none is free.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Estimate)]
+pub(crate) struct EstimateView {
+    /// The provider's category of the message, such as `marketing`.
+    category: &'static str,
+    /// Whether the category is known from a template; otherwise it is the most expensive one.
+    category_known: bool,
+    /// The cost of all messages, without the countries in `unpriced`.
+    total: Money,
+    /// The cost in each country.
+    by_country: Vec<CountryCostView>,
+    /// The countries whose price is not known.
+    unpriced: Vec<UnpricedCountry>,
+    /// The first day of the prices; null where no prices are known for the day.
+    #[schema(value_type = Option<String>, format = Date)]
+    rates_from: Option<Date>,
+    /// The source of the prices.
+    rates_source: Option<&'static str>,
+}
+
+/// The cost of the messages to one country.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CountryCost)]
+pub(crate) struct CountryCostView {
+    /// The country.
+    country: Country,
+    /// The provider's market.
+    market: &'static str,
+    /// The number of recipients.
+    recipients: u64,
+    /// The price of one message.
+    rate: Money,
+    /// The price of all messages.
+    cost: Money,
+}
+
+impl From<Estimate> for EstimateView {
+    fn from(estimate: Estimate) -> Self {
+        let currency = estimate.currency;
+        let by_country = estimate.by_country.into_iter().map(|one| CountryCostView {
+            country: one.country,
+            market: one.market,
+            recipients: one.recipients,
+            rate: Money::of(one.rate, currency),
+            cost: Money::of(one.cost, currency),
+        });
+        Self {
+            category: estimate.category,
+            category_known: estimate.category_known,
+            total: Money::of(estimate.total, currency),
+            by_country: by_country.collect(),
+            unpriced: estimate.unpriced,
+            rates_from: estimate.rates_from,
+            rates_source: estimate.rates_source,
+        }
+    }
 }
 
 /// Show the plan
@@ -59,6 +119,7 @@ pub(crate) struct Waiting {
 /// A dry run: how many messages on which day, the end, the cost, and why recipients were
 /// skipped. Other campaigns of the quota group are not counted.
 #[utoipa::path(get, path = "/v1/campaigns/{id}/plan", operation_id = "getCampaignPlan", tag = "Reports",
+    security(("api_key" = ["read"])),
     params(("id" = String, Path, description = "The campaign's id.")),
     responses((status = 200, description = "The plan.", body = CampaignPlan)))]
 pub(crate) async fn plan(State(api): App, Id(id): Id<CampaignId>) -> Answer<Json<CampaignPlan>> {
@@ -73,9 +134,9 @@ pub(crate) async fn plan(State(api): App, Id(id): Id<CampaignId>) -> Answer<Json
     Ok(Json(CampaignPlan {
         status: campaign.status,
         forecast: forecast(&campaign, pending, limit, now),
-        estimate,
+        estimate: estimate.map(Into::into),
         warnings,
-        waits: waiting_for(&api, &campaign, &resources, now).await?,
+        waiting: waiting_for(&api, &campaign, &resources, now).await?,
         skipped_by_reason: funnel.skipped_by_reason,
         waiting_by_reason: funnel.waiting_by_reason,
     }))
@@ -105,13 +166,13 @@ pub(super) async fn resources(api: &Api, campaign: &Campaign, now: Timestamp) ->
 
 /// The pending recipients: those that are counted, and those that were added so lately that
 /// they are not.
-fn pending(funnel: &Report, imports: &[Import]) -> u64 {
+pub(super) fn pending(funnel: &Report, imports: &[Import]) -> u64 {
     let added: u64 = imports.iter().map(|import| import.added).sum();
     funnel.pending + added.saturating_sub(funnel.recipients)
 }
 
 /// What the provider says of a campaign: the cost, and what to expect.
-async fn ask_provider(
+pub(super) async fn ask_provider(
     api: &Api,
     campaign: &Campaign,
     resources: &Resources,
@@ -190,7 +251,7 @@ impl Waiting {
             WaitReason::Finishing => ("the last batches are being sent", "until"),
             WaitReason::NoConnection => ("the connection does not exist", "until"),
         };
-        let text = at.map_or_else(|| what.to_owned(), |at| format!("{what}, {then} {at}"));
-        Self { wait, text }
+        let detail = at.map_or_else(|| what.to_owned(), |at| format!("{what}, {then} {at}"));
+        Self { code: wait.reason, until: wait.until.map(Time), detail }
     }
 }

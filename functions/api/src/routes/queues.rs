@@ -5,13 +5,19 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::App;
+use crate::body::{Named, NoMembers, OptionalBody};
 use crate::problem::{Answer, Problem};
+
+/// The queue of batches to send.
+const SENDS: &str = "sends";
 
 /// The queues.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Queues {
     /// All of them.
     items: Vec<QueueView>,
+    /// Always null: all queues are on one page.
+    next_cursor: Option<String>,
 }
 
 /// A queue.
@@ -31,8 +37,7 @@ pub(crate) struct QueueView {
 pub(crate) struct DeadLetterView {
     /// Its body.
     message: String,
-    /// Why it could not be processed; absent where the function crashed or timed out.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Why it could not be processed; null where the function crashed or timed out.
     reason: Option<String>,
 }
 
@@ -41,6 +46,7 @@ pub(crate) struct DeadLetterView {
 /// Their depths and dead letters. Queues are only triggers: the scheduler finds in the table
 /// what is missing from them, and enqueues it again.
 #[utoipa::path(get, path = "/v1/queues", operation_id = "listQueues", tag = "Queues",
+    security(("api_key" = ["read"])),
     responses((status = 200, description = "The queues.", body = Queues)))]
 pub(crate) async fn list(State(api): App) -> Answer<Json<Queues>> {
     let depth = api.queue.depth().await.map_err(Problem::internal)?;
@@ -51,16 +57,25 @@ pub(crate) async fn list(State(api): App) -> Answer<Json<Queues>> {
     let first = letters
         .into_iter()
         .map(|letter| DeadLetterView { message: letter.body, reason: letter.reason });
-    let sends = QueueView { name: "sends", depth, first_dead_letters: first.collect() };
-    Ok(Json(Queues { items: vec![sends] }))
+    let sends = QueueView { name: SENDS, depth, first_dead_letters: first.collect() };
+    Ok(Json(Queues { items: vec![sends], next_cursor: None }))
 }
 
 /// Redrive the dead-letter queue
 ///
 /// Enqueues the batches of all dead letters again. Idempotent: no recipient is sent to twice.
-#[utoipa::path(post, path = "/v1/queues/sends/redrive", operation_id = "redriveSends", tag = "Queues",
+#[utoipa::path(post, path = "/v1/queues/{name}/redrive", operation_id = "redriveQueue", tag = "Queues",
+    security(("api_key" = ["settings"])),
+    params(("name" = String, Path, description = "The queue's name.", example = "sends")), request_body = NoMembers,
     responses((status = 200, description = "What became of them.", body = Redriven)))]
-pub(crate) async fn redrive_sends(State(api): App) -> Answer<Json<Redriven>> {
+pub(crate) async fn redrive_queue(
+    State(api): App,
+    Named(name): Named,
+    OptionalBody(NoMembers {}): OptionalBody<NoMembers>,
+) -> Answer<Json<Redriven>> {
+    if name != SENDS {
+        return Err(Problem::not_found("queue"));
+    }
     let now = api.clock.now();
     let outcome = redrive(&api.table, &api.queue, now).await;
     outcome.map(Json).map_err(Problem::internal)

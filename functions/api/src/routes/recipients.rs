@@ -19,8 +19,12 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::body::{Asked, Body, Id, Within, cursor, media_type, page_size};
-use crate::problem::{Answer, Kind, Problem, sentence};
+use super::campaign_view::CampaignView;
+use crate::body::{Asked, Id, NoMembers, OptionalBody, Within, cursor, media_type, page_size};
+use crate::etag::{IfMatch, Resource, Tagged};
+use crate::problem::{Answer, Code, Problem, sentence};
+use crate::request_id;
+use crate::values::Time;
 use crate::{Api, App};
 
 /// How many recipients are read at a time.
@@ -44,9 +48,12 @@ pub(crate) struct UploadAsked {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageAsked {
-    /// Only those of this status.
-    status: Option<Status>,
+    /// Only those of these statuses.
+    #[serde(default)]
+    #[param(required = false)]
+    status: Vec<Status>,
     /// The size of a page, 1 to 500; 50 by default.
+    #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<u32>,
     /// `next_cursor` of the page before.
     cursor: Option<String>,
@@ -58,8 +65,7 @@ pub(crate) struct RecipientPage {
     /// The recipients. With a `status`, a page may have few or none and still
     /// not be the last.
     items: Vec<RecipientView>,
-    /// Where the next page begins; none at the end.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Where the next page begins; null at the end.
     next_cursor: Option<String>,
 }
 
@@ -69,9 +75,8 @@ pub(crate) struct RecipientView {
     /// The contact's id.
     #[schema(value_type = String, example = "ctc_01890a5d-ac96-774b-bcce-b302099a8057")]
     contact_id: ContactId,
-    /// The contact's first address: a phone in E.164, or a business-scoped user id. Absent
+    /// The contact's first address: a phone in E.164, or a business-scoped user id. Null
     /// once the person was erased.
-    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "+573001234567")]
     address: Option<Address>,
     /// Its status.
@@ -81,48 +86,29 @@ pub(crate) struct RecipientView {
     /// The columns it was imported with.
     columns: BTreeMap<String, String>,
     /// When it was imported.
-    #[schema(value_type = String, format = DateTime)]
-    imported_at: Timestamp,
+    imported_at: Time,
     /// The provider's id of the message.
-    #[serde(skip_serializing_if = "Option::is_none")]
     message_id: Option<String>,
     /// When it was sent to the provider.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    sent_at: Option<Timestamp>,
+    sent_at: Option<Time>,
     /// When it was delivered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    delivered_at: Option<Timestamp>,
+    delivered_at: Option<Time>,
     /// When it was read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    read_at: Option<Timestamp>,
+    read_at: Option<Time>,
     /// When the contact replied.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    replied_at: Option<Timestamp>,
+    replied_at: Option<Time>,
     /// When the lead was closed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    closed_at: Option<Timestamp>,
+    closed_at: Option<Time>,
     /// When it failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    failed_at: Option<Timestamp>,
+    failed_at: Option<Time>,
     /// The provider's code of the last refusal.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<u32>,
+    failure_code: Option<u32>,
     /// Why it was skipped.
-    #[serde(skip_serializing_if = "Option::is_none")]
     skip_reason: Option<SkipReason>,
     /// Why it failed, was skipped or waits, in plain words.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
+    failure_reason: Option<String>,
     /// A retry waits until then.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    not_before: Option<Timestamp>,
+    not_before: Option<Time>,
 }
 
 impl RecipientView {
@@ -134,38 +120,26 @@ impl RecipientView {
             status: recipient.status,
             attempt: recipient.attempt,
             columns: recipient.columns,
-            imported_at: recipient.imported_at,
+            imported_at: Time(recipient.imported_at),
             message_id: recipient.message_id,
-            sent_at: recipient.sent_at,
-            delivered_at: recipient.delivered_at,
-            read_at: recipient.read_at,
-            replied_at: recipient.replied_at,
-            closed_at: recipient.closed_at,
-            failed_at: recipient.failed_at,
-            code: recipient.code,
+            sent_at: recipient.sent_at.map(Time),
+            delivered_at: recipient.delivered_at.map(Time),
+            read_at: recipient.read_at.map(Time),
+            replied_at: recipient.replied_at.map(Time),
+            closed_at: recipient.closed_at.map(Time),
+            failed_at: recipient.failed_at.map(Time),
+            failure_code: recipient.code,
             skip_reason: recipient.skip_reason,
-            reason: recipient.reason,
-            not_before: recipient.not_before,
+            failure_reason: recipient.reason,
+            not_before: recipient.not_before.map(Time),
         }
     }
 }
 
-/// A change of a recipient.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RecipientChange {
-    /// The change.
-    action: Action,
-}
-
-/// The changes of a recipient.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Action {
-    /// Close the lead.
-    Close,
-    /// Retry an unconfirmed recipient. The first message may have arrived.
-    Retry,
+impl Resource for RecipientView {
+    fn tagged(&self) -> impl Serialize {
+        self
+    }
 }
 
 /// Add recipients
@@ -177,6 +151,7 @@ pub(crate) enum Action {
 /// a line. Invalid lines are reported, and the others are added. The
 /// same upload again adds nothing and reports duplicates.
 #[utoipa::path(post, path = "/v1/campaigns/{id}/recipients", operation_id = "addRecipients", tag = "Recipients",
+    security(("api_key" = ["people"])),
     params(("id" = String, Path, description = "The campaign's id."), UploadAsked),
     request_body(content((String = "text/csv"), (Vec<BTreeMap<String, String>> = "application/json"), (String = "application/x-ndjson"))),
     responses((status = 200, description = "What it brought.", body = Report)))]
@@ -194,7 +169,7 @@ pub(crate) async fn upload(
     let import = Import::new(ImportId::from_uuid(api.ids.uuid(now)), now);
     // A task of its own, so that what was added is noted even when the client
     // goes away in the middle.
-    let work = tokio::spawn(async move {
+    let work = request_id::spawn(async move {
         let Api { table, clock, ids, .. } = &*api;
         let upload = Upload { table, clock, ids, campaign: &campaign, country, format };
         upload.run(body.into_data_stream(), import).await
@@ -215,7 +190,7 @@ fn format(headers: &HeaderMap) -> Answer<Format> {
             Ok(Format::JsonLines)
         }
         Some(_) | None => Err(Problem::new(
-            Kind::UnsupportedMediaType,
+            Code::UnsupportedMediaType,
             "Send Content-Type: text/csv, application/json (an array of objects) or application/x-ndjson (one object a line).",
         )),
     }
@@ -224,16 +199,14 @@ fn format(headers: &HeaderMap) -> Answer<Format> {
 fn ended_early(error: UploadError) -> Problem {
     let words = sentence(&error);
     match error {
-        UploadError::Unreadable(_) => {
-            Problem::new(Kind::Validation, format!("{words}. Nothing was added."))
-        }
+        UploadError::Unreadable(_) => Problem::new(Code::UploadUnreadable, format!("{words}.")),
         UploadError::TooLarge => Problem::new(
-            Kind::TooLarge,
+            Code::TooLarge,
             "The upload is larger than 64 MiB. What was read up to there stays; split the rest into smaller files. Lines uploaded again count as duplicates.",
         ),
         UploadError::BrokenOff(_) => Problem::new(
-            Kind::Malformed,
-            "The upload broke off. What was read up to there stays; upload the file again, and its first lines count as duplicates.",
+            Code::UploadBrokenOff,
+            "The upload broke off. What was read up to there stays.",
         ),
         UploadError::Campaign(error) => error.into(),
         UploadError::Store(error) => error.into(),
@@ -242,6 +215,7 @@ fn ended_early(error: UploadError) -> Problem {
 
 /// List the recipients
 #[utoipa::path(get, path = "/v1/campaigns/{id}/recipients", operation_id = "listRecipients", tag = "Recipients",
+    security(("api_key" = ["read"])),
     params(("id" = String, Path, description = "The campaign's id."), PageAsked),
     responses((status = 200, description = "A page of recipients.", body = RecipientPage)))]
 pub(crate) async fn list(
@@ -263,7 +237,8 @@ pub(crate) async fn list(
         after = next;
         // A page lies in one shard; who was erased keeps theirs.
         let shard = after.as_ref().map_or(0, |after| after.shard);
-        let is_asked = |found: &Recipient| asked.status.is_none_or(|status| status == found.status);
+        let is_asked =
+            |found: &Recipient| asked.status.is_empty() || asked.status.contains(&found.status);
         for recipient in page.into_iter().filter(is_asked) {
             let last = Cursor { shard, contact: Some(recipient.contact) };
             found.push(recipient);
@@ -303,35 +278,39 @@ fn is_in(after: &Cursor, campaign: &Campaign) -> bool {
     after.shard < campaign.shards
 }
 
-/// Close a lead, or retry an unconfirmed recipient
-#[utoipa::path(patch, path = "/v1/campaigns/{id}/recipients/{contact}", operation_id = "changeRecipient", tag = "Recipients",
+/// Show a recipient
+///
+/// One person in one campaign: what became of the message, and why.
+#[utoipa::path(get, path = "/v1/campaigns/{id}/recipients/{contact}", operation_id = "getRecipient", tag = "Recipients",
+    security(("api_key" = ["read"])),
     params(("id" = String, Path, description = "The campaign's id."), ("contact" = String, Path, description = "The contact's id.")),
-    request_body = RecipientChange,
     responses((status = 200, description = "The recipient.", body = RecipientView)))]
-pub(crate) async fn change(
+pub(crate) async fn get(
     State(api): App,
-    Within(id, contact): Within<CampaignId>,
-    Body(change): Body<RecipientChange>,
-) -> Answer<Json<RecipientView>> {
-    let now = api.clock.now();
+    Within(id, contact): Within<CampaignId, ContactId>,
+) -> Answer<Tagged<RecipientView>> {
     let campaign = super::campaign(&api, id).await?;
-    let contact = contact.parse().map_err(|_| Problem::not_found("recipient in this campaign"))?;
     let key = campaign.recipients().key(contact);
-    let found = find(&api, &key).await?;
-    match change.action {
-        Action::Close => close(&api, &key, &found, now).await?,
-        Action::Retry => retry(&api, &campaign, &key, &found, now).await?,
-    }
-    let changed = views(&api, vec![find(&api, &key).await?]).await?;
-    changed.into_iter().next().map(Json).ok_or_else(|| Problem::not_found("recipient"))
+    Ok(Tagged(view(&api, find(&api, &key).await?).await?))
 }
 
-async fn find(api: &Api, key: &RecipientKey) -> Answer<Recipient> {
-    let found = recipient::store::get(&api.table, key).await?;
-    found.ok_or_else(|| Problem::not_found("recipient in this campaign"))
-}
-
-async fn close(api: &Api, key: &RecipientKey, found: &Recipient, now: Timestamp) -> Answer<()> {
+/// Close a lead
+///
+/// Of a recipient who was sent to. Closing again changes nothing.
+#[utoipa::path(post, path = "/v1/campaigns/{id}/recipients/{contact}/close", operation_id = "closeRecipient", tag = "Recipients",
+    security(("api_key" = ["send"])),
+    params(("id" = String, Path, description = "The campaign's id."), ("contact" = String, Path, description = "The contact's id.")),
+    request_body = NoMembers,
+    responses((status = 200, description = "The recipient.", body = RecipientView)))]
+pub(crate) async fn close(
+    State(api): App,
+    Within(id, contact): Within<CampaignId, ContactId>,
+    if_match: IfMatch,
+    OptionalBody(NoMembers {}): OptionalBody<NoMembers>,
+) -> Answer<Tagged<RecipientView>> {
+    let now = api.clock.now();
+    let key = super::campaign(&api, id).await?.recipients().key(contact);
+    let found = checked(&api, &key, &if_match).await?;
     match found.status {
         Status::Sent | Status::Delivered | Status::Read | Status::Replied | Status::Closed => {}
         Status::Pending
@@ -340,40 +319,101 @@ async fn close(api: &Api, key: &RecipientKey, found: &Recipient, now: Timestamp)
         | Status::Failed
         | Status::Skipped
         | Status::Cancelled => {
-            return Err(stands(found.status, "only who was sent to can be closed"));
+            return Err(refused(&api, found, "only who was sent to can be closed").await?);
         }
     }
     let event = Event { attempt: found.attempt, status: DeliveryStatus::Closed };
-    record(&api.table, key, event, now, None).await?;
-    Ok(())
+    record(&api.table, &key, event, now, None).await?;
+    Ok(Tagged(view(&api, find(&api, &key).await?).await?))
 }
 
-async fn retry(
-    api: &Api,
-    campaign: &Campaign,
-    key: &RecipientKey,
-    found: &Recipient,
-    now: Timestamp,
-) -> Answer<()> {
+/// Retry an unconfirmed recipient
+///
+/// The answer to the first message was lost: it may have arrived, and a second one is sent
+/// deliberately.
+#[utoipa::path(post, path = "/v1/campaigns/{id}/recipients/{contact}/retry", operation_id = "retryRecipient", tag = "Recipients",
+    security(("api_key" = ["send"])),
+    params(("id" = String, Path, description = "The campaign's id."), ("contact" = String, Path, description = "The contact's id.")),
+    request_body = NoMembers,
+    responses((status = 200, description = "The recipient.", body = RecipientView)))]
+pub(crate) async fn retry(
+    State(api): App,
+    Within(id, contact): Within<CampaignId, ContactId>,
+    if_match: IfMatch,
+    OptionalBody(NoMembers {}): OptionalBody<NoMembers>,
+) -> Answer<Tagged<RecipientView>> {
+    let now = api.clock.now();
+    let campaign = super::campaign(&api, id).await?;
+    let key = campaign.recipients().key(contact);
+    let found = checked(&api, &key, &if_match).await?;
     if found.status != Status::Unconfirmed || found.is_erased() {
-        return Err(stands(found.status, "only who is unconfirmed can be retried"));
+        return Err(refused(&api, found, "only who is unconfirmed can be retried").await?);
     }
     if campaign.status == campaign::Status::Completed {
-        reopen(api, campaign, now).await?;
+        reopen(&api, &campaign, now).await?;
     }
     campaign::store::announce_upload(&api.table, campaign.id, now + RETRY_ANNOUNCED_FOR).await?;
-    if retry_unconfirmed(&api.table, key, found).await? {
-        return Ok(());
+    if retry_unconfirmed(&api.table, &key, &found).await? {
+        return Ok(Tagged(view(&api, find(&api, &key).await?).await?));
     }
-    Err(Problem::conflict("The recipient was settled at this moment. Look at it again."))
+    Err(Problem::new(Code::ChangedMeanwhile, "The recipient was settled at this moment."))
 }
 
-/// Takes a completed campaign up again, so that someone comes by there.
+/// Skip a pending recipient
+///
+/// No message is sent to them in this campaign.
+#[utoipa::path(post, path = "/v1/campaigns/{id}/recipients/{contact}/skip", operation_id = "skipRecipient", tag = "Recipients",
+    security(("api_key" = ["send"])),
+    params(("id" = String, Path, description = "The campaign's id."), ("contact" = String, Path, description = "The contact's id.")),
+    request_body = NoMembers,
+    responses((status = 200, description = "The recipient.", body = RecipientView)))]
+pub(crate) async fn skip(
+    State(api): App,
+    Within(id, contact): Within<CampaignId, ContactId>,
+    if_match: IfMatch,
+    OptionalBody(NoMembers {}): OptionalBody<NoMembers>,
+) -> Answer<Tagged<RecipientView>> {
+    let key = super::campaign(&api, id).await?.recipients().key(contact);
+    let found = checked(&api, &key, &if_match).await?;
+    let is_skipped = found.skip_reason == Some(SkipReason::Requested);
+    if !is_skipped {
+        if found.status != Status::Pending {
+            return Err(refused(&api, found, "only who is pending can be skipped").await?);
+        }
+        if !recipient::store::skip(&api.table, &key, found.attempt, SkipReason::Requested, None)
+            .await?
+        {
+            let detail = "The recipient was changed at this moment.";
+            return Err(Problem::new(Code::ChangedMeanwhile, detail));
+        }
+    }
+    Ok(Tagged(view(&api, find(&api, &key).await?).await?))
+}
+
+async fn find(api: &Api, key: &RecipientKey) -> Answer<Recipient> {
+    let found = recipient::store::get(&api.table, key).await?;
+    found.ok_or_else(|| Problem::not_found("recipient in this campaign"))
+}
+
+/// The recipient, in the state that the client has read.
+async fn checked(api: &Api, key: &RecipientKey, if_match: &IfMatch) -> Answer<Recipient> {
+    let found = find(api, key).await?;
+    if_match.check(&view(api, found.clone()).await?)?;
+    Ok(found)
+}
+
+async fn view(api: &Api, recipient: Recipient) -> Answer<RecipientView> {
+    let contacts = contacts_of(&api.table, std::slice::from_ref(&recipient)).await?;
+    Ok(RecipientView::of(recipient, &contacts))
+}
+
+/// Takes a completed campaign up again, so that the recipient is met.
 async fn reopen(api: &Api, campaign: &Campaign, now: Timestamp) -> Answer<()> {
     use campaign::store::{ChangeError, change_status};
     if campaign.settings.scheduled_end.is_some_and(|end| end <= now) {
-        let rule = "The campaign's scheduled_end has come: nobody is sent to any more.";
-        return Err(Problem::conflict(rule));
+        let detail = "The campaign's scheduled_end has come: nobody is sent to any more.";
+        let current = CampaignView::from(campaign.clone());
+        return Err(Problem::new(Code::CampaignEnded, detail).with_current(&current));
     }
     match change_status(&api.table, campaign.id, CampaignAction::Reopen, None, now).await {
         // Someone else has reopened it at this moment.
@@ -382,6 +422,8 @@ async fn reopen(api: &Api, campaign: &Campaign, now: Timestamp) -> Answer<()> {
     }
 }
 
-fn stands(status: Status, rule: &str) -> Problem {
-    Problem::conflict(format!("The recipient is {status}: {rule}."))
+async fn refused(api: &Api, found: Recipient, rule: &str) -> Answer<Problem> {
+    let detail = format!("The recipient is {}: {rule}.", found.status);
+    let current = view(api, found).await?;
+    Ok(Problem::new(Code::RecipientStatus, detail).with_current(&current))
 }

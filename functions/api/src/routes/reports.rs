@@ -5,28 +5,32 @@ use carillon::batch::{self, Batch, BatchStatus, CloseReason};
 use carillon::campaign::{Campaign, Status};
 use carillon::connection::Lane;
 use carillon::ids::CampaignId;
-use carillon::time::{Date, Timestamp};
+use carillon::time::Date;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::campaign_view::HaltView;
 use super::plan::{self, Waiting};
 use crate::App;
-use crate::body::Id;
+use crate::body::{Asked, Id, PageAsked, page_of};
 use crate::problem::Answer;
+use crate::values::Time;
 
 /// A campaign's funnel and status.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CampaignReport {
     /// The campaign's status.
     status: Status,
-    /// Why it was halted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    halted_for: Option<String>,
+    /// Why it was halted; null where it was not.
+    halt: Option<HaltView>,
     /// What happens next, or what the user has to do.
     next_step: &'static str,
-    /// Why no message is sent at the moment, where one reason holds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    waits: Option<Waiting>,
+    /// Why no message is sent at the moment; null where messages are sent.
+    waiting: Option<Waiting>,
+    /// How much of it is done, in percent: the share of recipients who are neither pending nor
+    /// being sent to.
+    #[schema(minimum = 0, maximum = 100)]
+    progress: u8,
     #[serde(flatten)]
     funnel: Report,
 }
@@ -36,13 +40,17 @@ pub(crate) struct CampaignReport {
 pub(crate) struct Days {
     /// The days with counts, in the campaign's time zone.
     items: Vec<DayCounts>,
+    /// Always null: all days are on one page.
+    next_cursor: Option<String>,
 }
 
-/// The batches of a campaign.
+/// A page of a campaign's batches.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Batches {
+pub(crate) struct BatchPage {
     /// The batches, by day and number.
     items: Vec<BatchView>,
+    /// Where the next page begins; null at the end.
+    next_cursor: Option<String>,
 }
 
 /// A batch: at most 250 recipients of one day.
@@ -61,21 +69,14 @@ pub(crate) struct BatchView {
     /// The maximum number of messages.
     size: u32,
     /// How many of its reservations were used, once it is done.
-    #[serde(skip_serializing_if = "Option::is_none")]
     used: Option<u32>,
     /// When it was created.
-    #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
+    created_at: Time,
     /// When it was enqueued last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    enqueued_at: Option<Timestamp>,
+    enqueued_at: Option<Time>,
     /// When it was done.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
-    done_at: Option<Timestamp>,
+    done_at: Option<Time>,
     /// Why it was closed before the end of its range.
-    #[serde(skip_serializing_if = "Option::is_none")]
     close_reason: Option<CloseReason>,
 }
 
@@ -88,9 +89,9 @@ impl From<Batch> for BatchView {
             lane: batch.lane,
             size: batch.size,
             used: batch.used,
-            created_at: batch.created_at,
-            enqueued_at: batch.enqueued_at,
-            done_at: batch.done_at,
+            created_at: Time(batch.created_at),
+            enqueued_at: batch.enqueued_at.map(Time),
+            done_at: batch.done_at.map(Time),
             close_reason: batch.close_reason,
         }
     }
@@ -101,7 +102,8 @@ impl From<Batch> for BatchView {
 /// The counts lag by a few seconds. `recipients` is the sum of `pending`,
 /// `sending`, `unconfirmed`, `sent`, `failed`, `skipped` and `cancelled`; from
 /// `sent` on the steps count cumulatively.
-#[utoipa::path(get, path = "/v1/campaigns/{id}/report", operation_id = "reportCampaign", tag = "Reports",
+#[utoipa::path(get, path = "/v1/campaigns/{id}/report", operation_id = "getCampaignReport", tag = "Reports",
+    security(("api_key" = ["read"])),
     params(("id" = String, Path, description = "The campaign's id.")),
     responses((status = 200, description = "The funnel.", body = CampaignReport)))]
 pub(crate) async fn report(
@@ -113,9 +115,18 @@ pub(crate) async fn report(
     let next_step = next_step(campaign.status, &funnel);
     let now = api.clock.now();
     let resources = plan::resources(&api, &campaign, now).await?;
-    let waits = plan::waiting_for(&api, &campaign, &resources, now).await?;
-    let Campaign { status, halted_for, .. } = campaign;
-    Ok(Json(CampaignReport { status, halted_for, next_step, waits, funnel }))
+    let waiting = plan::waiting_for(&api, &campaign, &resources, now).await?;
+    let Campaign { status, halt, .. } = campaign;
+    let halt = halt.map(Into::into);
+    let progress = progress(&funnel);
+    Ok(Json(CampaignReport { status, halt, next_step, waiting, progress, funnel }))
+}
+
+/// The share of recipients whose message is settled, in percent; never 100 before all are.
+fn progress(funnel: &Report) -> u8 {
+    let open = funnel.pending + funnel.sending;
+    let done = funnel.recipients.saturating_sub(open);
+    u8::try_from((done * 100).checked_div(funnel.recipients).unwrap_or(0)).unwrap_or(100)
 }
 
 fn next_step(status: Status, funnel: &Report) -> &'static str {
@@ -136,21 +147,29 @@ fn next_step(status: Status, funnel: &Report) -> &'static str {
 }
 
 /// Show the counts by day
-#[utoipa::path(get, path = "/v1/campaigns/{id}/analytics", operation_id = "analyseCampaign", tag = "Reports",
+#[utoipa::path(get, path = "/v1/campaigns/{id}/analytics", operation_id = "getCampaignAnalytics", tag = "Reports",
+    security(("api_key" = ["read"])),
     params(("id" = String, Path, description = "The campaign's id.")),
     responses((status = 200, description = "The days.", body = Days)))]
 pub(crate) async fn days(State(api): App, Id(id): Id<CampaignId>) -> Answer<Json<Days>> {
     let campaign = super::campaign(&api, id).await?;
     let tally = analytics::store::read(&api.table, id, campaign.shards).await?;
-    Ok(Json(Days { items: DayCounts::of(&tally) }))
+    Ok(Json(Days { items: DayCounts::of(&tally), next_cursor: None }))
 }
 
 /// List the batches
 #[utoipa::path(get, path = "/v1/campaigns/{id}/batches", operation_id = "listBatches", tag = "Reports",
-    params(("id" = String, Path, description = "The campaign's id.")),
-    responses((status = 200, description = "The batches.", body = Batches)))]
-pub(crate) async fn batches(State(api): App, Id(id): Id<CampaignId>) -> Answer<Json<Batches>> {
+    security(("api_key" = ["read"])),
+    params(("id" = String, Path, description = "The campaign's id."), PageAsked),
+    responses((status = 200, description = "A page of batches.", body = BatchPage)))]
+pub(crate) async fn batches(
+    State(api): App,
+    Id(id): Id<CampaignId>,
+    Asked(asked): Asked<PageAsked>,
+) -> Answer<Json<BatchPage>> {
     super::campaign(&api, id).await?;
     let batches = batch::store::of_campaign(&api.table, id, None).await?;
-    Ok(Json(Batches { items: batches.into_iter().map(Into::into).collect() }))
+    let (page, next_cursor) =
+        page_of(batches, &asked, |batch| (batch.name.date, batch.name.number))?;
+    Ok(Json(BatchPage { items: page.into_iter().map(Into::into).collect(), next_cursor }))
 }

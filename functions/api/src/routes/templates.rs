@@ -10,19 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::body::{Asked, Body, Named, cursor, page_size};
-use crate::problem::{Answer, Problem};
+use crate::body::{Asked, Body, JsonBody, Named, PageAsked, cursor, page_size};
+use crate::problem::{Answer, Code, Problem};
 use crate::{Api, App};
-
-/// Which page of the templates.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct PageAsked {
-    /// How many, 1 to 500; 50 when left out.
-    limit: Option<u32>,
-    /// `next_cursor` of the page before.
-    cursor: Option<String>,
-}
 
 /// Which language of a template.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -38,8 +28,7 @@ pub(crate) struct TemplatePage {
     /// The templates, by name and language.
     #[schema(value_type = Vec<Object>)]
     items: Vec<Value>,
-    /// Where the next page begins; none at the end.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Where the next page begins; null at the end.
     next_cursor: Option<String>,
 }
 
@@ -59,17 +48,21 @@ pub(crate) struct PreviewAsked {
     variables: BTreeMap<String, String>,
 }
 
-/// Make a local template
+/// Create a local template
 ///
 /// In the shape of Meta's creation request, checked against Meta's rules.
-#[utoipa::path(post, path = "/v1/templates", operation_id = "createTemplate", tag = "Templates", request_body(content = ref("#/components/schemas/TemplateDefinition"), content_type = "application/json"),
+#[utoipa::path(post, path = "/v1/templates", operation_id = "createTemplate", tag = "Templates",
+    security(("api_key" = ["settings"])), request_body(content = ref("#/components/schemas/TemplateDefinition"), content_type = "application/json"),
     responses((status = 201, description = "The template.", body = ref("#/components/schemas/TemplateDefinition"))))]
 pub(crate) async fn create(
     State(api): App,
-    Body(definition): Body<Value>,
+    JsonBody(definition): JsonBody,
 ) -> Answer<(StatusCode, Json<Value>)> {
     let Some((provider, rules)) = api.routes.providers().templates() else {
-        return Err(Problem::conflict("No provider of this version keeps templates."));
+        return Err(Problem::new(
+            Code::ProviderMissing,
+            "No provider of this version keeps templates.",
+        ));
     };
     let summary = rules.validate(&definition).map_err(Problem::fields)?;
     let template = Template {
@@ -82,11 +75,13 @@ pub(crate) async fn create(
         return Ok((StatusCode::CREATED, Json(template.definition)));
     }
     let TemplateRef { name, language } = template.template;
-    Err(Problem::conflict(format!("There is a template {name} in {language} already.")))
+    let detail = format!("There is a template {name} in {language} already.");
+    Err(Problem::new(Code::TemplateExists, detail))
 }
 
 /// List the local templates
-#[utoipa::path(get, path = "/v1/templates", operation_id = "listTemplates", tag = "Templates", params(PageAsked),
+#[utoipa::path(get, path = "/v1/templates", operation_id = "listTemplates", tag = "Templates",
+    security(("api_key" = ["read"])), params(PageAsked),
     responses((status = 200, description = "A page of templates.", body = TemplatePage)))]
 pub(crate) async fn list(
     State(api): App,
@@ -104,6 +99,7 @@ pub(crate) async fn list(
 
 /// Show a local template
 #[utoipa::path(get, path = "/v1/templates/{name}", operation_id = "getTemplate", tag = "Templates",
+    security(("api_key" = ["read"])),
     params(("name" = String, Path, description = "The template's name."), LanguageAsked),
     responses((status = 200, description = "The template.", body = ref("#/components/schemas/TemplateDefinition"))))]
 pub(crate) async fn get(
@@ -119,6 +115,7 @@ pub(crate) async fn get(
 ///
 /// Meta's template of that name, if there is one, stays.
 #[utoipa::path(delete, path = "/v1/templates/{name}", operation_id = "deleteTemplate", tag = "Templates",
+    security(("api_key" = ["settings"])),
     params(("name" = String, Path, description = "The template's name."), LanguageAsked),
     responses((status = 204, description = "It is gone.")))]
 pub(crate) async fn delete(
@@ -134,6 +131,7 @@ pub(crate) async fn delete(
 
 /// Show what a contact will see
 #[utoipa::path(post, path = "/v1/templates/{name}/preview", operation_id = "previewTemplate", tag = "Templates",
+    security(("api_key" = ["read"])),
     params(("name" = String, Path, description = "The template's name.")), request_body = PreviewAsked,
     responses((status = 200, description = "The message.", body = Preview)))]
 pub(crate) async fn preview(
@@ -145,9 +143,10 @@ pub(crate) async fn preview(
     let given = asked.variables.into_iter().map(|(name, value)| (column_name(&name), value));
     let request = PreviewRequest { components: asked.components, variables: given.collect() };
     let provider = api.routes.providers().get(&template.provider);
-    let rules = provider
-        .and_then(|provider| provider.templates())
-        .ok_or_else(|| Problem::conflict("The template's provider is not part of this version."))?;
+    let rules = provider.and_then(|provider| provider.templates()).ok_or_else(|| {
+        let detail = "The template's provider is not part of this version.";
+        Problem::new(Code::ProviderMissing, detail)
+    })?;
     rules.preview(&template.definition, &request).map(Json).map_err(Problem::fields)
 }
 

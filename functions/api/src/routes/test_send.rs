@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use carillon::address::Address;
 use carillon::campaign::Campaign;
-use carillon::channel::{Content, Outbound, Outcome};
+use carillon::channel::{Content, FieldCode, FieldProblem, Outbound, Outcome, Verdict};
 use carillon::contact::store::{ClaimOf, Reservation};
 use carillon::contact::{self, Contact, person};
 use carillon::delivery::{
@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 
 use super::contacts;
 use crate::body::{Body, Id};
-use crate::problem::{Answer, Kind, Problem, sentence};
+use crate::problem::{Answer, Code, Problem, sentence};
 use crate::{Api, App};
 
 /// The callback of a test send: its statuses belong to no recipient.
@@ -39,18 +39,35 @@ pub(crate) struct TestSend {
     variables: BTreeMap<String, String>,
 }
 
-/// A message that the provider accepted.
+/// What became of a test message.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TestSent {
-    /// The provider's id of the message.
-    message_id: String,
+    /// Whether the provider accepted it.
+    status: TestStatus,
+    /// The provider's id of the message; null where it is unknown.
+    message_id: Option<String>,
+    /// Why it is unknown whether the message was sent; null where it was accepted.
+    detail: Option<String>,
+}
+
+/// The status of a test message.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum TestStatus {
+    /// The provider accepted it.
+    Accepted,
+    /// The answer was lost: it may have been sent. Do not send it again unless it has not
+    /// arrived.
+    Unconfirmed,
 }
 
 /// Send the message to one address now
 ///
 /// Whatever the campaign's status; it does not count on the report. Suppressions, the quota
-/// and the pair interval hold as always.
+/// and the pair interval hold as always. Where the provider's answer is lost, the message may
+/// have been sent: the status is `unconfirmed`.
 #[utoipa::path(post, path = "/v1/campaigns/{id}/test", operation_id = "testCampaign", tag = "Campaigns",
+    security(("api_key" = ["send"])),
     params(("id" = String, Path, description = "The campaign's id.")), request_body = TestSend,
     responses((status = 200, description = "The provider accepted the message.", body = TestSent)))]
 pub(crate) async fn send(
@@ -66,7 +83,9 @@ pub(crate) async fn send(
     let (contact, charged) = claim(&api, &route, &outbound, now).await?;
     let refusal = match route.send(&outbound).await {
         Outcome::Accepted(accepted) => {
-            return Ok(Json(TestSent { message_id: accepted.message_id }));
+            let message_id = Some(accepted.message_id);
+            let status = TestStatus::Accepted;
+            return Ok(Json(TestSent { status, message_id, detail: None }));
         }
         Outcome::Refused(refusal) => refusal,
     };
@@ -80,13 +99,20 @@ pub(crate) async fn send(
     };
     let source = RefusalSource::TestSend { charged, bucket: bucket_at(now) };
     settle(&api.table, &api.ids, &refused, source, now).await?;
-    Err(Problem::field("to", format!("was not sent to: {refusal}")))
+    if refusal.verdict == Verdict::Ambiguous {
+        let (status, detail) = (TestStatus::Unconfirmed, Some(refusal.to_string()));
+        return Ok(Json(TestSent { status, message_id: None, detail }));
+    }
+    Err(Problem::new(Code::MessageRefused, format!("The message was not sent: {refusal}.")))
 }
 
 fn outbound(campaign: &Campaign, route: &Route, test: TestSend) -> Answer<Outbound> {
     let columns = test.variables.into_iter().map(|(name, value)| (column_name(&name), value));
     let content = campaign.settings.message.render(&columns.collect());
-    let content = content.map_err(|missing| Problem::field("variables", missing.to_string()))?;
+    let content = content.map_err(|missing| {
+        let reason = missing.to_string();
+        Problem::fields([FieldProblem::new("variables", FieldCode::Required, reason)])
+    })?;
     route.provider.validate(&content).map_err(Problem::fields)?;
     let to = parse_to(campaign, &test.to)?;
     Ok(Outbound { to, content, callback: CALLBACK.to_owned(), reply_to: None })
@@ -100,9 +126,9 @@ async fn with_media(api: &Api, route: &Route, content: Content, now: Timestamp) 
         match provider_media_id(&api.table, &api.routes, id, connection, now).await {
             Ok(provider_id) => drop(known.insert(id, provider_id)),
             Err(fault) if fault.is_final() => {
-                return Err(Problem::field("message", fault.to_string()));
+                return Err(Problem::new(Code::FileMissing, sentence(&fault) + "."));
             }
-            Err(fault) => return Err(Problem::new(Kind::Unavailable, sentence(&fault) + ".")),
+            Err(fault) => return Err(Problem::new(Code::Unavailable, sentence(&fault) + ".")),
         }
     }
     Ok(content.with_media(&known))
@@ -155,12 +181,13 @@ async fn claim(
     match claim_test_send(&api.table, &request).await? {
         Claim::Won => {}
         Claim::Suppressed(reason) => {
-            let reason = format!("may not be sent to: {}", reason.as_str());
-            return Err(Problem::field("to", reason));
+            let detail = format!("The contact is suppressed: {}.", reason.as_str());
+            return Err(Problem::new(Code::ContactSuppressed, detail));
         }
         Claim::Held(until) => {
-            let reason = format!("gets no marketing messages from WhatsApp until {until}");
-            return Err(Problem::field("to", reason));
+            let detail =
+                format!("The contact gets no marketing messages from WhatsApp until {until}.");
+            return Err(Problem::new(Code::ContactHeld, detail));
         }
         Claim::TooSoon
         | Claim::Busy
@@ -168,7 +195,8 @@ async fn claim(
         | Claim::Merged(_)
         | Claim::Moved
         | Claim::DuplicatePerson => {
-            return Err(Problem::field("to", "may not be sent to: was written to a moment ago"));
+            let detail = "The contact was sent a message a moment ago.";
+            return Err(Problem::new(Code::SentAMomentAgo, detail));
         }
     }
     let charged = Charged { charge, at: now };
@@ -179,5 +207,5 @@ async fn claim(
         return Ok((id, charged));
     }
     contact::store::undo_charge(&api.table, id, charge, now).await?;
-    Err(Problem::conflict("The limit of contacts in 24 hours is reached."))
+    Err(Problem::new(Code::QuotaExhausted, "The limit of contacts in 24 hours is reached."))
 }

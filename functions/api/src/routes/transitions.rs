@@ -1,23 +1,46 @@
 use std::collections::BTreeSet;
 
-use axum::Json;
 use axum::extract::State;
-use carillon::campaign::store::ChangeError;
 use carillon::campaign::{self, Action, Campaign, Import, Settings, missing_columns};
+use carillon::channel::FieldCode;
 use carillon::channel::cost::Warning;
 use carillon::ids::CampaignId;
 use carillon::recipient::{self, CursorRange};
 use carillon::template;
 use carillon::time::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::campaign_view::CampaignView;
 use super::campaigns::{self, under_message};
 use super::plan;
-use crate::body::Id;
-use crate::problem::{Answer, Problem};
+use crate::body::{Id, NoMembers, OptionalBody};
+use crate::etag::{IfMatch, Resource, Tagged};
+use crate::problem::{Answer, Code, Problem};
+use crate::values::{Money, Time};
 use crate::{Api, App};
+
+/// How a campaign is started.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Start {
+    /// When it starts; replaces the campaign's own `scheduled_start`.
+    scheduled_start: Option<Time>,
+    /// How many recipients are to be sent to: it is refused where there are more or fewer.
+    expected_recipients: Option<u64>,
+    /// The highest cost, if every message is delivered: it is refused where the estimate is
+    /// higher, in another currency, or unknown.
+    max_cost: Option<Money>,
+}
+
+/// How a campaign is resumed.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Resume {
+    /// Whether its message is checked again first, as at the start; `true` by default.
+    #[schema(default = true)]
+    check: Option<bool>,
+}
 
 /// A campaign that was started.
 #[derive(Debug, Serialize, ToSchema)]
@@ -28,71 +51,180 @@ pub(crate) struct StartedCampaign {
     warnings: Vec<Warning>,
 }
 
+impl Resource for StartedCampaign {
+    fn tagged(&self) -> impl Serialize {
+        self.campaign.tagged()
+    }
+}
+
 /// Start a campaign
 ///
-/// Now, or at its `scheduled_start`. It is refused when something is not in
-/// order, such as a variable of the message that some recipients have no value
-/// for.
+/// Now, or at its `scheduled_start`. It is refused when something is not in order, such as a
+/// variable of the message that some recipients have no value for.
 #[utoipa::path(post, path = "/v1/campaigns/{id}/start", operation_id = "startCampaign", tag = "Campaigns",
-    params(("id" = String, Path, description = "The campaign's id.")),
+    security(("api_key" = ["send"])),
+    params(("id" = String, Path, description = "The campaign's id.")), request_body = Start,
     responses((status = 200, description = "The campaign, active or scheduled.", body = StartedCampaign)))]
 pub(crate) async fn start(
     State(api): App,
     Id(id): Id<CampaignId>,
-) -> Answer<Json<StartedCampaign>> {
+    if_match: IfMatch,
+    OptionalBody(start): OptionalBody<Start>,
+) -> Answer<Tagged<StartedCampaign>> {
     let now = api.clock.now();
-    let campaign = super::campaign(&api, id).await?;
-    let action = Action::Start { scheduled: is_scheduled(&campaign, now) };
-    campaign.status.after(action).map_err(ChangeError::Illegal)?;
-    campaigns::check(&api, &campaign.settings, now).await?;
-    check_template(&api, &campaign.settings).await?;
-    check_recipients(&api, &campaign).await?;
-    let warnings = plan::warnings(&api, &campaign, now).await?;
-    let Json(campaign) = execute(&api, id, action, now).await?;
-    Ok(Json(StartedCampaign { campaign, warnings }))
+    loop {
+        let mut campaign = super::campaign(&api, id).await?;
+        if_match.check(&CampaignView::from(campaign.clone()))?;
+        if let Some(Time(at)) = start.scheduled_start {
+            campaign.settings.scheduled_start = Some(at);
+        }
+        let action = Action::Start { scheduled: is_scheduled(&campaign, now) };
+        campaign.status.after(action).map_err(campaign::store::ChangeError::Illegal)?;
+        campaigns::check(&api, &campaign.settings, Vec::new(), now).await?;
+        check_template(&api, &campaign.settings).await?;
+        check_recipients(&api, &campaign).await?;
+        check_expectations(&api, &campaign, &start, now).await?;
+        let warnings = plan::warnings(&api, &campaign, now).await?;
+        if start.scheduled_start.is_some() {
+            let settings = campaign.settings.clone();
+            if !campaign::store::replace_settings(&api.table, &campaign, settings).await? {
+                continue;
+            }
+            campaign = super::campaign(&api, id).await?;
+        }
+        if let Some(campaign) = attempt(&api, &campaign, action, now).await? {
+            return Ok(Tagged(StartedCampaign { campaign, warnings }));
+        }
+    }
 }
 
 /// Pause a campaign
 ///
 /// Messages on their way still go out; no other is begun.
 #[utoipa::path(post, path = "/v1/campaigns/{id}/pause", operation_id = "pauseCampaign", tag = "Campaigns",
-    params(("id" = String, Path, description = "The campaign's id.")),
+    security(("api_key" = ["send"])),
+    params(("id" = String, Path, description = "The campaign's id.")), request_body = NoMembers,
     responses((status = 200, description = "The campaign, paused.", body = CampaignView)))]
-pub(crate) async fn pause(State(api): App, Id(id): Id<CampaignId>) -> Answer<Json<CampaignView>> {
-    execute(&api, id, Action::Pause, api.clock.now()).await
+pub(crate) async fn pause(
+    State(api): App,
+    Id(id): Id<CampaignId>,
+    if_match: IfMatch,
+    OptionalBody(NoMembers {}): OptionalBody<NoMembers>,
+) -> Answer<Tagged<CampaignView>> {
+    execute(&api, id, &if_match, |_| Action::Pause).await
 }
 
 /// Resume a campaign
 ///
 /// One that was paused, or that was halted for a reason that is gone.
 #[utoipa::path(post, path = "/v1/campaigns/{id}/resume", operation_id = "resumeCampaign", tag = "Campaigns",
-    params(("id" = String, Path, description = "The campaign's id.")),
+    security(("api_key" = ["send"])),
+    params(("id" = String, Path, description = "The campaign's id.")), request_body = Resume,
     responses((status = 200, description = "The campaign, active or scheduled.", body = CampaignView)))]
-pub(crate) async fn resume(State(api): App, Id(id): Id<CampaignId>) -> Answer<Json<CampaignView>> {
+pub(crate) async fn resume(
+    State(api): App,
+    Id(id): Id<CampaignId>,
+    if_match: IfMatch,
+    OptionalBody(resume): OptionalBody<Resume>,
+) -> Answer<Tagged<CampaignView>> {
     let now = api.clock.now();
-    let campaign = super::campaign(&api, id).await?;
-    execute(&api, id, Action::Resume { scheduled: is_scheduled(&campaign, now) }, now).await
+    if resume.check.unwrap_or(true) {
+        let campaign = super::campaign(&api, id).await?;
+        campaigns::check_now(&api, &campaign.settings, now).await?;
+        check_template(&api, &campaign.settings).await?;
+    }
+    let action = |campaign: &Campaign| Action::Resume { scheduled: is_scheduled(campaign, now) };
+    execute(&api, id, &if_match, action).await
 }
 
 /// Cancel a campaign
 ///
 /// For good: whoever was not sent to yet is marked cancelled.
 #[utoipa::path(post, path = "/v1/campaigns/{id}/cancel", operation_id = "cancelCampaign", tag = "Campaigns",
-    params(("id" = String, Path, description = "The campaign's id.")),
+    security(("api_key" = ["send"])),
+    params(("id" = String, Path, description = "The campaign's id.")), request_body = NoMembers,
     responses((status = 200, description = "The campaign, cancelled.", body = CampaignView)))]
-pub(crate) async fn cancel(State(api): App, Id(id): Id<CampaignId>) -> Answer<Json<CampaignView>> {
-    execute(&api, id, Action::Cancel, api.clock.now()).await
+pub(crate) async fn cancel(
+    State(api): App,
+    Id(id): Id<CampaignId>,
+    if_match: IfMatch,
+    OptionalBody(NoMembers {}): OptionalBody<NoMembers>,
+) -> Answer<Tagged<CampaignView>> {
+    execute(&api, id, &if_match, |_| Action::Cancel).await
 }
 
 async fn execute(
     api: &Api,
     id: CampaignId,
+    if_match: &IfMatch,
+    action: impl Fn(&Campaign) -> Action,
+) -> Answer<Tagged<CampaignView>> {
+    let now = api.clock.now();
+    loop {
+        let campaign = super::campaign(api, id).await?;
+        if_match.check(&CampaignView::from(campaign.clone()))?;
+        if let Some(changed) = attempt(api, &campaign, action(&campaign), now).await? {
+            return Ok(Tagged(changed));
+        }
+    }
+}
+
+/// Executes an action; `None` where the campaign was changed meanwhile.
+async fn attempt(
+    api: &Api,
+    campaign: &Campaign,
     action: Action,
     now: Timestamp,
-) -> Answer<Json<CampaignView>> {
-    let changed = campaign::store::change_status(&api.table, id, action, None, now).await?;
-    tracing::info!(campaign = %id, status = %changed.status, "campaign");
-    Ok(Json(changed.into()))
+) -> Answer<Option<CampaignView>> {
+    let changed = campaign::store::try_status(&api.table, campaign, action, None, now).await?;
+    Ok(changed.map(|changed| {
+        tracing::info!(campaign = %changed.id, status = %changed.status, "campaign");
+        changed.into()
+    }))
+}
+
+/// Refuses where the recipients or the cost are not what the caller expects.
+async fn check_expectations(
+    api: &Api,
+    campaign: &Campaign,
+    start: &Start,
+    now: Timestamp,
+) -> Answer<()> {
+    let imports = campaign::store::imports(&api.table, campaign.id).await?;
+    if let Some(expected) = start.expected_recipients {
+        let pending = plan::pending(&plan::funnel(api, campaign).await?, &imports);
+        if pending != expected {
+            let detail = format!("{pending} recipients are to be sent to, and not {expected}.");
+            let current = serde_json::json!({ "recipients": pending });
+            return Err(Problem::new(Code::RecipientsDiffer, detail).with_current(&current));
+        }
+    }
+    let Some(max) = &start.max_cost else { return Ok(()) };
+    let Some(limit) = max.millionths() else {
+        let reason = "must be a decimal number such as 12.50";
+        return Err(Problem::fields([carillon::channel::FieldProblem::new(
+            "max_cost.amount",
+            FieldCode::Invalid,
+            reason,
+        )]));
+    };
+    let resources = plan::resources(api, campaign, now).await?;
+    let (estimate, _) = plan::ask_provider(api, campaign, &resources, &imports, now).await?;
+    let Some(estimate) = estimate else {
+        let detail = "The provider's prices are not known, so the cost cannot be limited.";
+        return Err(Problem::new(Code::CostUnknown, detail));
+    };
+    let total = Money::of(estimate.total, estimate.currency);
+    if !estimate.unpriced.is_empty() {
+        let detail = "The prices of some countries are not known, so the cost cannot be limited.";
+        return Err(Problem::new(Code::CostUnknown, detail));
+    }
+    if max.currency != total.currency || total.millionths() > Some(limit) {
+        let detail = format!("The messages may cost {total}, and {max} is the limit.");
+        let current = serde_json::json!({ "cost": total });
+        return Err(Problem::new(Code::CostTooHigh, detail).with_current(&current));
+    }
+    Ok(())
 }
 
 fn is_scheduled(campaign: &Campaign, now: Timestamp) -> bool {
@@ -111,8 +243,8 @@ async fn check_template(api: &Api, settings: &Settings) -> Answer<()> {
 async fn check_recipients(api: &Api, campaign: &Campaign) -> Answer<()> {
     let imports = campaign::store::imports(&api.table, campaign.id).await?;
     if !has_someone(api, campaign, &imports).await? {
-        let detail = "The campaign has nobody to send to: POST its recipients first.";
-        return Err(Problem::conflict(detail));
+        let detail = "The campaign has no pending recipients.";
+        return Err(Problem::new(Code::NoRecipients, detail));
     }
     let variables = campaign.settings.message.variables();
     let needed = variables.into_iter().filter(|variable| !variable.has_default);

@@ -59,6 +59,16 @@ impl Response {
         self.json["detail"].as_str().unwrap_or_default()
     }
 
+    /// The members and parameters that a problem names, such as `message.text.body`.
+    pub(crate) fn fields(&self) -> Vec<String> {
+        let errors = self.json["errors"].as_array().unwrap();
+        let name = |error: &Value| match error["pointer"].as_str() {
+            Some(pointer) => pointer.trim_start_matches('/').replace('/', "."),
+            None => error["parameter"].as_str().unwrap().to_owned(),
+        };
+        errors.iter().map(name).collect()
+    }
+
     /// Asserts a problem with this status, and with these words in its detail.
     #[track_caller]
     pub(crate) fn assert_problem(&self, status: u16, words: &str) {
@@ -66,7 +76,11 @@ impl Response {
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
         assert_eq!(self.json["status"], status, "{self:?}");
         assert!(self.json["type"].as_str().unwrap().starts_with("/problems/"), "{self:?}");
-        assert!(self.json["title"].is_string(), "{self:?}");
+        for member in ["title", "code", "remedy"] {
+            assert!(self.json[member].is_string(), "{member}: {self:?}");
+        }
+        let id = self.json["request_id"].as_str();
+        assert_eq!(id, self.header("request-id"), "{self:?}");
         assert!(self.detail().contains(words), "{words:?} is not in {:?}", self.detail());
     }
 
@@ -304,7 +318,7 @@ pub(crate) fn connection_body(number: &str) -> Value {
 pub(crate) fn campaign_body(connection: &str) -> Value {
     json!({
         "name": "Hello", "connection_id": connection,
-        "message": {"text": {"body": "Hello"}}, "default_country": "CO"
+        "message": {"type": "text", "text": {"body": "Hello"}}, "default_country": "CO"
     })
 }
 

@@ -30,13 +30,31 @@ async fn a_repeated_request_gets_the_first_response_and_does_nothing() {
 }
 
 #[tokio::test]
-async fn an_error_response_is_replayed_too() {
+async fn a_refused_request_succeeds_with_its_key_once_the_reason_is_gone() {
     let api = TestApi::new().await;
-    let body = json!({"name": "x", "scopes": []});
-    let first = post(&api, "/v1/keys", "k", &body).await;
-    let again = post(&api, "/v1/keys", "k", &body).await;
-    again.assert_problem(422, "scopes");
+    let id = api.campaign(json!({})).await;
+    let path = format!("/v1/campaigns/{id}/start");
+    for _ in 0..2 {
+        post(&api, &path, "start", &json!({})).await.assert_problem(409, "no pending recipients");
+    }
+    api.upload_csv(&id, "phone\n+573001234567\n").await.ok();
+    let first = post(&api, &path, "start", &json!({})).await;
+    let again = post(&api, &path, "start", &json!({})).await;
     assert_eq!(first.bytes, again.bytes);
+    assert_eq!(again.ok()["status"], "active");
+}
+
+#[tokio::test]
+async fn a_repeated_response_has_the_headers_of_the_first() {
+    let api = TestApi::new().await;
+    let body = campaign_body(&api.connection().await);
+    let first = post(&api, "/v1/campaigns", "order-1", &body).await;
+    let again = post(&api, "/v1/campaigns", "order-1", &body).await;
+    for name in ["location", "etag", "content-type"] {
+        assert!(first.header(name).is_some(), "{name}");
+        assert_eq!(first.header(name), again.header(name), "{name}");
+    }
+    assert_ne!(first.header("request-id"), again.header("request-id"));
 }
 
 #[tokio::test]
@@ -77,15 +95,14 @@ async fn a_response_with_a_secret_is_not_replayed() {
 #[tokio::test]
 async fn a_request_in_progress_is_not_executed_again() {
     let api = TestApi::new().await;
-    let caller = "key_00000000-0000-0000-0000-000000000000";
-    let request = Request {
-        key: digest(&[caller.as_bytes(), b"slow"]),
-        fingerprint: digest(&[b"POST", b"/v1/keys", b"{}"]),
-    };
+    let request =
+        Request { key: digest(&[b"slow"]), fingerprint: digest(&[b"POST", b"/v1/keys", b"{}"]) };
     store::begin(&api.table, &request, api.clock.now()).await.unwrap();
-    post(&api, "/v1/keys", "slow", &json!({})).await.assert_problem(409, "still being carried out");
+    let again = post(&api, "/v1/keys", "slow", &json!({})).await;
+    again.assert_problem(409, "still in progress");
+    assert!(again.header("retry-after").is_some());
     api.advance(Duration::from_secs(301));
-    post(&api, "/v1/keys", "slow", &json!({})).await.assert_problem(422, "missing field");
+    post(&api, "/v1/keys", "slow", &json!({})).await.assert_problem(422, "name is missing");
 }
 
 #[tokio::test]

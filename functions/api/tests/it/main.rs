@@ -11,6 +11,7 @@ mod idempotency;
 mod openapi;
 mod plain_provider;
 mod recipients;
+mod resources;
 mod templates;
 mod test_send;
 mod upload;

@@ -8,8 +8,8 @@ use carillon::channel::capabilities::{
     CredentialField, StatusSource, Throughput, ThroughputCounts,
 };
 use carillon::channel::{
-    Acceptance, Accepted, Capabilities, Content, Correlation, FieldProblem, Outbound, Outcome,
-    Probe, ProbeError, Provider, ProviderConfig, SenderAccess,
+    Acceptance, Accepted, Capabilities, Content, Correlation, FieldCode, FieldProblem, Outbound,
+    Outcome, Probe, ProbeError, Provider, ProviderConfig, SenderAccess,
 };
 use futures::future::{BoxFuture, FutureExt};
 use serde_json::{Map, Value, json};
@@ -52,7 +52,7 @@ impl Provider for PlainProvider {
     fn configure(&self, settings: Map<String, Value>) -> Result<ProviderConfig, Vec<FieldProblem>> {
         let Some(sender) = settings.get("sender").and_then(Value::as_str) else {
             let (field, reason) = ("plain.sender".to_owned(), "is required".to_owned());
-            return Err(vec![FieldProblem { field, reason }]);
+            return Err(vec![FieldProblem::new(field, FieldCode::Invalid, reason)]);
         };
         Ok(ProviderConfig {
             provider: "plain".to_owned(),
@@ -67,7 +67,7 @@ impl Provider for PlainProvider {
             return Ok(());
         }
         let (field, reason) = (content.kind().to_owned(), "is not a text".to_owned());
-        Err(vec![FieldProblem { field, reason }])
+        Err(vec![FieldProblem::new(field, FieldCode::Invalid, reason)])
     }
 
     fn send<'a>(&'a self, _: &'a SenderAccess, message: &'a Outbound) -> BoxFuture<'a, Outcome> {

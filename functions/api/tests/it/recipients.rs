@@ -44,7 +44,7 @@ async fn pages_together_hold_every_item_once() {
     }
     assert_eq!((seen.len(), pages), (60, 9));
     let none = api.get(&format!("/v1/campaigns/{id}/recipients?status=read")).await.ok();
-    assert_eq!(none, json!({"items": []}));
+    assert_eq!(none, json!({"items": [], "next_cursor": null}));
     let strange = format!("/v1/campaigns/{id}/recipients?cursor=bm90aGluZw");
     api.get(&strange).await.assert_problem(422, "cursor");
 }
@@ -54,17 +54,18 @@ async fn a_recipient_can_be_closed_once_sent() {
     let api = TestApi::new().await;
     let id = api.started(2).await;
     let path = api.recipient_path(&id, "+573000000000").await;
-    let close = json!({"action": "close"});
-    api.patch(&path, close.clone()).await.assert_problem(409, "The recipient is pending");
+    let close = format!("{path}/close");
+    api.post_empty(&close).await.assert_problem(409, "The recipient is pending");
     let key = claim(&api, &id).await;
     store::settle_accepted(&api.table, &key, 1, "wamid.1", None).await.unwrap();
-    let closed = api.patch(&path, close.clone()).await.ok();
+    let closed = api.post_empty(&close).await.ok();
     assert_eq!(closed["status"], "closed");
     assert!(closed["closed_at"].is_string());
-    assert_eq!(api.patch(&path, close).await.ok()["status"], "closed");
-    api.patch(&path, json!({"action": "open"})).await.assert_problem(422, "action");
+    assert_eq!(api.post_empty(&close).await.ok()["status"], "closed");
+    assert_eq!(api.get(&path).await.ok()["status"], "closed");
+    api.post(&close, json!({"reason": "x"})).await.assert_problem(422, "reason");
     let unknown = format!("/v1/campaigns/{id}/recipients/ctc_01890a5d-ac96-774b-bcce-b302099a8057");
-    api.patch(&unknown, json!({"action": "close"})).await.assert_problem(404, "no such recipient");
+    api.post_empty(&format!("{unknown}/close")).await.assert_problem(404, "no such recipient");
 }
 
 #[tokio::test]
@@ -72,14 +73,14 @@ async fn only_an_unconfirmed_recipient_can_be_retried() {
     let api = TestApi::new().await;
     let id = api.started(2).await;
     let path = api.recipient_path(&id, "+573000000000").await;
-    let retry = json!({"action": "retry"});
-    api.patch(&path, retry.clone()).await.assert_problem(409, "only who is unconfirmed");
+    let retry = format!("{path}/retry");
+    api.post_empty(&retry).await.assert_problem(409, "only who is unconfirmed");
     let key = claim(&api, &id).await;
     lose_response(&api, &key).await;
-    let retried = api.patch(&path, retry.clone()).await.ok();
+    let retried = api.post_empty(&retry).await.ok();
     assert_eq!((&retried["status"], &retried["attempt"]), (&json!("pending"), &json!(2)));
-    assert_eq!(retried.get("reason"), None);
-    api.patch(&path, retry).await.assert_problem(409, "The recipient is pending");
+    assert_eq!(retried["failure_reason"], json!(null));
+    api.post_empty(&retry).await.assert_problem(409, "The recipient is pending");
 }
 
 #[tokio::test]
@@ -90,7 +91,7 @@ async fn a_recipient_of_a_cancelled_campaign_can_not_be_retried() {
     lose_response(&api, &key).await;
     api.cancel(&id).await.ok();
     let path = api.recipient_path(&id, "+573000000000").await;
-    api.patch(&path, json!({"action": "retry"})).await.assert_problem(409, "cancelled");
+    api.post_empty(&format!("{path}/retry")).await.assert_problem(409, "cancelled");
 }
 
 #[tokio::test]
@@ -106,7 +107,7 @@ async fn an_export_escapes_formulas() {
     let mut lines: Vec<_> = response.text().split_terminator("\r\n").collect();
     assert_eq!(
         lines.remove(0),
-        "contact_id,address,status,attempt,imported_at,sent_at,delivered_at,read_at,replied_at,closed_at,failed_at,code,skip_reason,reason,name,column.status"
+        "contact_id,address,status,attempt,imported_at,sent_at,delivered_at,read_at,replied_at,closed_at,failed_at,failure_code,skip_reason,failure_reason,name,column.status"
     );
     lines.sort_unstable_by_key(|line| line.split(',').nth(1));
     assert!(lines[0].contains(",+573001234567,pending,1,2026-11-21T12:00:00"), "{}", lines[0]);
@@ -121,4 +122,18 @@ async fn an_export_holds_every_recipient() {
     api.upload_csv(&id, phones_csv(1200)).await.ok();
     let response = api.get(&format!("/v1/campaigns/{id}/recipients.csv")).await;
     assert_eq!(response.text().lines().count(), 1201);
+}
+
+#[tokio::test]
+async fn only_a_pending_recipient_can_be_skipped() {
+    let api = TestApi::new().await;
+    let id = api.started(2).await;
+    let path = api.recipient_path(&id, "+573000000000").await;
+    let skip = format!("{path}/skip");
+    for _ in 0..2 {
+        let skipped = api.post_empty(&skip).await.ok();
+        assert_eq!(skipped["status"], "skipped");
+        assert_eq!(skipped["skip_reason"], "requested");
+    }
+    api.post_empty(&format!("{path}/close")).await.assert_problem(409, "only who was sent to");
 }

@@ -21,7 +21,7 @@ async fn a_template_can_be_created_read_and_deleted() {
     api.post("/v1/templates", template("promo", "en_US")).await.ok();
     let shown = api.get("/v1/templates/promo?language=es").await.ok();
     assert_eq!(shown, template("promo", "es"));
-    api.get("/v1/templates/promo").await.assert_problem(400, "language");
+    api.get("/v1/templates/promo").await.assert_problem(422, "language");
     assert_eq!(api.delete("/v1/templates/promo?language=es").await.status, 204);
     api.delete("/v1/templates/promo?language=es").await.assert_problem(404, "no such template");
     api.get("/v1/templates/promo?language=es").await.assert_problem(404, "no such template");
@@ -52,7 +52,7 @@ async fn pages_together_hold_every_item_once() {
         .map(|template| template["name"].as_str().unwrap())
         .collect();
     assert_eq!(names, ["a", "b", "c"]);
-    assert_eq!(second.get("next_cursor"), None);
+    assert_eq!(second["next_cursor"], json!(null));
 }
 
 #[tokio::test]

@@ -18,6 +18,23 @@ pub(crate) enum ClientError {
 }
 
 impl ClientError {
+    /// The exit code of the program.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::InvalidUrl(_) => 2,
+            Self::Unreachable { .. } => 7,
+            Self::Refused(problem) => match problem.status {
+                404 => 3,
+                401 | 403 => 4,
+                409 | 412 => 5,
+                400 | 413 | 415 | 422 => 6,
+                429 | 502..=504 => 7,
+                _ => 1,
+            },
+            Self::Setup(_) | Self::UnexpectedResponse { .. } => 1,
+        }
+    }
+
     /// Returns whether the same request may succeed later.
     pub(crate) fn is_transient(&self) -> bool {
         match self {

@@ -25,9 +25,6 @@ Tokens and secrets are stored encrypted and never shown again.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ConnectionsArgs {
-    #[command(flatten)]
-    access: Access,
-
     #[command(subcommand)]
     command: Command,
 }
@@ -43,8 +40,12 @@ enum Command {
     },
 }
 
-pub(crate) async fn run(args: ConnectionsArgs, json: bool) -> Result<(), CommandError> {
-    let client = args.access.client()?;
+pub(crate) async fn run(
+    args: ConnectionsArgs,
+    access: &Access,
+    json: bool,
+) -> Result<(), CommandError> {
+    let client = access.client()?;
     match args.command {
         Command::List => list(&client, json).await,
         Command::Create { file } => create(&client, &file, json).await,
@@ -61,8 +62,8 @@ async fn list(client: &Client, json: bool) -> Result<(), CommandError> {
         ("NAME", "name"),
         ("PROVIDER", "provider.type"),
         ("QUOTA GROUP", "quota_group"),
-        ("MESSAGES/S", "throughput_mps"),
-        ("CONTACTS/24 H", "quota_limit"),
+        ("MSG/S", "effective_throughput_mps"),
+        ("24H LIMIT", "effective_quota_limit"),
     ];
     output::table(&connections, &columns)
 }

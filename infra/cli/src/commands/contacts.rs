@@ -18,9 +18,6 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ContactsArgs {
-    #[command(flatten)]
-    access: Access,
-
     #[command(subcommand)]
     command: Command,
 }
@@ -65,8 +62,12 @@ impl ContactAddress {
     }
 }
 
-pub(crate) async fn run(args: ContactsArgs, json: bool) -> Result<(), CommandError> {
-    let response = request(&args.access.client()?, &args.command).await?;
+pub(crate) async fn run(
+    args: ContactsArgs,
+    access: &Access,
+    json: bool,
+) -> Result<(), CommandError> {
+    let response = request(&access.client()?, &args.command).await?;
     if json { output::json(&response) } else { output::fields(&response) }
 }
 

@@ -18,9 +18,6 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct KeysArgs {
-    #[command(flatten)]
-    access: Access,
-
     #[command(subcommand)]
     command: Command,
 }
@@ -33,7 +30,7 @@ enum Command {
     Create {
         /// Name of the key.
         name: String,
-        /// Scope of the key. A higher scope includes the lower ones.
+        /// A scope of the key; give the flag once for each. No scope includes another one.
         #[arg(long = "scope", required = true, value_enum)]
         scopes: Vec<Scope>,
     },
@@ -42,16 +39,22 @@ enum Command {
 #[derive(Debug, Clone, Copy, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 enum Scope {
-    /// Read everything except secrets.
+    /// Look at everything except keys and the audit log.
     Read,
-    /// Create and run campaigns, import recipients, change contacts.
-    Write,
-    /// Create connections and keys.
+    /// Make, change and run campaigns; send test messages; upload files.
+    Send,
+    /// Add people: recipients, contacts, suppressions; merge and split contacts.
+    People,
+    /// Erase people and lift suppressions.
+    Erase,
+    /// Change connections and templates, redrive queues.
+    Settings,
+    /// Manage keys, read the audit log.
     Admin,
 }
 
-pub(crate) async fn run(args: KeysArgs, json: bool) -> Result<(), CommandError> {
-    let client = args.access.client()?;
+pub(crate) async fn run(args: KeysArgs, access: &Access, json: bool) -> Result<(), CommandError> {
+    let client = access.client()?;
     match args.command {
         Command::List => list(&client, json).await,
         Command::Create { name, scopes } => create(&client, &name, &scopes, json).await,

@@ -28,7 +28,10 @@ Examples:
   carillon campaigns watch ID
   carillon campaigns results ID -o results.csv
 
-`carillon COMMAND --help` describes a command.";
+`carillon COMMAND --help` describes a command.
+
+Exit codes: 0 success, 1 failure, 2 wrong usage, 3 not found, 4 not allowed, 5 conflict,
+6 invalid, 7 unreachable or throttled, 8 halted.";
 
 /// Sends WhatsApp campaigns from this machine or from your own AWS account.
 ///
@@ -38,6 +41,9 @@ Examples:
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
+
+    #[command(flatten)]
+    access: access::Access,
 
     /// Print JSON instead of text.
     #[arg(long, global = true)]
@@ -83,16 +89,16 @@ impl Cli {
     }
 }
 
-/// Runs the command. Exit code 0: success; 1: failure, with the error on the standard
-/// error; 2 (by clap): invalid arguments.
+/// Runs the command. Exit code 0: success; 2 (by clap): invalid arguments; others: the error's,
+/// which is written to the standard error.
 pub(crate) async fn run(cli: Cli) -> ExitCode {
     let Some(command) = cli.command else { return ExitCode::from(2) };
     telemetry::init_plain(cli.log_filter.as_deref().unwrap_or(command.default_log_filter()));
-    match Box::pin(command.run(cli.json)).await {
+    match Box::pin(command.run(&cli.access, cli.json)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("carillon: {}", error.with_causes());
-            ExitCode::FAILURE
+            ExitCode::from(error.exit_code())
         }
     }
 }
@@ -113,16 +119,16 @@ impl Command {
         }
     }
 
-    async fn run(self, json: bool) -> Result<(), CommandError> {
+    async fn run(self, access: &access::Access, json: bool) -> Result<(), CommandError> {
         match self {
             Self::Serve(args) => serve::run(args, json).await,
             Self::Demo(args) => Box::pin(demo::run(args, json)).await,
             Self::Simulator(args) => simulator::run(args, json).await,
-            Self::Campaigns(args) => campaigns::run(args, json).await,
-            Self::Connections(args) => connections::run(args, json).await,
-            Self::Contacts(args) => contacts::run(args, json).await,
-            Self::Keys(args) => keys::run(args, json).await,
-            Self::Queues(args) => queues::run(args, json).await,
+            Self::Campaigns(args) => campaigns::run(args, access, json).await,
+            Self::Connections(args) => connections::run(args, access, json).await,
+            Self::Contacts(args) => contacts::run(args, access, json).await,
+            Self::Keys(args) => keys::run(args, access, json).await,
+            Self::Queues(args) => queues::run(args, access, json).await,
             Self::Export(args) => transfer::export(args, json).await,
             Self::Import(args) => transfer::import(args, json).await,
         }

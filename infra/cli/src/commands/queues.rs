@@ -17,9 +17,6 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct QueuesArgs {
-    #[command(flatten)]
-    access: Access,
-
     #[command(subcommand)]
     command: Command,
 }
@@ -32,8 +29,8 @@ enum Command {
     Redrive,
 }
 
-pub(crate) async fn run(args: QueuesArgs, json: bool) -> Result<(), CommandError> {
-    let client = args.access.client()?;
+pub(crate) async fn run(args: QueuesArgs, access: &Access, json: bool) -> Result<(), CommandError> {
+    let client = access.client()?;
     match args.command {
         Command::List => list(&client, json).await,
         Command::Redrive => redrive(&client, json).await,

@@ -60,7 +60,7 @@ fn campaign_request(connection: &str) -> Value {
     json!({
         "name": "Spring offer",
         "connection_id": connection,
-        "message": { "template": { "name": "spring_offer", "language": "es", "components": [
+        "message": { "type": "template", "template": { "name": "spring_offer", "language": "es", "components": [
             { "type": "body", "parameters": [{ "type": "text", "text": "{first_name}" }] }
         ]}},
         "speed": "fast",

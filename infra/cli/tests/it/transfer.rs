@@ -92,7 +92,7 @@ async fn start_campaign(server: &Server) -> String {
     let created = request(server, Method::POST, "/v1/connections", Some(&connection)).await;
     let campaign = json!({
         "name": "Spring offer", "connection_id": created["id"], "speed": "fast",
-        "message": { "text": { "body": "Hello {first_name}" } },
+        "message": { "type": "text", "text": { "body": "Hello {first_name}" } },
         "daily_send_limit": FIRST_DAY_LIMIT,
     });
     let created = request(server, Method::POST, "/v1/campaigns", Some(&campaign)).await;

@@ -46,7 +46,7 @@ async fn a_paused_template_halts_its_campaigns_until_they_are_resumed() {
     world.run_until_idle().await;
     let report = world.report(&campaign).await;
     assert_eq!((report.string("status"), report.number("sent")), ("halted".to_owned(), 0));
-    assert!(report.string("halted_for").contains("paused"), "{}", report.text);
+    assert!(report.body["halt"]["detail"].to_string().contains("paused"), "{}", report.text);
     world.resume(&campaign).await.expect(200);
     world.run_until_idle().await;
     assert_eq!(world.report(&campaign).await.number("sent"), 100);
@@ -63,7 +63,11 @@ async fn an_account_restriction_halts_all_campaigns_of_the_account() {
     account_event(&world, "account_update", restricted).await;
     let report = world.report(&campaign).await;
     assert_eq!(report.string("status"), "halted");
-    assert!(report.string("halted_for").contains("ACCOUNT_RESTRICTION until"), "{}", report.text);
+    assert!(
+        report.body["halt"]["detail"].to_string().contains("ACCOUNT_RESTRICTION until"),
+        "{}",
+        report.text
+    );
     assert!(connection(&world).await["note"]["text"].to_string().contains("RESTRICTION"));
 }
 
@@ -84,7 +88,7 @@ async fn a_number_event_makes_the_next_batch_probe_the_number() {
     world.run_until_idle().await;
     let report = world.report(&campaign).await;
     assert_eq!((report.string("status"), report.number("sent")), ("halted".to_owned(), 0));
-    assert!(report.string("halted_for").contains("banned"), "{}", report.text);
+    assert!(report.body["halt"]["detail"].to_string().contains("banned"), "{}", report.text);
     assert_eq!(connection(&world).await["quality"], "red");
 }
 

@@ -238,7 +238,7 @@ async fn marketing_to_the_united_states_is_warned_of_at_start() {
         assert_eq!(warning["code"], "marketing_not_delivered", "{}", answer.text);
         assert_eq!(warning["recipients"], 2, "{}", answer.text);
     }
-    let service = json!({"message": {"text": "Hello {first_name}"}});
+    let service = json!({"message": {"type": "text", "text": "Hello {first_name}"}});
     let campaign = world.campaign(&connection, service).await;
     world.upload(&campaign, csv(&numbers)).await.expect(200);
     assert_eq!(world.start(&campaign).await.expect(200).body["warnings"], json!([]));

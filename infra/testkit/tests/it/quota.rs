@@ -37,7 +37,7 @@ async fn two_numbers_and_three_campaigns_share_a_quota_of_250() {
     }
     assert_eq!(first_day, [224, 13, 13]);
     let plan = world.get(&format!("/v1/campaigns/{}/plan", campaigns[1])).await.expect(200);
-    assert_eq!(plan.body["waits"]["reason"], "quota_exhausted", "{}", plan.text);
+    assert_eq!(plan.body["waiting"]["code"], "quota_exhausted", "{}", plan.text);
     let report = world.report(&campaigns[1]).await;
     assert!(report.text.contains("quota exhausted, more from"), "{}", report.text);
 

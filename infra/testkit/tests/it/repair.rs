@@ -88,7 +88,7 @@ async fn an_unconfirmed_recipient_of_a_completed_campaign_can_be_retried() {
     world.simulator.set_behaviour(Behaviour::all_read());
     let contact = world.contact_id("+573000000000").await;
     let path = format!("/v1/campaigns/{campaign}/recipients/{contact}");
-    world.patch(&path, &json!({"action": "retry"})).await.expect(200);
+    world.post(&format!("{path}/retry"), &json!({})).await.expect(200);
     assert_eq!(world.report(&campaign).await.string("status"), "active");
     world.advance_hours(1, 5).await;
     let report = world.report(&campaign).await;

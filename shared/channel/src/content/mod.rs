@@ -7,6 +7,7 @@ pub(crate) mod media;
 mod native;
 pub(crate) mod placeholder;
 mod problem;
+mod reading;
 pub(crate) mod strings;
 mod text;
 
@@ -17,21 +18,30 @@ use carillon_foundations::ids::MediaId;
 use serde::de::Error as _;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{
+    AdditionalProperties, Discriminator, ObjectBuilder, OneOf, OneOfBuilder, Ref, Schema, Type,
+};
 
 pub use choices::{Choice, Choices};
 pub use media::{Media, MediaKind, MediaSource};
 pub use native::Native;
 pub use placeholder::{MissingVariable, Variable};
-pub use problem::FieldProblem;
 pub(crate) use problem::Problems;
+pub use problem::{FieldCode, FieldProblem};
+pub use reading::read_json;
 pub use text::Text;
 
 use placeholder::Piece;
 use strings::Strings;
 
-/// What one message contains: in JSON an object with exactly one member, which is
-/// `text`, `media`, `choices` or one of the provider's own kinds, such as `template`.
+/// The member that names the kind of a message.
+const TYPE: &str = "type";
+
+/// What one message contains: in JSON an object with a `type` and a member of that name, as
+/// Meta's messages have: `text`, `media`, `choices` or one of the provider's own kinds, such as
+/// `template`.
 ///
 /// Its texts may hold placeholders: `{first_name}`, or `{first_name|friend}` with a
 /// default; `{{` and `}}` stand for a brace. The `Debug` form shows the kind only.
@@ -148,7 +158,8 @@ impl Strings for Content {
 
 impl Serialize for Content {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(1))?;
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry(TYPE, self.kind())?;
         match self {
             Self::Text(text) => map.serialize_entry(self.kind(), text)?,
             Self::Media(media) => map.serialize_entry(self.kind(), media)?,
@@ -161,28 +172,54 @@ impl Serialize for Content {
 
 impl<'de> Deserialize<'de> for Content {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let members = Map::deserialize(deserializer)?;
-        let mut members = members.into_iter();
-        let (Some((kind, payload)), None) = (members.next(), members.next()) else {
-            return Err(D::Error::custom(
-                "a message needs exactly one member, such as `text`, `media` or `template`",
-            ));
-        };
-        Self::of(kind, payload).map_err(D::Error::custom)
+        let value = Value::deserialize(deserializer)?;
+        Self::read(&value).map_err(|found| {
+            let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+            D::Error::custom(found.join("; "))
+        })
     }
 }
 
 impl Content {
-    fn of(kind: String, payload: Value) -> Result<Self, String> {
-        fn read<T: serde::de::DeserializeOwned>(kind: &str, value: Value) -> Result<T, String> {
-            serde_path_to_error::deserialize(value)
-                .map_err(|error| format!("{kind}.{}: {}", error.path(), error.inner()))
+    /// Reads the JSON form, and says of each field that does not fit why.
+    pub fn read(value: &Value) -> Result<Self, Vec<FieldProblem>> {
+        let one = |field: &str, code, reason: &str| vec![FieldProblem::new(field, code, reason)];
+        let Some(members) = value.as_object() else {
+            return Err(one("", FieldCode::WrongType, "must be an object with a type"));
+        };
+        let kind = match members.get(TYPE) {
+            Some(Value::String(kind)) => kind,
+            Some(_) => return Err(one(TYPE, FieldCode::WrongType, "must be a text")),
+            None => {
+                let reason = "is missing: text, media, choices, or template for example";
+                return Err(one(TYPE, FieldCode::Required, reason));
+            }
+        };
+        let others = members.keys().filter(|name| *name != TYPE && *name != kind);
+        let reason = format!("is not a member of a message of the type {kind}");
+        let unknown = |name: &String| FieldProblem::new(name, FieldCode::Unknown, &reason);
+        let mut found: Vec<FieldProblem> = others.map(unknown).collect();
+        let Some(payload) = members.get(kind) else {
+            let reason = format!("is missing: a message of the type {kind} has this member");
+            found.push(FieldProblem::new(kind, FieldCode::Required, reason));
+            return Err(found);
+        };
+        match Self::of(kind, payload) {
+            Ok(content) if found.is_empty() => Ok(content),
+            Ok(_) => Err(found),
+            Err(more) => {
+                found.extend(more.into_iter().map(|problem| problem.under(kind)));
+                Err(found)
+            }
         }
-        Ok(match kind.as_str() {
-            "text" => Self::Text(read(&kind, payload)?),
-            "media" => Self::Media(read(&kind, payload)?),
-            "choices" => Self::Choices(read(&kind, payload)?),
-            _ => Self::Native(Native { kind, payload }),
+    }
+
+    fn of(kind: &str, payload: &Value) -> Result<Self, Vec<FieldProblem>> {
+        Ok(match kind {
+            "text" => Self::Text(read_json(payload)?),
+            "media" => Self::Media(read_json(payload)?),
+            "choices" => Self::Choices(read_json(payload)?),
+            _ => Self::Native(Native { kind: kind.to_owned(), payload: payload.clone() }),
         })
     }
 }
@@ -202,21 +239,49 @@ fn variables_of(text: &str) -> impl Iterator<Item = Variable> {
     })
 }
 
+/// The schema of a message of one kind: an object with a `type` and a member of that name.
+pub fn message_schema(kind: &str, payload: &str) -> RefOr<Schema> {
+    let name = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some([kind]))
+        .description(Some("The kind of message."));
+    ObjectBuilder::new()
+        .description(Some(format!("A message of the type `{kind}`.")))
+        .property(TYPE, name)
+        .required(TYPE)
+        .property(kind, Ref::from_schema_name(payload))
+        .required(kind)
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+        .into()
+}
+
+/// The name of the schema of a message of one kind, such as `TextMessage`.
+pub fn message_schema_name(kind: &str) -> String {
+    let mut letters = kind.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    first.into_iter().chain(letters).chain("Message".chars()).collect()
+}
+
+/// The schema of [`Content`]: one of the messages of these kinds.
+pub fn content_schema<'a>(kinds: impl IntoIterator<Item = &'a str>) -> OneOf {
+    let mut discriminator = Discriminator::new(TYPE);
+    let mut messages = OneOfBuilder::new()
+        .description(Some("What one message contains. `type` names the member with the content."));
+    for kind in kinds {
+        let message = Ref::from_schema_name(message_schema_name(kind));
+        discriminator.mapping.insert(kind.to_owned(), message.ref_location.clone());
+        messages = messages.item(message);
+    }
+    messages.discriminator(Some(discriminator)).build()
+}
+
+/// The kinds of message that every provider may have, with the schema of their content.
+pub const NEUTRAL_KINDS: [(&str, &str); 3] =
+    [("text", "Text"), ("media", "Media"), ("choices", "Choices")];
+
 impl utoipa::PartialSchema for Content {
-    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-        use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Ref};
-        let member = |name: &str, schema: &str| {
-            ObjectBuilder::new()
-                .title(Some(format!("{name} message")))
-                .property(name, Ref::from_schema_name(schema))
-                .required(name)
-        };
-        OneOfBuilder::new()
-            .description(Some("What one message contains: an object with exactly one member."))
-            .item(member("text", "Text"))
-            .item(member("media", "Media"))
-            .item(member("choices", "Choices"))
-            .into()
+    fn schema() -> RefOr<Schema> {
+        RefOr::T(content_schema(NEUTRAL_KINDS.map(|(kind, _)| kind)).into())
     }
 }
 
@@ -225,10 +290,11 @@ impl utoipa::ToSchema for Content {
         "Content".into()
     }
 
-    fn schemas(
-        schemas: &mut Vec<(String, utoipa::openapi::RefOr<utoipa::openapi::schema::Schema>)>,
-    ) {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
         use utoipa::PartialSchema as _;
+        for (kind, payload) in NEUTRAL_KINDS {
+            schemas.push((message_schema_name(kind), message_schema(kind, payload)));
+        }
         schemas.push(("Text".to_owned(), Text::schema()));
         schemas.push(("Media".to_owned(), Media::schema()));
         schemas.push(("Choices".to_owned(), Choices::schema()));

@@ -6,13 +6,63 @@ use utoipa::ToSchema;
 use super::placeholder;
 
 /// A field that is not valid.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 #[error("{field}: {reason}")]
 pub struct FieldProblem {
     /// The path of the field, such as `template.components[0].parameters[1].text`.
     pub field: String,
+    /// What sort of problem.
+    pub code: FieldCode,
     /// What is wrong, in plain words. It never quotes a message text.
     pub reason: String,
+}
+
+/// What is wrong with a field, for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldCode {
+    /// It is missing, or null.
+    Required,
+    /// There is no field of that name.
+    Unknown,
+    /// It has another type, such as a text in place of a number.
+    WrongType,
+    /// It is not one of the listed values.
+    NotListed,
+    /// It is longer or shorter than allowed, or has more or fewer entries.
+    WrongLength,
+    /// It is a number or a time outside the range.
+    OutOfRange,
+    /// It names something that does not exist.
+    NotFound,
+    /// It can only be read.
+    ReadOnly,
+    /// Something else is wrong with it.
+    Invalid,
+}
+
+impl FieldProblem {
+    /// A problem of a field.
+    pub fn new(field: impl Into<String>, code: FieldCode, reason: impl Into<String>) -> Self {
+        Self { field: field.into(), code, reason: reason.into() }
+    }
+
+    /// Whether it is about this field or a part of it.
+    pub fn is_at_or_under(&self, field: &str) -> bool {
+        let rest = self.field.strip_prefix(field);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    }
+
+    /// The same problem, of a field below `parent`.
+    #[must_use]
+    pub fn under(self, parent: &str) -> Self {
+        let field = match self.field.as_str() {
+            "" | "." => parent.to_owned(),
+            field if field.starts_with('[') => format!("{parent}{field}"),
+            field => format!("{parent}.{field}"),
+        };
+        Self { field, ..self }
+    }
 }
 
 /// Collects problems while a check walks down a content.
@@ -43,7 +93,11 @@ impl Problems {
 
     /// Reports the current field.
     pub(crate) fn add(&mut self, reason: impl Into<String>) {
-        self.found.push(FieldProblem { field: self.path.clone(), reason: reason.into() });
+        self.add_as(FieldCode::Invalid, reason);
+    }
+
+    fn add_as(&mut self, code: FieldCode, reason: impl Into<String>) {
+        self.found.push(FieldProblem::new(self.path.clone(), code, reason));
     }
 
     /// Reports `field`, which is below the current one.
@@ -51,10 +105,14 @@ impl Problems {
         self.at(field, |problems| problems.add(reason));
     }
 
+    fn report_length(&mut self, field: &str, reason: impl Into<String>) {
+        self.at(field, |problems| problems.add_as(FieldCode::WrongLength, reason));
+    }
+
     /// Checks a text that must not be empty or longer than `max` characters.
     pub(crate) fn text(&mut self, field: &str, text: &str, max: usize) {
         if text.trim().is_empty() {
-            self.report(field, "must not be empty");
+            self.report_length(field, "must not be empty");
         }
         self.at_most(field, text, max);
     }
@@ -63,7 +121,10 @@ impl Problems {
     pub(crate) fn at_most(&mut self, field: &str, text: &str, max: usize) {
         let length = text.chars().count();
         if length > max {
-            self.report(field, format!("is {length} characters long; at most {max} are allowed"));
+            self.report_length(
+                field,
+                format!("is {length} characters long; at most {max} are allowed"),
+            );
         }
     }
 
@@ -71,7 +132,7 @@ impl Problems {
     pub(crate) fn count(&mut self, field: &str, count: usize, min: usize, max: usize) {
         if !(min..=max).contains(&count) {
             let range = if min == max { max.to_string() } else { format!("{min} to {max}") };
-            self.report(field, format!("has {count} entries; {range} are allowed"));
+            self.report_length(field, format!("has {count} entries; {range} are allowed"));
         }
     }
 

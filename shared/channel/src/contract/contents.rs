@@ -58,9 +58,9 @@ fn require_paths(content: &Content, problems: &[FieldProblem], found: &mut Viola
 
 fn neutral_contents() -> Vec<Content> {
     let contents = [
-        json!({"text": "Hello"}),
-        json!({"media": {"kind": "image", "link": "https://example.com/image.png"}}),
-        json!({"choices": {"body": "Coming?", "options": [{"id": "yes", "title": "Yes"}]}}),
+        json!({"type": "text", "text": "Hello"}),
+        json!({"type": "media", "media": {"kind": "image", "link": "https://example.com/image.png"}}),
+        json!({"type": "choices", "choices": {"body": "Coming?", "options": [{"id": "yes", "title": "Yes"}]}}),
     ];
     contents.into_iter().filter_map(|content| serde_json::from_value(content).ok()).collect()
 }

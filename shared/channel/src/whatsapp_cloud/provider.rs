@@ -117,6 +117,10 @@ impl Provider for WhatsappCloud {
         &CAPABILITIES
     }
 
+    fn is_simulated(&self) -> bool {
+        self.graph_url.trim_end_matches('/') != GRAPH_URL
+    }
+
     fn configure(&self, settings: Map<String, Value>) -> Result<ProviderConfig, Vec<FieldProblem>> {
         let value = Value::Object(settings.clone());
         let parsed: WhatsappCloudSettings =

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::content::{Component, Parameter, TemplateContent, WhatsappContent, parse};
 use super::template::{HeaderSlot, ParameterFormat, TemplateDefinition};
-use crate::content::{Content, FieldProblem, Native};
+use crate::content::{Content, FieldCode, FieldProblem, Native};
 use crate::templates::{Preview, PreviewRequest, TemplateRef, TemplateSummary, Templates};
 
 /// Meta's templates: definitions in the form of Meta's creation request.
@@ -47,7 +47,7 @@ impl Templates for CloudTemplates {
         });
         let content = Content::Native(Native { kind: "template".to_owned(), payload });
         let rendered = content.render(&request.variables).map_err(|missing| {
-            vec![FieldProblem { field: "variables".to_owned(), reason: missing.to_string() }]
+            vec![FieldProblem::new("variables", FieldCode::Required, missing.to_string())]
         })?;
         match WhatsappContent::read(&rendered).map_err(|problem| vec![problem])? {
             WhatsappContent::Template(TemplateContent { components, .. }) => {

@@ -5,3 +5,11 @@ mod contract;
 mod payloads;
 mod stand_in;
 mod whatsapp_cloud;
+
+/// A content that is written as one member, with the type that names it.
+fn typed(content: serde_json::Value) -> serde_json::Value {
+    let mut content = content;
+    let kind = content.as_object().and_then(|members| members.keys().next()).cloned();
+    content["type"] = kind.into();
+    content
+}

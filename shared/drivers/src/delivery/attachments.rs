@@ -7,13 +7,14 @@ use std::sync::Arc;
 use carillon_channel::Content;
 use carillon_foundations::ids::MediaId;
 use carillon_nouns::batch::CloseReason;
+use carillon_nouns::campaign::HaltCode;
 use carillon_nouns::recipient::{self, SkipReason, WaitsFor};
 use carillon_table::StoreError;
 use jiff::SignedDuration;
 
 use super::due::Due;
 use super::error::DeliveryError;
-use super::halt::{Scope, halt};
+use super::halt::{Cause, Scope, halt};
 use super::media::{LookedUp, MediaFault, provider_media_id};
 use super::run::{Run, RunStop};
 use super::sender::Sender;
@@ -90,12 +91,14 @@ impl Run<'_> {
         let is_campaigns = campaign.settings.message.media_ids().contains(&id);
         if let MediaFault::ConnectionBroken(_) = fault {
             self.stop(RunStop::Closed(CloseReason::Halted));
-            return halt(table, &Scope::Connection(self.route.connection.id), &reason, now).await;
+            let cause = Cause::new(HaltCode::ConnectionUnusable, reason);
+            return halt(table, &Scope::Connection(self.route.connection.id), &cause, now).await;
         }
         match (is_campaigns, fault.is_final()) {
             (true, true) => {
                 self.stop(RunStop::Closed(CloseReason::Halted));
-                halt(table, &Scope::Campaign(campaign.id), &reason, now).await
+                let cause = Cause::new(HaltCode::FileUnusable, reason);
+                halt(table, &Scope::Campaign(campaign.id), &cause, now).await
             }
             (true, false) => {
                 tracing::warn!(media = %id, reason, "a file of a campaign is not available");

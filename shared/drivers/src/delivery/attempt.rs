@@ -21,7 +21,7 @@ use super::claim_interval;
 use super::correlation::{MessageRef, store_pointer};
 use super::due::Due;
 use super::error::DeliveryError;
-use super::halt::{Scope, halt};
+use super::halt::{Cause, Scope, halt};
 use super::policy::StopAction;
 use super::run::{Reservation, Run, RunStop};
 use super::sender::Sender;
@@ -413,7 +413,8 @@ impl Run<'_> {
                 if invalid >= MAX_INVALID_IN_A_ROW {
                     self.stop(RunStop::Closed(CloseReason::Halted));
                     let scope = Scope::Campaign(self.leased.campaign.id);
-                    halt(table, &scope, &refusal.to_string(), clock.now()).await?;
+                    let cause = Cause::of_refusal(&refusal, &scope);
+                    halt(table, &scope, &cause, clock.now()).await?;
                 }
             }
             StopAction::Campaign

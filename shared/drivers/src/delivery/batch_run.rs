@@ -2,11 +2,11 @@
 
 use carillon_foundations::ids::RunId;
 use carillon_nouns::batch::{self, Batch, BatchRef, CloseReason, Lease};
-use carillon_nouns::campaign;
+use carillon_nouns::campaign::{self, HaltCode};
 use jiff::Timestamp;
 
 use super::error::DeliveryError;
-use super::halt::{Scope, halt};
+use super::halt::{Cause, Scope, halt};
 use super::routes::Route;
 use super::run::Run;
 use super::sender::{Leased, RunEnd, Sender};
@@ -64,7 +64,8 @@ impl Sender {
             Err(error) if error.is_transient() => return Err(error.into()),
             Err(error) => error.to_string(),
         };
-        halt(&self.table, &Scope::Connection(batch.connection), &obstacle, now).await?;
+        let cause = Cause::new(HaltCode::ConnectionUnusable, obstacle);
+        halt(&self.table, &Scope::Connection(batch.connection), &cause, now).await?;
         Ok(Err(CloseReason::ConnectionUnusable))
     }
 

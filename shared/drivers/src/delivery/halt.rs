@@ -2,12 +2,12 @@
 //! on each. A person resumes them; if the fault is still there, the first message halts them
 //! again.
 
-use carillon_channel::TemplateRef;
+use carillon_channel::{Refusal, TemplateRef, Verdict};
 use carillon_foundations::ids::{CampaignId, ConnectionId};
 use carillon_foundations::telemetry::{Metric, measure};
 use carillon_foundations::time::Timestamp;
 use carillon_nouns::campaign::store::{ChangeError, change_status};
-use carillon_nouns::campaign::{self, Action, Campaign, Status};
+use carillon_nouns::campaign::{self, Action, Campaign, Halt, HaltCode, HaltScope, Status};
 use carillon_nouns::connection::{self, Account, Connection};
 use carillon_table::{StoreError, Table};
 
@@ -34,6 +34,15 @@ impl Scope {
         }
     }
 
+    fn kind(&self) -> HaltScope {
+        match self {
+            Self::Campaign(_) => HaltScope::Campaign,
+            Self::Template(..) => HaltScope::Template,
+            Self::Connection(_) => HaltScope::Connection,
+            Self::Account(_) => HaltScope::Account,
+        }
+    }
+
     fn contains(&self, campaign: &Campaign, connection: Option<&Connection>) -> bool {
         let account = connection.map(Connection::account);
         match self {
@@ -48,13 +57,47 @@ impl Scope {
     }
 }
 
+/// Why campaigns are halted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// What is wrong.
+    pub code: HaltCode,
+    /// What was reported, in plain words.
+    pub detail: String,
+    /// The provider's error code, if there is one.
+    pub provider_code: Option<u32>,
+}
+
+impl Cause {
+    /// A cause without a code of the provider.
+    pub fn new(code: HaltCode, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), provider_code: None }
+    }
+
+    /// A refusal that stops all that is in a scope.
+    pub fn of_refusal(refusal: &Refusal, scope: &Scope) -> Self {
+        let code = match (refusal.verdict, scope) {
+            (Verdict::MediaBroken, _) => HaltCode::FileUnusable,
+            (Verdict::TemplateBroken, Scope::Campaign(_)) | (_, Scope::Template(..)) => {
+                HaltCode::TemplateUnusable
+            }
+            (_, Scope::Campaign(_)) => HaltCode::MessageRefused,
+            (_, Scope::Connection(_)) => HaltCode::ConnectionUnusable,
+            (_, Scope::Account(_)) => HaltCode::AccountUnusable,
+        };
+        Self { code, detail: refusal.to_string(), provider_code: refusal.code }
+    }
+}
+
 /// Halts every active or scheduled campaign in a scope. Idempotent.
 pub async fn halt(
     table: &Table,
     scope: &Scope,
-    reason: &str,
+    cause: &Cause,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    let Cause { code, detail, provider_code } = cause.clone();
+    let halt = Halt { code, scope: scope.kind(), detail, provider_code, since: now };
     let connections = connection::store::all(table).await?;
     for status in [Status::Active, Status::Scheduled] {
         for campaign in campaign::store::all(table, status).await? {
@@ -62,9 +105,9 @@ pub async fn halt(
             if !scope.contains(&campaign, connections.iter().find(of_campaign)) {
                 continue;
             }
-            match change_status(table, campaign.id, Action::Halt, Some(reason), now).await {
+            match change_status(table, campaign.id, Action::Halt, Some(&halt), now).await {
                 Ok(_) => {
-                    tracing::warn!(campaign = %campaign.id, reason, "campaign halted");
+                    tracing::warn!(campaign = %campaign.id, reason = halt.detail, "campaign halted");
                     measure(&[(Metric::CampaignsHalted, 1)], now);
                 }
                 Err(ChangeError::Illegal(_) | ChangeError::Unknown) => {}

@@ -16,7 +16,7 @@ use carillon_nouns::recipient::{
 use carillon_table::{StoreError, Table};
 use jiff::Timestamp;
 
-use super::halt::{Scope, halt};
+use super::halt::{Cause, Scope, halt};
 use super::policy::{StopAction, decide};
 
 /// A refused message.
@@ -293,6 +293,6 @@ impl Settling<'_> {
             (StopAction::Connection, ..) => Scope::Connection(connection.id),
             (StopAction::Account, ..) => Scope::Account(connection.account()),
         };
-        halt(self.table, &scope, &refusal.to_string(), self.now).await
+        halt(self.table, &scope, &Cause::of_refusal(refusal, &scope), self.now).await
     }
 }

@@ -48,7 +48,6 @@ pub struct Wait {
     /// Why.
     pub reason: WaitReason,
     /// Until when, where it is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub until: Option<Timestamp>,
 }

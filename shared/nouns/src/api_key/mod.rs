@@ -2,41 +2,108 @@
 
 pub mod store;
 
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
 use carillon_foundations::ids::{IdSource, KeyId};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-/// What a key allows.
+/// How exact the time of the last use is: it is stored at most once in this time.
+pub const LAST_USE_EVERY: SignedDuration = SignedDuration::from_hours(1);
+
+/// What a key allows. No scope includes another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
-    /// Look at everything but secrets.
+    /// Look at everything except keys and the audit log.
     Read,
-    /// Make and run campaigns, import recipients, change contacts.
-    Write,
-    /// Make connections and keys.
+    /// Make, change and run campaigns; send test messages; upload files.
+    Send,
+    /// Add people: recipients, contacts, suppressions; merge and split contacts.
+    People,
+    /// Erase people and lift suppressions.
+    Erase,
+    /// Change connections and templates, redrive queues.
+    Settings,
+    /// Manage keys, read the audit log.
     Admin,
 }
 
-/// The stored form of a key, without the key itself.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// A text that is no scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected one of read, send, people, erase, settings, admin")]
+pub struct ScopeError;
+
+impl Scope {
+    /// All scopes.
+    pub const ALL: [Self; 6] =
+        [Self::Read, Self::Send, Self::People, Self::Erase, Self::Settings, Self::Admin];
+
+    /// The word in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Send => "send",
+            Self::People => "people",
+            Self::Erase => "erase",
+            Self::Settings => "settings",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Scope {
+    type Err = ScopeError;
+
+    fn from_str(text: &str) -> Result<Self, ScopeError> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or(ScopeError)
+    }
+}
+
+/// The stored form of a key, without the key itself. A key that was rotated has one for each
+/// of its secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiKey {
     /// Its public id.
     pub id: KeyId,
     /// Its name.
     pub name: String,
-    /// What it allows. A higher scope includes the lower ones.
-    pub scopes: Vec<Scope>,
+    /// What it allows.
+    pub scopes: BTreeSet<Scope>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When this secret was made.
+    pub rotated_at: Timestamp,
+    /// When it ends; none for a key that does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// When this secret ends, because the key was rotated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_until: Option<Timestamp>,
+    /// When it was last used, to [`LAST_USE_EVERY`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Timestamp>,
 }
 
 impl ApiKey {
     /// Whether the key allows what needs `scope`.
     pub fn allows(&self, scope: Scope) -> bool {
-        self.scopes.iter().any(|own| *own >= scope)
+        self.scopes.contains(&scope)
+    }
+
+    /// Whether the key works at `now`.
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        [self.expires_at, self.replaced_until].into_iter().flatten().all(|end| now < end)
     }
 }
 

@@ -1,8 +1,21 @@
 //! API keys in the table.
 
-use super::{ApiKey, hash};
+use std::collections::BTreeMap;
+
+use super::{ApiKey, LAST_USE_EVERY, hash};
 use carillon_foundations::ids::KeyId;
-use carillon_table::{Key, StoreError, Table, Write};
+use carillon_foundations::time::sortable;
+use carillon_table::{Key, StoreError, Table, Update, Write, condition_held};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+/// A stored secret of a key, with the hash that it is found by.
+#[derive(Deserialize)]
+struct Secret {
+    sk: String,
+    #[serde(flatten)]
+    key: ApiKey,
+}
 
 /// Stores a key by its hash.
 pub async fn put(table: &Table, key: &str, stored: &ApiKey) -> Result<(), StoreError> {
@@ -14,21 +27,96 @@ pub async fn find(table: &Table, hash: &str) -> Result<Option<ApiKey>, StoreErro
     table.get(&Key::ApiKey(hash.to_owned())).await
 }
 
-/// All keys.
+/// All keys, oldest first.
 pub async fn all(table: &Table) -> Result<Vec<ApiKey>, StoreError> {
-    table.query_all("KEY", "").await
+    let mut keys: BTreeMap<KeyId, ApiKey> = BTreeMap::new();
+    for Secret { key, .. } in secrets(table).await? {
+        let newest = keys.entry(key.id).or_insert_with(|| key.clone());
+        let used = newest.last_used_at.max(key.last_used_at);
+        if key.rotated_at > newest.rotated_at {
+            *newest = key;
+        }
+        newest.last_used_at = used;
+    }
+    Ok(keys.into_values().collect())
+}
+
+/// The key with that id, if there is one.
+pub async fn get(table: &Table, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
+    Ok(all(table).await?.into_iter().find(|key| key.id == id))
+}
+
+/// Changes name, scopes and end of a key, where they differ from those that were `read`, for all
+/// its secrets. `false` where it does not exist or is deleted at this moment.
+pub async fn change(table: &Table, read: &ApiKey, changed: &ApiKey) -> Result<bool, StoreError> {
+    let mut any = false;
+    for secret in secrets_of(table, changed.id).await? {
+        let mut update = Update::of(&Key::ApiKey(secret.sk)).when("attribute_exists(pk)");
+        if changed.name != read.name {
+            update = update.set("name", &changed.name);
+        }
+        if changed.scopes != read.scopes {
+            update = update.set("scopes", &changed.scopes);
+        }
+        if changed.expires_at != read.expires_at {
+            update = update.set_or_remove("expires_at", changed.expires_at.map(sortable));
+        }
+        any |= condition_held(table.update(update).await)?;
+    }
+    Ok(any)
+}
+
+/// Gives a key another secret; its other secrets work until `replaced_until`.
+pub async fn rotate(
+    table: &Table,
+    (secret, renewed): (&str, &ApiKey),
+    replaced_until: Timestamp,
+) -> Result<(), StoreError> {
+    let others = secrets_of(table, renewed.id).await?;
+    put(table, secret, renewed).await?;
+    for other in others {
+        let update = Update::of(&Key::ApiKey(other.sk))
+            .set("replaced_until", sortable(replaced_until))
+            .when("attribute_exists(pk)")
+            .when("attribute_not_exists(#replaced_until) OR #replaced_until > :until")
+            .value("until", sortable(replaced_until));
+        condition_held(table.update(update).await)?;
+    }
+    Ok(())
+}
+
+/// Records that the key with that hash is used, unless that was recorded lately.
+pub async fn record_use(
+    table: &Table,
+    hash: &str,
+    key: &ApiKey,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if key.last_used_at.is_some_and(|last| now < last + LAST_USE_EVERY) {
+        return Ok(());
+    }
+    let update = Update::of(&Key::ApiKey(hash.to_owned()))
+        .set("last_used_at", sortable(now))
+        .when("attribute_exists(pk)");
+    condition_held(table.update(update).await).map(drop)
 }
 
 /// Deletes the key with that id. `false` where there is none.
 pub async fn delete(table: &Table, id: KeyId) -> Result<bool, StoreError> {
-    #[derive(serde::Deserialize)]
-    struct Row {
-        sk: String,
-        #[serde(flatten)]
-        key: ApiKey,
+    let secrets = secrets_of(table, id).await?;
+    let found = !secrets.is_empty();
+    for secret in secrets {
+        table.write(Write::delete(&Key::ApiKey(secret.sk))).await?;
     }
-    let rows: Vec<Row> = table.query_all("KEY", "").await?;
-    let Some(row) = rows.into_iter().find(|row| row.key.id == id) else { return Ok(false) };
-    table.write(Write::delete(&Key::ApiKey(row.sk))).await?;
-    Ok(true)
+    Ok(found)
+}
+
+async fn secrets(table: &Table) -> Result<Vec<Secret>, StoreError> {
+    table.query_all("KEY", "").await
+}
+
+async fn secrets_of(table: &Table, id: KeyId) -> Result<Vec<Secret>, StoreError> {
+    let mut secrets = secrets(table).await?;
+    secrets.retain(|secret| secret.key.id == id);
+    Ok(secrets)
 }

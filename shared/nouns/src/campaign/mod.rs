@@ -1,5 +1,6 @@
 //! Campaigns: one message to one audience under rules.
 
+mod halt;
 mod import;
 mod settings;
 mod status;
@@ -14,6 +15,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+pub use halt::{Halt, HaltCode, HaltScope};
 pub use import::{ColumnFacts, Import, MissingColumn, missing_columns};
 pub use settings::{
     DEFAULT_MAX_RETRIES, MAX_DAILY_SEND_LIMIT, MAX_RETRIES_LIMIT, SendWindow, Settings, Speed,
@@ -34,9 +36,9 @@ pub struct Campaign {
     pub settings: Settings,
     /// Its status.
     pub status: Status,
-    /// Why it was halted, in plain words.
+    /// Why it was halted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub halted_for: Option<String>,
+    pub halt: Option<Halt>,
     /// The number of shards that its recipients are spread over; fixed at its creation.
     pub shards: u16,
     /// When it was created.
@@ -82,7 +84,7 @@ impl Campaign {
             id,
             settings,
             status: Status::Draft,
-            halted_for: None,
+            halt: None,
             shards,
             created_at: now,
             started_at: None,

@@ -1,6 +1,4 @@
-use std::fmt;
-
-use carillon_channel::{Content, FieldProblem, TemplateRef};
+use carillon_channel::{Content, FieldCode, FieldProblem, TemplateRef};
 use carillon_foundations::country::Country;
 use carillon_foundations::ids::ConnectionId;
 use carillon_foundations::time::ZoneName;
@@ -66,9 +64,9 @@ pub struct Settings {
     /// A tag to find it by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
-    /// Its stage in a follow-up.
+    /// Its stage in a follow-up, at most 100 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub follow_up_stage: Option<u8>,
+    pub follow_up_stage: Option<String>,
 }
 
 /// How fast a campaign sends. Each speed has a lane of its own on a connection.
@@ -137,8 +135,8 @@ impl SendWindow {
     }
 }
 
-fn problem(field: &str, reason: impl fmt::Display) -> FieldProblem {
-    FieldProblem { field: field.to_owned(), reason: reason.to_string() }
+fn problem(field: &str, code: FieldCode, reason: impl Into<String>) -> FieldProblem {
+    FieldProblem::new(field, code, reason)
 }
 
 impl Settings {
@@ -154,24 +152,40 @@ impl Settings {
         let mut problems = Vec::new();
         let name = self.name.trim().chars().count();
         if !(1..=200).contains(&name) {
-            problems.push(problem("name", "must have 1 to 200 characters"));
+            problems.push(problem("name", FieldCode::WrongLength, "must have 1 to 200 characters"));
         }
         if self.description.as_ref().is_some_and(|text| text.chars().count() > 2000) {
-            problems.push(problem("description", "must have at most 2000 characters"));
+            problems.push(problem(
+                "description",
+                FieldCode::WrongLength,
+                "must have at most 2000 characters",
+            ));
         }
         if self.tag.as_ref().is_some_and(|text| text.chars().count() > 100) {
-            problems.push(problem("tag", "must have at most 100 characters"));
+            problems.push(problem(
+                "tag",
+                FieldCode::WrongLength,
+                "must have at most 100 characters",
+            ));
+        }
+        if self.follow_up_stage.as_ref().is_some_and(|text| text.chars().count() > 100) {
+            let reason = "must have at most 100 characters";
+            problems.push(problem("follow_up_stage", FieldCode::WrongLength, reason));
         }
         if !(1..=MAX_DAILY_SEND_LIMIT).contains(&self.daily_send_limit) {
             let reason = format!("must be from 1 to {MAX_DAILY_SEND_LIMIT} people a day");
-            problems.push(problem("daily_send_limit", reason));
+            problems.push(problem("daily_send_limit", FieldCode::OutOfRange, reason));
         }
         if !(1..=10).contains(&self.priority) {
-            problems.push(problem("priority", "must be from 1 (first) to 10 (last)"));
+            problems.push(problem(
+                "priority",
+                FieldCode::OutOfRange,
+                "must be from 1 (first) to 10 (last)",
+            ));
         }
         if self.max_retries > MAX_RETRIES_LIMIT {
             let reason = format!("must be from 0 to {MAX_RETRIES_LIMIT} more attempts");
-            problems.push(problem("max_retries", reason));
+            problems.push(problem("max_retries", FieldCode::OutOfRange, reason));
         }
         problems
     }
@@ -181,21 +195,28 @@ impl Settings {
         // A minute of grace: "now" is a moment ago when the request arrives.
         let past = now - SignedDuration::from_secs(60);
         if self.scheduled_start.is_some_and(|start| start < past) {
-            problems
-                .push(problem("scheduled_start", "is in the past; leave it out to start at once"));
+            problems.push(problem(
+                "scheduled_start",
+                FieldCode::OutOfRange,
+                "is in the past; leave it out to start at once",
+            ));
         }
         if self.scheduled_end.is_some_and(|end| end <= now) {
-            problems.push(problem("scheduled_end", "is in the past"));
+            problems.push(problem("scheduled_end", FieldCode::OutOfRange, "is in the past"));
         }
         if let (Some(start), Some(end)) = (self.scheduled_start, self.scheduled_end)
             && end <= start
         {
-            problems.push(problem("scheduled_end", "must be after scheduled_start"));
+            problems.push(problem(
+                "scheduled_end",
+                FieldCode::OutOfRange,
+                "must be after scheduled_start",
+            ));
         }
         if self.send_window.as_ref().is_some_and(|window| window.from == window.to) {
             let reason =
                 "from and to are the same moment; leave the window out to send at any hour";
-            problems.push(problem("send_window", reason));
+            problems.push(problem("send_window", FieldCode::OutOfRange, reason));
         }
         problems
     }

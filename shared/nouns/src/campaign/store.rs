@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Action, Campaign, Import, Settings, Status, Sweep};
+use super::{Action, Campaign, Halt, Import, Settings, Status, Sweep};
 use crate::recipient::CancelReason;
 use carillon_foundations::ids::CampaignId;
 use carillon_table::{
@@ -62,34 +62,48 @@ pub enum ChangeError {
     Store(#[from] StoreError),
 }
 
-/// Executes an action, and retries while others change the campaign.
+/// Executes an action, and retries while others change the campaign. A campaign that is halted
+/// has `halt`.
 pub async fn change_status(
     table: &Table,
     id: CampaignId,
     action: Action,
-    reason: Option<&str>,
+    halt: Option<&Halt>,
     now: Timestamp,
 ) -> Result<Campaign, ChangeError> {
     loop {
         let campaign = get(table, id).await?.ok_or(ChangeError::Unknown)?;
-        let status = campaign.status.after(action)?;
-        match table.transact(status_writes(&campaign, status, reason, now)?).await {
-            Ok(()) => return get(table, id).await?.ok_or(ChangeError::Unknown),
-            Err(StoreError::Cancelled(_)) => {}
-            Err(error) => return Err(error.into()),
+        if let Some(changed) = try_status(table, &campaign, action, halt, now).await? {
+            return Ok(changed);
         }
+    }
+}
+
+/// Executes an action; `None` where the campaign has changed since it was read.
+pub async fn try_status(
+    table: &Table,
+    campaign: &Campaign,
+    action: Action,
+    halt: Option<&Halt>,
+    now: Timestamp,
+) -> Result<Option<Campaign>, ChangeError> {
+    let status = campaign.status.after(action)?;
+    match table.transact(status_writes(campaign, status, halt, now)?).await {
+        Ok(()) => get(table, campaign.id).await?.ok_or(ChangeError::Unknown).map(Some),
+        Err(StoreError::Cancelled(_)) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 
 fn status_writes(
     campaign: &Campaign,
     status: Status,
-    reason: Option<&str>,
+    halt: Option<&Halt>,
     now: Timestamp,
 ) -> Result<Vec<Write>, StoreError> {
     let update = unchanged(campaign)
         .set("status", status)
-        .set_or_remove("halted_for", reason)
+        .set_or_remove("halt", halt)
         .set(carillon_table::Shape::LISTED_AS, ListedAs::Campaigns(status.as_str()).to_string());
     let update = match status {
         // A recipient is pending again: earlier passes of the walk do not count.

@@ -39,6 +39,7 @@ pub struct Note {
     /// The event in plain words.
     pub text: String,
     /// When the provider sent it.
+    #[serde(serialize_with = "carillon_foundations::time::serialize")]
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
 }

@@ -20,72 +20,57 @@ pub struct Contact {
 }
 
 /// What is known of a contact. An absent field is unknown.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
     /// The name in the contact's profile at the provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// When the business put the contact on its blacklist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     pub blacklisted_at: Option<Timestamp>,
     /// When the contact opted out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     pub opted_out_at: Option<Timestamp>,
     /// When the contact last stopped or resumed messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     pub preference_at: Option<Timestamp>,
     /// When the contact was erased. The other fields were recorded since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     pub erased_at: Option<Timestamp>,
     /// The addresses that reach the contact.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    #[schema(value_type = Vec<String>)]
     pub addresses: BTreeSet<Address>,
     /// The phone number that its provider named last, where there were several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
     pub preferred: Option<Address>,
     /// The contact that this one was merged into: the same person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
     pub merged_into: Option<ContactId>,
     /// The contacts that a person split from this one, or it from them: reports of providers
     /// and files do not merge them again.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    #[schema(value_type = Vec<String>)]
     pub apart_from: BTreeSet<ContactId>,
     /// The contacts that were merged into this one.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    #[schema(value_type = Vec<String>)]
     pub merged: BTreeSet<ContactId>,
     /// When a message to the contact was last claimed, by any campaign.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     pub last_sent_at: Option<Timestamp>,
     /// Until when the provider holds marketing messages back from the contact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, format = DateTime)]
     pub marketing_held_until: Option<Timestamp>,
     /// The campaigns of which the contact was sent a message. Campaigns that ended may be
     /// absent.
     #[serde(default, skip_serializing)]
-    #[schema(ignore)]
     pub sent_campaigns: BTreeSet<CampaignId>,
     /// When the contact last wrote to each connection.
     #[serde(flatten, skip_serializing)]
-    #[schema(ignore)]
     pub windows: Windows,
     /// The quota group in which the contact has a reservation.
     #[serde(default, skip_serializing)]
-    #[schema(ignore)]
     pub quota_group: Option<String>,
     /// The bucket of that reservation.
     #[serde(default, skip_serializing)]
-    #[schema(ignore)]
     pub quota_bucket: Option<i64>,
 }
 

@@ -3,6 +3,8 @@
 
 pub mod store;
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -15,7 +17,7 @@ pub const IN_PROGRESS_TIMEOUT: SignedDuration = SignedDuration::from_mins(5);
 /// The key and the fingerprint of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Hash of the caller and of the `Idempotency-Key`.
+    /// Hash of the `Idempotency-Key`.
     pub key: String,
     /// Hash of method, path and body.
     pub fingerprint: String,
@@ -29,9 +31,9 @@ pub struct StoredAnswer {
     /// The HTTP status; none while the first request is in progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// The content type of the body.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub content_type: Option<String>,
+    /// The headers that are repeated with the body, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
     /// The body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,

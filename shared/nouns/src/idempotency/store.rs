@@ -21,7 +21,7 @@ pub async fn begin(
         .value("stale", sortable(now - IN_PROGRESS_TIMEOUT))
         .remove("status")
         .remove("body")
-        .remove("content_type");
+        .remove("headers");
     match table.update(update).await {
         Ok(_) => Ok(Verdict::First),
         Err(StoreError::Condition(Some(item))) => Ok(verdict(request, read_item(*item)?)),

@@ -25,6 +25,8 @@ pub enum SkipReason {
     Erased,
     /// The campaign sent to the person under another address.
     DuplicatePerson,
+    /// Somebody asked to skip the recipient.
+    Requested,
 }
 
 impl SkipReason {
@@ -39,6 +41,7 @@ impl SkipReason {
             Self::UnsupportedAddress => "unsupported_address",
             Self::Erased => "erased",
             Self::DuplicatePerson => "duplicate_person",
+            Self::Requested => "requested",
         }
     }
 }

@@ -42,6 +42,7 @@ pub(super) async fn run(client: &Client, id: &str, json: bool) -> Result<(), Com
             output::line(&format!("{title} {reason}: {count}"))?;
         }
     }
-    let halted = report.halted_for.map(|reason| format!(": {reason}")).unwrap_or_default();
-    output::line(&format!("The campaign is {}{halted}.", report.status))
+    let detail = report.halt.as_ref().map(|halt| format!(": {}", halt.detail));
+    output::line(&format!("The campaign is {}{}.", report.status, detail.unwrap_or_default()))?;
+    report.halt.map_or(Ok(()), |halt| output::line(&halt.remedy))
 }

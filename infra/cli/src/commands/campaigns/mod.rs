@@ -26,7 +26,7 @@ Examples:
 
 Example of campaign.json (GET /openapi.json describes all fields):
   { \"name\": \"Spring offer\", \"connection_id\": \"con_…\",
-    \"message\": { \"template\": { \"name\": \"spring_offer\", \"language\": \"es\",
+    \"message\": { \"type\": \"template\", \"template\": { \"name\": \"spring_offer\", \"language\": \"es\",
       \"components\": [{ \"type\": \"body\",
         \"parameters\": [{ \"type\": \"text\", \"text\": \"{first_name}\" }] }] } },
     \"daily_send_limit\": 250, \"speed\": \"fast\", \"timezone\": \"America/Bogota\",
@@ -36,9 +36,6 @@ Example of campaign.json (GET /openapi.json describes all fields):
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CampaignsArgs {
-    #[command(flatten)]
-    access: Access,
-
     #[command(subcommand)]
     command: Command,
 }
@@ -90,8 +87,12 @@ struct CampaignId {
     id: String,
 }
 
-pub(crate) async fn run(args: CampaignsArgs, json: bool) -> Result<(), CommandError> {
-    let client = args.access.client()?;
+pub(crate) async fn run(
+    args: CampaignsArgs,
+    access: &Access,
+    json: bool,
+) -> Result<(), CommandError> {
+    let client = access.client()?;
     match args.command {
         Command::List => list(&client, json).await,
         Command::Show(CampaignId { id }) => show(&client, &id, json).await,

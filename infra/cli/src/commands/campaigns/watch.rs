@@ -26,7 +26,7 @@ pub(super) async fn run(client: &Client, id: &str, json: bool) -> Result<(), Com
         }
         if report.status == "halted" {
             view.close(&report)?;
-            return Err(CommandError::Halted(report.halted_for.unwrap_or_default()));
+            return Err(CommandError::Halted(report.halt.unwrap_or_default().detail));
         }
         shown = Some(report);
         tokio::time::sleep(POLL_INTERVAL).await;

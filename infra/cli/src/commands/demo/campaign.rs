@@ -40,7 +40,7 @@ fn campaign_request(connection: &Value, daily_limit: u32) -> Value {
     json!({
         "name": "Spring offer",
         "connection_id": connection,
-        "message": { "template": {
+        "message": { "type": "template", "template": {
             "name": TEMPLATE,
             "language": "es",
             "components": [

@@ -31,8 +31,8 @@ pub(super) async fn run_to_completion(
     loop {
         release_due(environment, campaign, &mut timeline, display).await?;
         let report = &timeline.report;
-        if let Some(reason) = report.halted_for.clone().filter(|_| report.status == "halted") {
-            return Err(CommandError::Halted(reason));
+        if let Some(halt) = report.halt.clone().filter(|_| report.status == "halted") {
+            return Err(CommandError::Halted(halt.detail));
         }
         if report.is_final() && environment.simulator.pending_events() == 0 {
             return Ok(timeline);

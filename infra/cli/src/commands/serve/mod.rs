@@ -28,6 +28,7 @@ pub(crate) async fn run(args: ServeArgs, json: bool) -> Result<(), CommandError>
     let config = host_config(&args, &folder, &provider, &admin_key, ids)?;
     let host = Host::start(config).await?;
     let url = local_url(&host.url());
+    folder.record_address(&url)?;
     let created_connection = provider.connect(&url, &admin_key).await?;
     Startup { args: &args, url, admin_key, provider: &provider, created_connection }.print(json)?;
     signals::wait_for_shutdown().await.map_err(CommandError::Signal)?;

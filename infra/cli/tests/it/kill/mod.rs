@@ -224,7 +224,7 @@ async fn start_campaign(
     let request = json!({
         "name": format!("Kill {number}"), "connection_id": connection, "speed": "fast",
         "daily_send_limit": 100_000,
-        "message": {"template": {"name": "spring_offer", "language": "es", "components": [
+        "message": {"type": "template", "template": {"name": "spring_offer", "language": "es", "components": [
             {"type": "body", "parameters": [{"type": "text", "text": "{first_name}"}]}
         ]}},
     });

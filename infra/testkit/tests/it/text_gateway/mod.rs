@@ -34,7 +34,7 @@ async fn world_with_gateway() -> (World, StandIn, String) {
 }
 
 fn greeting() -> Value {
-    json!({"message": {"text": {"body": "Hello {first_name}"}}, "daily_send_limit": 1_000})
+    json!({"message": {"type": "text", "text": {"body": "Hello {first_name}"}}, "daily_send_limit": 1_000})
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -99,7 +99,7 @@ async fn what_the_gateway_cannot_do_is_refused_and_what_it_can_is_listed() {
     let (world, _gateway, connection) = world_with_gateway().await;
     let template = json!({
         "name": "Spring", "connection_id": connection,
-        "message": {"template": {"name": "spring_offer", "language": "en_US"}},
+        "message": {"type": "template", "template": {"name": "spring_offer", "language": "en_US"}},
     });
     let refused = world.post("/v1/campaigns", &template).await;
     assert_eq!(refused.status, 422, "{}", refused.text);

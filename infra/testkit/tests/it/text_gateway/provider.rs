@@ -7,8 +7,8 @@ use carillon::channel::capabilities::{
     CredentialField, ReportedStatus, StatusSource, Throughput, ThroughputCounts,
 };
 use carillon::channel::{
-    Acceptance, Accepted, Capabilities, Content, Correlation, FieldProblem, Outbound, Outcome,
-    Probe, ProbeError, Provider, ProviderConfig, Receiver, Refusal, SenderAccess, Verdict,
+    Acceptance, Accepted, Capabilities, Content, Correlation, FieldCode, FieldProblem, Outbound,
+    Outcome, Probe, ProbeError, Provider, ProviderConfig, Receiver, Refusal, SenderAccess, Verdict,
 };
 use carillon::http_client::install_tls_provider;
 use futures::future::{BoxFuture, FutureExt as _};
@@ -187,5 +187,5 @@ fn authorized(request: RequestBuilder, sender: &SenderAccess) -> RequestBuilder 
 }
 
 fn problem(field: &str, reason: &str) -> FieldProblem {
-    FieldProblem { field: field.to_owned(), reason: reason.to_owned() }
+    FieldProblem::new(field, FieldCode::Invalid, reason)
 }

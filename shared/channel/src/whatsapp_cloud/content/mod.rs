@@ -19,7 +19,10 @@ pub use parameter::Parameter;
 pub use template::{ButtonKind, Card, Component, TemplateContent};
 pub(crate) use template_rules::check_identity;
 
-use crate::content::{Content, FieldProblem, Media, Problems, Text};
+use crate::content::{Content, FieldCode, FieldProblem, Media, Problems, Text, read_json};
+
+const NO_SUCH_KIND: &str =
+    "is no kind of message of WhatsApp: expected template, text, media, choices or interactive";
 
 /// A content that WhatsApp can send.
 pub enum WhatsappContent {
@@ -47,13 +50,8 @@ impl WhatsappContent {
                     template.normalise();
                     Ok(Self::Template(template))
                 }
-                "interactive" => {
-                    parse(&native.kind, &native.payload).map(Self::Interactive)
-                }
-                other => Err(FieldProblem {
-                    field: other.to_owned(),
-                    reason: "WhatsApp has no such kind of message: expected template, text, media, choices or interactive".to_owned(),
-                }),
+                "interactive" => parse(&native.kind, &native.payload).map(Self::Interactive),
+                other => Err(FieldProblem::new(other, FieldCode::NotListed, NO_SUCH_KIND)),
             },
         }
     }
@@ -88,10 +86,10 @@ impl WhatsappContent {
 
 /// Parses a value and names the path of what is wrong with it.
 pub(super) fn parse<T: DeserializeOwned>(field: &str, value: &Value) -> Result<T, FieldProblem> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let path = error.path().to_string();
-        let field = if path == "." { field.to_owned() } else { format!("{field}.{path}") };
-        FieldProblem { field, reason: error.into_inner().to_string() }
+    read_json(value).map_err(|found| {
+        let first = found.into_iter().next();
+        let unknown = || FieldProblem::new("", FieldCode::Invalid, "cannot be parsed");
+        first.unwrap_or_else(unknown).under(field)
     })
 }
 

@@ -84,7 +84,7 @@ fn credentials() -> Credentials {
 }
 
 fn content(value: Value) -> Content {
-    serde_json::from_value(value).unwrap()
+    serde_json::from_value(crate::typed(value)).unwrap()
 }
 
 fn contents() -> Vec<Content> {

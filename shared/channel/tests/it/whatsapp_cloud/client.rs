@@ -28,7 +28,7 @@ const TEXT: &str = "a private text";
 fn message() -> Outbound {
     Outbound {
         to: PHONE.parse().unwrap(),
-        content: serde_json::from_value(json!({"text": TEXT})).unwrap(),
+        content: serde_json::from_value(json!({"type": "text", "text": TEXT})).unwrap(),
         callback: "attempt 1".to_owned(),
         reply_to: None,
     }

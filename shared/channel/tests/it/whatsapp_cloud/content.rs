@@ -8,14 +8,17 @@ use carillon_channel::content::{MediaSource, Variable};
 use carillon_channel::whatsapp_cloud::WhatsappCloud;
 use carillon_channel::whatsapp_cloud::content::WhatsappContent;
 use carillon_channel::whatsapp_cloud::request_body;
-use carillon_channel::{Content, FieldProblem, Outbound, Provider as _, TemplateRef};
+use carillon_channel::{Content, FieldCode, FieldProblem, Outbound, Provider as _, TemplateRef};
 use carillon_foundations::http_client::{Timeouts, http_client};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use utoipa::{PartialSchema as _, ToSchema as _};
 
+use crate::typed;
+
 fn read(content: &Value) -> Content {
-    serde_json::from_value(content.clone()).unwrap_or_else(|error| panic!("{content}: {error}"))
+    serde_json::from_value(typed(content.clone()))
+        .unwrap_or_else(|error| panic!("{content}: {error}"))
 }
 
 fn provider() -> WhatsappCloud {
@@ -30,7 +33,7 @@ fn check(content: &Content) -> Result<(), Vec<FieldProblem>> {
 
 /// Why a text is no content, or no content of WhatsApp's.
 fn refused(content: &Value) -> String {
-    match serde_json::from_value::<Content>(content.clone()) {
+    match serde_json::from_value::<Content>(typed(content.clone())) {
         Ok(content) => WhatsappContent::read(&content).map(|_| ()).unwrap_err().to_string(),
         Err(error) => error.to_string(),
     }
@@ -111,7 +114,7 @@ fn everything() -> Vec<Value> {
 #[test]
 fn a_content_reads_back_as_it_was_written() {
     for content in everything() {
-        assert_eq!(serde_json::to_value(read(&content)).unwrap(), content);
+        assert_eq!(serde_json::to_value(read(&content)).unwrap(), typed(content));
     }
 }
 
@@ -119,7 +122,7 @@ fn a_content_reads_back_as_it_was_written() {
 fn a_bare_text_is_a_text() {
     assert_eq!(
         serde_json::to_value(read(&json!({"text": "Hello"}))).unwrap(),
-        json!({"text": {"body": "Hello", "preview_url": false}}),
+        json!({"type": "text", "text": {"body": "Hello", "preview_url": false}}),
     );
 }
 
@@ -356,7 +359,7 @@ fn problems_of_choices_are_at_the_path_of_the_choices() {
 #[test]
 fn a_problem_says_where_and_what() {
     let problem = check(&read(&json!({"text": ""}))).unwrap_err().remove(0);
-    let expected = FieldProblem { field: "text.body".into(), reason: "must not be empty".into() };
+    let expected = FieldProblem::new("text.body", FieldCode::WrongLength, "must not be empty");
     assert_eq!(problem, expected);
 }
 

@@ -10,9 +10,10 @@ use carillon_channel::whatsapp_cloud::request_body;
 use serde_json::{Value, json};
 
 use crate::payloads::files;
+use crate::typed;
 
 pub(super) fn outbound(content: Value) -> Outbound {
-    let content: Content = serde_json::from_value(content.clone())
+    let content: Content = serde_json::from_value(typed(content.clone()))
         .unwrap_or_else(|error| panic!("{content}: {error}"));
     let read = WhatsappContent::read(&content).expect("WhatsApp has such a message");
     assert_eq!(read.check(), Ok(()));
@@ -85,7 +86,7 @@ fn every_sample_request_of_metas_can_be_built() {
     assert!(samples.len() >= 40, "{}", samples.len());
     for (name, sample) in samples {
         let content = content_of(&sample).unwrap();
-        let content: Content = serde_json::from_value(content)
+        let content: Content = serde_json::from_value(typed(content))
             .unwrap_or_else(|error| panic!("{name} can't be read: {error}"));
         let built = request_body(&Outbound {
             to: "+573001234567".parse().unwrap(),

@@ -268,7 +268,7 @@ fn the_port_fits_and_previews_through_neutral_contents() {
     });
     let content = |components: Value| -> Content {
         let template = json!({"name": "order", "language": "es", "components": components});
-        serde_json::from_value(json!({ "template": template })).unwrap()
+        serde_json::from_value(json!({ "type": "template", "template": template })).unwrap()
     };
     let body = json!([{"type": "body", "parameters": [text("{name}")]}]);
     assert_eq!(templates.fits(&definition, &content(body.clone())), Ok(()));

@@ -111,7 +111,7 @@ impl MomentsTest {
         let request = json!({
             "name": format!("Moments {number}"), "connection_id": self.program.connection,
             "speed": "fast", "daily_send_limit": 100_000,
-            "message": {"template": {"name": "spring_offer", "language": "es", "components": [
+            "message": {"type": "template", "template": {"name": "spring_offer", "language": "es", "components": [
                 {"type": "body", "parameters": [{"type": "text", "text": "{first_name}"}]}
             ]}},
         });
