@@ -24,7 +24,7 @@ async fn the_quota_follows_business_capability_update() {
     let limit =
         json!({"max_daily_conversations_per_business": 30, "max_phone_numbers_per_business": 2});
     account_event(&world, "business_capability_update", limit).await;
-    assert_eq!(connection(&world).await["quota_limit"], 30);
+    assert_eq!(connection(&world).await["effective_quota_limit"], 30);
     world.run_until_idle().await;
     assert_eq!(world.report(&campaign).await.number("sent"), 30);
     world.clock.advance(Duration::from_mins(5));

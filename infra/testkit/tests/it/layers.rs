@@ -225,7 +225,8 @@ fn uses(source: &str) -> Vec<(bool, Vec<String>)> {
         let before = rest[..start].rsplit('\n').next().unwrap_or_default().trim();
         let after = &rest[start + 4..];
         let Some(end) = after.find(';') else { break };
-        let is_statement = before.is_empty() || before.starts_with("pub");
+        let is_restricted = before.starts_with("pub(") && before.ends_with(')');
+        let is_statement = before.is_empty() || before == "pub" || is_restricted;
         if is_statement {
             let tree: String = after[..end].split_whitespace().collect::<Vec<_>>().join(" ");
             expand(&tree, &[], &mut |path| found.push((before.starts_with("pub"), path)));

@@ -19,7 +19,7 @@ async fn upload(world: &World, connection: &str) -> String {
 /// A template with an image in its header; `place` is `id` or `link`.
 fn with_image(place: &str, source: &str) -> Value {
     let image = json!({"type": "image", "image": {place: source}});
-    json!({"template": {"name": "spring_offer", "language": "en_US",
+    json!({"type": "template", "template": {"name": "spring_offer", "language": "en_US",
         "components": [{"type": "header", "parameters": [image]}]}})
 }
 

@@ -99,7 +99,7 @@ async fn an_apps_secret_signs_for_its_own_senders_and_accounts() {
     let contact = world.contact(&phone(1)).await.expect(200);
     assert!(contact.body["opted_out_at"].is_string(), "{}", contact.text);
     let own = world.get("/v1/connections").await.items().remove(0);
-    assert_eq!(own["quota_limit"], 1, "{own}");
+    assert_eq!(own["effective_quota_limit"], 1, "{own}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     fn of(countries: &[(&str, u64)], category: &str, day: Date) -> Estimate {
-        let content = json!({"template": {"name": "spring", "language": "es"}});
+        let content = json!({"type": "template", "template": {"name": "spring", "language": "es"}});
         let recipients: BTreeMap<Country, u64> =
             countries.iter().map(|(code, count)| (code.parse().unwrap(), *count)).collect();
         estimate(&EstimateRequest {

@@ -10,6 +10,8 @@ mod whatsapp_cloud;
 fn typed(content: serde_json::Value) -> serde_json::Value {
     let mut content = content;
     let kind = content.as_object().and_then(|members| members.keys().next()).cloned();
-    content["type"] = kind.into();
+    if let Some(kind) = kind {
+        content["type"] = kind.into();
+    }
     content
 }

@@ -22,7 +22,8 @@ async fn the_gateway_keeps_the_contract_of_a_provider() {
     let gateway = TextGateway::with(client().no_proxy());
     let nowhere = Proxy::http("http://127.0.0.1:1").expect("a URL");
     let unreachable = TextGateway::with(client().proxy(nowhere));
-    let text = |body: &str| serde_json::from_value(json!({"text": body})).expect("a text");
+    let text =
+        |body: &str| serde_json::from_value(json!({"type": "text", "text": body})).expect("a text");
     let settings = json!({"url": stand_in.url(), "sender": "SHOP"});
     let fixture = Fixture {
         settings: serde_json::from_value::<Map<String, Value>>(settings).expect("an object"),

@@ -28,7 +28,7 @@ async fn world_with_gateway() -> (World, StandIn, String) {
     });
     let created = world.post("/v1/connections", &connection).await.expect(201);
     assert_eq!(created.body["quota_group"], Value::Null, "{}", created.text);
-    assert_eq!(created.number("throughput_mps"), 50);
+    assert_eq!(created.number("effective_throughput_mps"), 50);
     let id = created.string("id");
     (world, gateway, id)
 }

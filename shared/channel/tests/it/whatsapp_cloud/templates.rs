@@ -251,7 +251,7 @@ fn the_port_takes_and_refuses_the_same_definitions() {
             "category",
         ),
         (json!({"name": "A", "language": "es", "category": "UTILITY", "components": body}), "name"),
-        (json!({"name": "a", "category": "UTILITY", "components": body}), ""),
+        (json!({"name": "a", "category": "UTILITY", "components": body}), "language"),
     ] {
         let problems = templates.validate(&definition).unwrap_err();
         assert_eq!(problems[0].field, field, "{problems:?}");
