@@ -174,7 +174,7 @@ fn complete(path: &str, item: &mut PathItem) {
 
 /// Whether all members of a JSON body may be left out, and the body with them.
 fn is_optional(body: &RequestBody) -> bool {
-    let optional = ["NoMembers", "Start", "Resume", "Rotation"];
+    let optional = ["NoMembers", "StartOptions", "ResumeOptions", "Rotation"];
     body.content.values().filter_map(schema_name).any(|name| optional.contains(&name))
 }
 

@@ -92,6 +92,12 @@ impl DataFolder {
     /// Stores the address that the host listens on: the stored API key belongs to it.
     pub fn record_address(&self, url: &str) -> Result<(), DataFolderError> {
         let path = self.path.join(ADDRESS_FILE);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(file_error(&path, error));
+            }
+            Ok(()) | Err(_) => {}
+        }
         write_private_file(&path, &format!("{url}\n")).map_err(|source| file_error(&path, source))
     }
 

@@ -23,7 +23,7 @@ use crate::{Api, App};
 /// How a campaign is started.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Start {
+pub(crate) struct StartOptions {
     /// When it starts; replaces the campaign's own `scheduled_start`.
     scheduled_start: Option<Time>,
     /// How many recipients are to be sent to: it is refused where there are more or fewer.
@@ -36,7 +36,7 @@ pub(crate) struct Start {
 /// How a campaign is resumed.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Resume {
+pub(crate) struct ResumeOptions {
     /// Whether its message is checked again first, as at the start; `true` by default.
     #[schema(default = true)]
     check: Option<bool>,
@@ -63,13 +63,13 @@ impl Resource for StartedCampaign {
 /// variable of the message that some recipients have no value for.
 #[utoipa::path(post, path = "/v1/campaigns/{id}/start", operation_id = "startCampaign", tag = "Campaigns",
     security(("api_key" = ["send"])),
-    params(("id" = String, Path, description = "The campaign's id.")), request_body = Start,
+    params(("id" = String, Path, description = "The campaign's id.")), request_body = StartOptions,
     responses((status = 200, description = "The campaign, active or scheduled.", body = StartedCampaign)))]
 pub(crate) async fn start(
     State(api): App,
     Id(id): Id<CampaignId>,
     if_match: IfMatch,
-    OptionalBody(start): OptionalBody<Start>,
+    OptionalBody(start): OptionalBody<StartOptions>,
 ) -> Answer<Tagged<StartedCampaign>> {
     let now = api.clock.now();
     loop {
@@ -119,13 +119,13 @@ pub(crate) async fn pause(
 /// One that was paused, or that was halted for a reason that is gone.
 #[utoipa::path(post, path = "/v1/campaigns/{id}/resume", operation_id = "resumeCampaign", tag = "Campaigns",
     security(("api_key" = ["send"])),
-    params(("id" = String, Path, description = "The campaign's id.")), request_body = Resume,
+    params(("id" = String, Path, description = "The campaign's id.")), request_body = ResumeOptions,
     responses((status = 200, description = "The campaign, active or scheduled.", body = CampaignView)))]
 pub(crate) async fn resume(
     State(api): App,
     Id(id): Id<CampaignId>,
     if_match: IfMatch,
-    OptionalBody(resume): OptionalBody<Resume>,
+    OptionalBody(resume): OptionalBody<ResumeOptions>,
 ) -> Answer<Tagged<CampaignView>> {
     let now = api.clock.now();
     if resume.check.unwrap_or(true) {
@@ -187,7 +187,7 @@ async fn attempt(
 async fn check_expectations(
     api: &Api,
     campaign: &Campaign,
-    start: &Start,
+    start: &StartOptions,
     now: Timestamp,
 ) -> Answer<()> {
     let imports = campaign::store::imports(&api.table, campaign.id).await?;

@@ -18,7 +18,7 @@ const ADDRESS_FILE: &str = "./.carillon/address";
 #[derive(Debug, Args)]
 pub(crate) struct Access {
     /// URL of the API, on this machine or on AWS. Default: the address of `carillon serve`, or
-    /// http://127.0.0.1:8080.
+    /// port 8080 of this machine.
     #[arg(long, global = true, env = "CARILLON_URL", value_name = "URL")]
     url: Option<String>,
 

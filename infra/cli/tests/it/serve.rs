@@ -89,7 +89,7 @@ fn start_campaign(server: &Server, folder: &Path) -> String {
 
     run_json(server, &["campaigns", "start", id]);
     let again = run(server, &["campaigns", "start", id]);
-    assert_eq!(again.status.code(), Some(1));
+    assert_eq!(again.status.code(), Some(5));
     assert!(stderr(&again).contains("active"));
     id.to_owned()
 }
@@ -135,6 +135,30 @@ fn a_missing_api_key_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let output =
         carillon().args(["campaigns", "list"]).current_dir(folder.path()).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(4));
     assert!(stderr(&output).contains("CARILLON_API_KEY"));
+}
+
+/// The stored key is sent to the server that stored it, and to no other.
+#[test]
+fn a_stored_key_is_not_sent_to_another_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join(".carillon");
+    fs::create_dir(&data).unwrap();
+    write(&data, "simulator.json", "{}");
+    let server = start(&data);
+    let list = |url: &str| {
+        let mut command = carillon();
+        command.args(["--url", url, "campaigns", "list"]);
+        command.current_dir(folder.path()).output().unwrap()
+    };
+    let own = list(server.url());
+    assert!(own.status.success(), "{}", stderr(&own));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let other = list(&format!("http://{}", listener.local_addr().unwrap()));
+    assert_eq!(other.status.code(), Some(4));
+    assert!(stderr(&other).contains("belongs to"), "{}", stderr(&other));
+    assert!(listener.accept().is_err(), "no connection was made");
+    server.terminate();
 }

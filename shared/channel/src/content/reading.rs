@@ -1,5 +1,7 @@
 //! Reads JSON as a type, and collects what does not fit.
 
+use std::fmt::Write as _;
+
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::Segment;
@@ -79,7 +81,10 @@ fn dotted(path: &[Segment]) -> String {
     let mut text = String::new();
     for segment in path {
         match segment {
-            Segment::Seq { index } => text.push_str(&format!("[{index}]")),
+            Segment::Seq { index } => {
+                // Writing to a string cannot fail.
+                let _ = write!(text, "[{index}]");
+            }
             Segment::Map { key } | Segment::Enum { variant: key } => {
                 if !text.is_empty() {
                     text.push('.');

@@ -413,7 +413,7 @@ impl Run<'_> {
                 if invalid >= MAX_INVALID_IN_A_ROW {
                     self.stop(RunStop::Closed(CloseReason::Halted));
                     let scope = Scope::Campaign(self.leased.campaign.id);
-                    let cause = Cause::of_refusal(&refusal, &scope);
+                    let cause = Cause::of_refusal(refusal, &scope);
                     halt(table, &scope, &cause, clock.now()).await?;
                 }
             }
