@@ -125,7 +125,12 @@ async fn look_up(
         let detail = "The API key is not known. It may have been deleted.";
         return Err(Problem::new(Code::Unauthorized, detail));
     };
-    api_key::store::record_use(&api.table, hash, &key, now).await?;
+    if key.is_valid(now)
+        && let Err(error) = api_key::store::record_use(&api.table, hash, &key, now).await
+    {
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(error, "the use of a key was not recorded");
+    }
     api.keys.lock().insert(hash.to_owned(), (now, key.clone()));
     Ok(key)
 }

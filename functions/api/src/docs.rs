@@ -1,10 +1,13 @@
 //! The parts of the OpenAPI document that all operations share: the scopes, the problem
 //! responses, and the headers of requests and answers.
 
+use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::info::ContactBuilder;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::request_body::RequestBody;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::server::ServerBuilder;
 use utoipa::openapi::tag::{Tag, TagBuilder};
 use utoipa::openapi::{
     Components, Content, ContentBuilder, HttpMethod, Info, License, ObjectBuilder, OpenApi, Ref,
@@ -38,10 +41,10 @@ pub(crate) fn describe(mut api: OpenApi, providers: &Providers) -> OpenApi {
         HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(scopes())).build();
     components.add_security_scheme(KEY, SecurityScheme::Http(scheme));
     api.tags = Some(tags());
+    api.servers =
+        Some(vec![ServerBuilder::new().url("/").description(Some("This server.")).build()]);
     for (path, item) in &mut api.paths.paths {
-        if path.starts_with("/v1/") {
-            complete(path, item);
-        }
+        complete(path, item);
     }
     api
 }
@@ -89,7 +92,10 @@ fn add_providers(components: &mut Components, providers: &Providers) {
 fn info() -> Info {
     let mut info = Info::new("Carillon", env!("CARGO_PKG_VERSION"));
     info.description = Some(DESCRIPTION.to_owned());
-    info.license = Some(License::new("MIT OR Apache-2.0"));
+    let mut license = License::new("MIT OR Apache-2.0");
+    license.identifier = Some("MIT OR Apache-2.0".to_owned());
+    info.license = Some(license);
+    info.contact = Some(ContactBuilder::new().name(Some("Carillon")).build());
     info
 }
 
@@ -97,7 +103,7 @@ const DESCRIPTION: &str = "Carillon sends WhatsApp campaigns.\n\n\
 **Lists** are read page by page: pass `next_cursor` of one page as `cursor` of the next; it is null on the last one. A filter that is repeated means any of its values.\n\n\
 **Errors** are `application/problem+json`: `code` tells programs what is wrong, `errors` names each member that is not valid, `remedy` says what to do, and `type` leads to a page about it.\n\n\
 **Changes** are JSON Merge Patches (RFC 7396): absent members stay, `null` clears, objects merge, and what `GET` answers can be sent back. Resources have an `ETag`; with `If-Match` a change is refused with 412 where somebody else has changed the resource since.\n\n\
-**Repetitions**: a POST with an `Idempotency-Key` may be repeated. It takes effect once, and its answer is stored for 24 hours; a request that was refused may be repeated with the same key. Uploads, searches and requests about contacts need none: repeated, they change nothing.\n\n\
+**Repetitions**: a POST with an `Idempotency-Key` may be repeated. It takes effect once, and its answer is stored for 24 hours; a request that was refused may be repeated with the same key. Uploads of recipients, searches and requests about contacts take none: repeated, they change nothing. Nor does an upload of a file: repeated, it makes a second file.\n\n\
 **Times** are RFC 3339 in UTC with milliseconds, **money** is a decimal text with its currency, **countries** are ISO 3166-1 codes. New values of enumerations and new members of answers may appear in any version.";
 
 const TAGS: [(&str, &str); 9] = [
@@ -132,24 +138,27 @@ fn complete(path: &str, item: &mut PathItem) {
         if let Some(RefOr::T(body)) = &mut operation.request_body {
             body.required = Some(if is_optional(body) { Required::False } else { Required::True });
         }
-        if let Some(scope) = scope_of(operation) {
-            let words = operation.description.take().unwrap_or_default();
-            let sentence = format!("Needs the scope `{scope}`.");
-            operation.description = Some(format!("{words}\n\n{sentence}").trim().to_owned());
-        }
+        let is_open = operation.security.is_none();
+        describe_scope(operation);
         let is_tagged = add_answer_headers(operation);
+        if is_open {
+            let problem = problem_response("Something in the request is not valid.");
+            operation.responses.responses.entry("422".to_owned()).or_insert(problem);
+            continue;
+        }
         for (status, words) in problems(path, &method, has_body) {
             let problem = problem_response(words);
             operation.responses.responses.entry(status.to_owned()).or_insert(problem);
         }
-        if method == HttpMethod::Post {
+        if method == HttpMethod::Post && idempotent::remembers(path) {
             add_header(
                 operation,
                 idempotent::KEY,
                 "A text of your choice, new for each request: a repetition with the same one gets the first answer.",
             );
         }
-        let changes = matches!(method, HttpMethod::Patch | HttpMethod::Delete)
+        let changes = method == HttpMethod::Patch
+            || (method == HttpMethod::Delete && !path.starts_with("/v1/templates/"))
             || (method == HttpMethod::Post && path.contains('{') && is_tagged);
         if changes {
             add_header(
@@ -170,6 +179,22 @@ fn complete(path: &str, item: &mut PathItem) {
             operation.responses.responses.entry("304".to_owned()).or_insert(RefOr::T(unchanged));
         }
     }
+}
+
+/// Says which scope an operation needs: in words, and as `x-required-scope`. Only OAuth knows
+/// scopes in a security requirement.
+fn describe_scope(operation: &mut Operation) {
+    if let Some(scope) = scope_of(operation) {
+        let words = operation.description.take().unwrap_or_default();
+        let sentence = format!("Needs the scope `{scope}`.");
+        operation.description = Some(format!("{words}\n\n{sentence}").trim().to_owned());
+        let extension = Extensions::builder().add("x-required-scope", scope.as_str()).build();
+        operation.extensions.get_or_insert_default().merge(extension);
+    }
+    let requirement = operation.security.take();
+    let none = requirement.is_none();
+    let key = SecurityRequirement::new::<_, [&str; 0], &str>(KEY, []);
+    operation.security = Some(if none { Vec::new() } else { vec![key] });
 }
 
 /// Whether all members of a JSON body may be left out, and the body with them.
@@ -195,7 +220,7 @@ fn add_answer_headers(operation: &mut Operation) -> bool {
             is_tagged = true;
             let tag = header("The version of the resource.");
             response.headers.insert("ETag".to_owned(), tag);
-            if status == "201" {
+            if status == "201" && name != Some("ContactView") {
                 let location = header("The resource's address.");
                 response.headers.insert("Location".to_owned(), location);
             }
@@ -215,11 +240,12 @@ fn schema_name(content: &RefOr<Content>) -> Option<&str> {
 }
 
 /// The schemas of resources that have an entity tag.
-const TAGGED: [&str; 9] = [
+const TAGGED: [&str; 10] = [
     "CampaignView",
     "StartedCampaign",
     "RecipientView",
     "ContactView",
+    "ErasureView",
     "ConnectionView",
     "CreatedConnection",
     "KeyView",

@@ -2,6 +2,7 @@
 //! and is refused where somebody else has changed it since.
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::{FromRequestParts, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -92,7 +93,10 @@ pub(crate) async fn not_modified(request: Request, next: Next) -> Response {
     if !is_known || !response.status().is_success() {
         return response;
     }
-    let mut unchanged = StatusCode::NOT_MODIFIED.into_response();
-    unchanged.headers_mut().insert(header::ETAG, etag.clone());
-    unchanged
+    let (mut head, _) = response.into_parts();
+    head.status = StatusCode::NOT_MODIFIED;
+    for name in [header::CONTENT_LENGTH, header::CONTENT_TYPE] {
+        head.headers.remove(name);
+    }
+    Response::from_parts(head, Body::empty())
 }

@@ -65,14 +65,18 @@ async fn identify(key: &HeaderValue, request: Request) -> Answer<(Asked, Request
     Ok((Asked { key, fingerprint }, Request::from_parts(head, Body::from(body))))
 }
 
-/// Requests whose repetition changes nothing, and whose answers are not remembered: an upload is
-/// streamed, so its body cannot be compared with another's; reads and previews have no effect;
-/// and answers about contacts name people, so they must not be kept.
+/// Requests whose answers are not remembered: an upload is streamed, so its body cannot be
+/// compared with another's; reads and previews have no effect; and answers about contacts name
+/// people, so they must not be kept, and a repetition changes nothing.
 fn needs_no_key(request: &Request) -> bool {
-    let path = request.uri().path();
+    !remembers(request.uri().path())
+}
+
+/// Whether the answers of a POST to this path are remembered.
+pub(crate) fn remembers(path: &str) -> bool {
     let last = path.rsplit('/').next().unwrap_or_default();
-    matches!(last, "recipients" | "media" | "search" | "preview" | "validate")
-        || path.starts_with("/v1/contacts")
+    !matches!(last, "recipients" | "media" | "search" | "preview" | "validate")
+        && !path.starts_with("/v1/contacts")
 }
 
 /// Carries a request out to its end, even when the client goes away meanwhile.
@@ -86,6 +90,7 @@ async fn carry_out(
     let path = request.uri().path();
     // The message id of a test send contains the phone number.
     let has_secret = matches!(path, "/v1/keys" | "/v1/connections")
+        || path.contains("/recipients/")
         || path.ends_with("/rotate")
         || path.ends_with("/test");
     let work = request_id::spawn(async move {
@@ -131,8 +136,12 @@ async fn remember(
 
 fn replayed(answer: StoredAnswer, path: &str) -> Answer<Response> {
     let Some(body) = answer.body else {
+        let made = answer.headers.get(header::LOCATION.as_str()).map_or_else(
+            || path.rsplit_once('/').map_or(path, |(resource, _)| resource).to_owned(),
+            Clone::clone,
+        );
         let detail = format!(
-            "This request was carried out before. Its answer is not stored, because it has a secret or a person in it, or is too long; see GET {path} for what it made."
+            "This request was carried out before. Its answer is not stored, because it has a secret or a person in it, or is too long; see GET {made} for what it did."
         );
         return Err(Problem::new(Code::AnswerNotKept, detail));
     };

@@ -59,10 +59,12 @@ macro_rules! patch_of {
 
 pub(crate) use patch_of;
 
-/// The changed form of a resource, in the form in which it is created.
+/// The changed form of a resource, in the form in which it is created. The members `moving` can
+/// only be read and change by themselves: an older value of them is ignored.
 pub(crate) fn patched<T: DeserializeOwned + PartialSchema>(
     current: &impl Serialize,
     patch: Value,
+    moving: &[&str],
 ) -> Answer<T> {
     let Value::Object(patch) = patch else {
         let reason = "must be an object with the members to change";
@@ -73,7 +75,7 @@ pub(crate) fn patched<T: DeserializeOwned + PartialSchema>(
     let (own, others): (Map<_, _>, Map<_, _>) =
         patch.into_iter().partition(|(name, _)| settable.contains(name.as_str()));
     let fixed = others.into_iter().filter_map(|(name, value)| match current.get(&name) {
-        Some(known) if *known == value => None,
+        Some(known) if *known == value || moving.contains(&name.as_str()) => None,
         Some(_) => Some(FieldProblem::new(name, FieldCode::ReadOnly, "can only be read")),
         None => Some(FieldProblem::new(name, FieldCode::Unknown, "is not a member of it")),
     });

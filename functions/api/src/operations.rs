@@ -21,7 +21,7 @@ pub(crate) struct Operations(BTreeMap<String, BTreeMap<&'static str, Operation>>
 /// What a request of an operation needs and may have.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Operation {
-    /// The scope that the key needs; none for an operation of any key, or without one.
+    /// The scope that the key needs; none for an operation of any key.
     pub(crate) scope: Option<Scope>,
     /// The parameters that the query may have.
     query: BTreeSet<String>,
@@ -63,16 +63,26 @@ impl Operation {
             RefOr::T(one) if one.parameter_in == ParameterIn::Query => Some(one.name.clone()),
             RefOr::T(_) | RefOr::Ref(_) => None,
         });
-        Self { scope: scope_of(described), query: query.collect() }
+        let scope = match declared(described).as_deref() {
+            Some([]) => None,
+            // An operation that names no scope, or one that does not exist, is nobody's.
+            Some(_) | None => Some(scope_of(described).unwrap_or(Scope::Admin)),
+        };
+        Self { scope, query: query.collect() }
     }
 }
 
 /// The scope in the security requirement of an operation.
 pub(crate) fn scope_of(described: &Described) -> Option<Scope> {
+    declared(described)?.first()?.parse().ok()
+}
+
+/// The scopes in the security requirement of an operation.
+fn declared(described: &Described) -> Option<Vec<String>> {
     let requirement = described.security.iter().flatten().next()?;
     let value = serde_json::to_value(requirement).ok()?;
     let scopes = value.as_object()?.values().next()?.as_array()?;
-    scopes.first()?.as_str()?.parse().ok()
+    Some(scopes.iter().filter_map(|scope| scope.as_str().map(str::to_owned)).collect())
 }
 
 /// Middleware: refuses parameters that the operation does not have.
@@ -81,7 +91,9 @@ pub(crate) async fn check_query(
     request: Request,
     next: Next,
 ) -> Answer<Response> {
-    if let (Some(query), Some(operation)) = (request.uri().query(), operations.find(&request)) {
+    let is_v1 = request.uri().path().starts_with("/v1/");
+    let query = request.uri().query().filter(|_| is_v1);
+    if let (Some(query), Some(operation)) = (query, operations.find(&request)) {
         for (name, _) in form_urlencoded::parse(query.as_bytes()) {
             if !operation.query.contains(&*name) {
                 return Err(unknown(&name, &operation.query));

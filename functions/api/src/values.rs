@@ -21,7 +21,9 @@ impl Serialize for Time {
 
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Timestamp::deserialize(deserializer).map(Self)
+        // What is written has milliseconds: what is read has no more, so that both are equal.
+        let at = Timestamp::deserialize(deserializer)?;
+        at.round(jiff::Unit::Millisecond).map(Self).map_err(serde::de::Error::custom)
     }
 }
 

@@ -353,7 +353,7 @@ impl Code {
                 StatusCode::CONFLICT,
                 "last_key",
                 "The key is the one that this request uses",
-                "Delete it with another key.",
+                "Change or delete it with another key.",
             ),
             Self::IdempotencyKeyReused => about(
                 StatusCode::UNPROCESSABLE_ENTITY,

@@ -7,7 +7,7 @@ use carillon::channel::content::Text;
 use carillon::channel::{Content, FieldProblem};
 use carillon::country::Country;
 use carillon::ids::{CampaignId, ConnectionId};
-use carillon::time::{Timestamp, ZoneName};
+use carillon::time::ZoneName;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -50,11 +50,9 @@ pub(crate) struct NewCampaign {
     #[schema(required = false, default = 3, minimum = 0, maximum = 10)]
     max_retries: u8,
     /// When it starts.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    scheduled_start: Option<Timestamp>,
+    scheduled_start: Option<Time>,
     /// When it ends; recipients that are still pending are cancelled.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    scheduled_end: Option<Timestamp>,
+    scheduled_end: Option<Time>,
     /// The hours of the day in which it sends.
     send_window: Option<SendWindow>,
     /// The IANA time zone in which its days are counted; UTC by default.
@@ -106,8 +104,8 @@ impl NewCampaign {
             speed: self.speed,
             priority: self.priority,
             max_retries: self.max_retries,
-            scheduled_start: self.scheduled_start,
-            scheduled_end: self.scheduled_end,
+            scheduled_start: self.scheduled_start.map(|Time(at)| at),
+            scheduled_end: self.scheduled_end.map(|Time(at)| at),
             send_window: self.send_window,
             timezone: self.timezone,
             default_country: self.default_country,

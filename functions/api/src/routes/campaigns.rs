@@ -198,7 +198,7 @@ pub(crate) async fn update(
         let campaign = super::campaign(&api, id).await?;
         let view = CampaignView::from(campaign.clone());
         if_match.check(&view)?;
-        let new: NewCampaign = patched(&before_patch(&view, &patch)?, patch.clone())?;
+        let new: NewCampaign = patched(&before_patch(&view, &patch)?, patch.clone(), &[])?;
         let (mut settings, problems) = new.settings();
         settings.template = check_change(&api, &campaign, &settings, problems, now).await?;
         if campaign::store::replace_settings(&api.table, &campaign, settings).await? {

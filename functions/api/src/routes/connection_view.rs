@@ -131,7 +131,7 @@ pub(crate) struct CreatedConnection {
 
 impl Resource for CreatedConnection {
     fn tagged(&self) -> impl Serialize {
-        self.connection.etag()
+        self.connection.tagged()
     }
 }
 

@@ -31,6 +31,10 @@ use crate::problem::{Answer, Code, Problem};
 use crate::values::Time;
 use crate::{Api, App};
 
+/// The members that the provider changes.
+const MOVING: [&str; 5] =
+    ["effective_quota_limit", "effective_throughput_mps", "quality", "checked_at", "note"];
+
 /// Whether the provider is probed.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -127,14 +131,9 @@ pub(crate) async fn update(
     let connection = find(&api, id).await?;
     let before = view(&api, connection.clone()).await?;
     if_match.check(&before)?;
-    let changes: ConnectionChanges = patched(&before, patch)?;
+    let changes: ConnectionChanges = patched(&before, patch, &MOVING)?;
     let provider = provider(&api, &connection.provider.provider)?;
     refuse_all(changes.problems(provider.capabilities()))?;
-    if let Some(group) = &connection.quota_group
-        && changes.quota_limit != before.quota_limit
-    {
-        quota::store::set_limit(&api.table, group, changes.quota_limit).await?;
-    }
     let credentials: Credentials = changes.credentials.into_iter().collect();
     let credentials = if credentials.is_empty() {
         None
@@ -150,6 +149,11 @@ pub(crate) async fn update(
     if !connection::store::change(&api.table, &connection, &changed).await? {
         let detail = "Its credentials were changed at this moment. Enter the new ones again.";
         return Err(Problem::new(Code::ChangedMeanwhile, detail));
+    }
+    if let Some(group) = &connection.quota_group
+        && changes.quota_limit != before.quota_limit
+    {
+        quota::store::set_limit(&api.table, group, changes.quota_limit).await?;
     }
     if changes.blocked_countries != before.blocked_countries {
         let countries = &changes.blocked_countries;

@@ -210,6 +210,12 @@ pub(crate) struct ErasureView {
     contact: ContactView,
 }
 
+impl Resource for ErasureView {
+    fn tagged(&self) -> impl Serialize {
+        self.contact.tagged()
+    }
+}
+
 /// Erase a person
 ///
 /// Deletes the messages from the person, the addresses, and the columns of their recipients.
@@ -226,7 +232,7 @@ pub(crate) async fn erase(
     Id(id): Id<ContactId>,
     if_match: IfMatch,
     OptionalBody(NoMembers {}): OptionalBody<NoMembers>,
-) -> Answer<Json<ErasureView>> {
+) -> Answer<Tagged<ErasureView>> {
     let contact = known(&api, id).await?;
     if_match.check(&ContactView::from(contact.clone()))?;
     let now = api.clock.now();
@@ -239,7 +245,7 @@ pub(crate) async fn erase(
     }
     let contact = contact::store::current(&api.table, contact.id).await?;
     tracing::info!(messages, campaigns, "a person was erased");
-    Ok(Json(ErasureView { messages, campaigns, contact: contact.into() }))
+    Ok(Tagged(ErasureView { messages, campaigns, contact: contact.into() }))
 }
 
 /// Put a contact on the blacklist
@@ -267,8 +273,11 @@ pub(crate) async fn blacklist(
 pub(crate) async fn unblacklist(
     State(api): App,
     Id(id): Id<ContactId>,
+    if_match: IfMatch,
 ) -> Answer<Tagged<ContactView>> {
-    let id = known(&api, id).await?.id;
+    let contact = known(&api, id).await?;
+    if_match.check(&ContactView::from(contact.clone()))?;
+    let id = contact.id;
     Ok(Tagged(contact::store::unblacklist(&api.table, id).await?.into()))
 }
 

@@ -21,7 +21,9 @@ pub(crate) struct Health {
     version: &'static str,
 }
 
-/// Whether the API answers
+/// Show whether the API answers
+///
+/// It reads nothing from the table.
 #[utoipa::path(get, path = "/health", operation_id = "getHealth", tag = "About",
     responses((status = 200, description = "It does.", body = Health)))]
 pub(crate) async fn health() -> Json<Health> {
@@ -44,6 +46,8 @@ impl Description {
 }
 
 /// Show this description
+///
+/// As an OpenAPI 3.1 document.
 #[utoipa::path(get, path = "/openapi.json", operation_id = "getDescription", tag = "About",
     responses((status = 200, description = "The API as an OpenAPI 3.1 document.", content_type = "application/json", body = Object)))]
 pub(crate) async fn description(State(api): App) -> impl IntoResponse {

@@ -201,6 +201,7 @@ pub(crate) async fn get(State(api): App, Id(id): Id<KeyId>) -> Answer<Tagged<Key
     responses((status = 200, description = "The key.", body = KeyView)))]
 pub(crate) async fn update(
     State(api): App,
+    Extension(Caller(caller)): Extension<Caller>,
     Id(id): Id<KeyId>,
     if_match: IfMatch,
     JsonBody(patch): JsonBody,
@@ -208,11 +209,16 @@ pub(crate) async fn update(
     let key = find(&api, id).await?;
     let before = KeyView::from(key.clone());
     if_match.check(&before)?;
-    let new: NewKey = patched(&before, patch)?;
+    let new: NewKey = patched(&before, patch, &["last_used_at"])?;
     let mut problems = new.problems(api.clock.now());
     problems.retain(|one| one.field != "expires_at" || new.expires_at != before.expires_at);
     if !problems.is_empty() {
         return Err(Problem::fields(problems));
+    }
+    let keeps_admin = new.scopes.contains(&Scope::Admin) && new.expires_at == before.expires_at;
+    if caller.id == id && !keeps_admin {
+        let detail = "The request was made with this key: it stays able to manage keys.";
+        return Err(Problem::new(Code::LastKey, detail));
     }
     let changed = ApiKey {
         name: new.name.trim().to_owned(),

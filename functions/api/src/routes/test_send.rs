@@ -98,11 +98,17 @@ pub(crate) async fn send(
         at: now,
     };
     let source = RefusalSource::TestSend { charged, bucket: bucket_at(now) };
-    settle(&api.table, &api.ids, &refused, source, now).await?;
+    let settled = settle(&api.table, &api.ids, &refused, source, now).await;
     if refusal.verdict == Verdict::Ambiguous {
+        // The message may be on its way: the caller must not repeat the request.
+        if let Err(error) = settled {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "an unconfirmed test message was not settled");
+        }
         let (status, detail) = (TestStatus::Unconfirmed, Some(refusal.to_string()));
         return Ok(Json(TestSent { status, message_id: None, detail }));
     }
+    settled?;
     Err(Problem::new(Code::MessageRefused, format!("The message was not sent: {refusal}.")))
 }
 
@@ -113,7 +119,11 @@ fn outbound(campaign: &Campaign, route: &Route, test: TestSend) -> Answer<Outbou
         let reason = missing.to_string();
         Problem::fields([FieldProblem::new("variables", FieldCode::Required, reason)])
     })?;
-    route.provider.validate(&content).map_err(Problem::fields)?;
+    route.provider.validate(&content).map_err(|problems| {
+        let named: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let detail = format!("The message is not valid: {}.", named.join("; "));
+        Problem::new(Code::MessageRefused, detail)
+    })?;
     let to = parse_to(campaign, &test.to)?;
     Ok(Outbound { to, content, callback: CALLBACK.to_owned(), reply_to: None })
 }

@@ -2,8 +2,8 @@ use std::collections::BTreeSet;
 
 use axum::extract::State;
 use carillon::campaign::{self, Action, Campaign, Import, Settings, missing_columns};
-use carillon::channel::FieldCode;
 use carillon::channel::cost::Warning;
+use carillon::channel::{FieldCode, FieldProblem};
 use carillon::ids::CampaignId;
 use carillon::recipient::{self, CursorRange};
 use carillon::template;
@@ -72,6 +72,7 @@ pub(crate) async fn start(
     OptionalBody(start): OptionalBody<StartOptions>,
 ) -> Answer<Tagged<StartedCampaign>> {
     let now = api.clock.now();
+    check_amount(&start)?;
     loop {
         let mut campaign = super::campaign(&api, id).await?;
         if_match.check(&CampaignView::from(campaign.clone()))?;
@@ -90,10 +91,15 @@ pub(crate) async fn start(
             if !campaign::store::replace_settings(&api.table, &campaign, settings).await? {
                 continue;
             }
-            campaign = super::campaign(&api, id).await?;
+            // What was checked is started, and nothing that was changed since.
+            campaign.version += 1;
         }
         if let Some(campaign) = attempt(&api, &campaign, action, now).await? {
             return Ok(Tagged(StartedCampaign { campaign, warnings }));
+        }
+        if start.scheduled_start.is_some() {
+            let detail = "The campaign was changed at this moment. It is not started.";
+            return Err(Problem::new(Code::ChangedMeanwhile, detail));
         }
     }
 }
@@ -128,12 +134,14 @@ pub(crate) async fn resume(
     OptionalBody(resume): OptionalBody<ResumeOptions>,
 ) -> Answer<Tagged<CampaignView>> {
     let now = api.clock.now();
+    let action = |campaign: &Campaign| Action::Resume { scheduled: is_scheduled(campaign, now) };
     if resume.check.unwrap_or(true) {
         let campaign = super::campaign(&api, id).await?;
+        if_match.check(&CampaignView::from(campaign.clone()))?;
+        campaign.status.after(action(&campaign)).map_err(campaign::store::ChangeError::Illegal)?;
         campaigns::check_now(&api, &campaign.settings, now).await?;
         check_template(&api, &campaign.settings).await?;
     }
-    let action = |campaign: &Campaign| Action::Resume { scheduled: is_scheduled(campaign, now) };
     execute(&api, id, &if_match, action).await
 }
 
@@ -183,6 +191,21 @@ async fn attempt(
     }))
 }
 
+/// Refuses an amount of money that is none.
+fn check_amount(start: &StartOptions) -> Answer<()> {
+    let Some(max) = &start.max_cost else { return Ok(()) };
+    let mut problems = Vec::new();
+    if max.millionths().is_none() {
+        let reason = "must be a decimal number such as 12.50";
+        problems.push(FieldProblem::new("max_cost.amount", FieldCode::Invalid, reason));
+    }
+    if max.currency.len() != 3 || !max.currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        let reason = "must be three capital letters such as USD";
+        problems.push(FieldProblem::new("max_cost.currency", FieldCode::Invalid, reason));
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Problem::fields(problems)) }
+}
+
 /// Refuses where the recipients or the cost are not what the caller expects.
 async fn check_expectations(
     api: &Api,
@@ -190,9 +213,13 @@ async fn check_expectations(
     start: &StartOptions,
     now: Timestamp,
 ) -> Answer<()> {
+    if start.expected_recipients.is_none() && start.max_cost.is_none() {
+        return Ok(());
+    }
+    let funnel = plan::funnel(api, campaign).await?;
     let imports = campaign::store::imports(&api.table, campaign.id).await?;
     if let Some(expected) = start.expected_recipients {
-        let pending = plan::pending(&plan::funnel(api, campaign).await?, &imports);
+        let pending = plan::pending(&funnel, &imports);
         if pending != expected {
             let detail = format!("{pending} recipients are to be sent to, and not {expected}.");
             let current = serde_json::json!({ "recipients": pending });
@@ -200,14 +227,6 @@ async fn check_expectations(
         }
     }
     let Some(max) = &start.max_cost else { return Ok(()) };
-    let Some(limit) = max.millionths() else {
-        let reason = "must be a decimal number such as 12.50";
-        return Err(Problem::fields([carillon::channel::FieldProblem::new(
-            "max_cost.amount",
-            FieldCode::Invalid,
-            reason,
-        )]));
-    };
     let resources = plan::resources(api, campaign, now).await?;
     let (estimate, _) = plan::ask_provider(api, campaign, &resources, &imports, now).await?;
     let Some(estimate) = estimate else {
@@ -215,11 +234,13 @@ async fn check_expectations(
         return Err(Problem::new(Code::CostUnknown, detail));
     };
     let total = Money::of(estimate.total, estimate.currency);
-    if !estimate.unpriced.is_empty() {
-        let detail = "The prices of some countries are not known, so the cost cannot be limited.";
+    let priced: u64 = imports.iter().map(|import| import.added).sum();
+    if !estimate.unpriced.is_empty() || priced < funnel.pending {
+        let detail = "The prices of some recipients are not known, so the cost cannot be limited.";
         return Err(Problem::new(Code::CostUnknown, detail));
     }
-    if max.currency != total.currency || total.millionths() > Some(limit) {
+    let is_within = total.millionths().is_some_and(|total| Some(total) <= max.millionths());
+    if max.currency != total.currency || !is_within {
         let detail = format!("The messages may cost {total}, and {max} is the limit.");
         let current = serde_json::json!({ "cost": total });
         return Err(Problem::new(Code::CostTooHigh, detail).with_current(&current));

@@ -240,3 +240,54 @@ async fn the_caller_learns_what_the_key_allows_and_whether_messages_are_simulate
     let made = api.post("/v1/connections?check=false", connection_body("800000000000001")).await;
     assert_eq!(made.ok()["simulated"], true);
 }
+
+#[tokio::test]
+async fn the_tag_of_what_was_made_is_that_of_what_is_read() {
+    let api = TestApi::new().await;
+    let made = api.post("/v1/connections?check=false", connection_body("800000000000001")).await;
+    let path = made.header("location").unwrap().to_owned();
+    assert_eq!(api.get(&path).await.header("etag"), made.header("etag"));
+    let campaign = crate::fixture::campaign_body(&id(&made.ok()));
+    let made = api.post("/v1/campaigns", campaign).await;
+    let path = made.header("location").unwrap().to_owned();
+    assert_eq!(api.get(&path).await.header("etag"), made.header("etag"));
+}
+
+#[tokio::test]
+async fn a_time_with_microseconds_is_kept_as_it_is_shown() {
+    let api = TestApi::new().await;
+    let settings = json!({"scheduled_start": "2026-11-21T12:00:30.123456Z"});
+    let path = format!("/v1/campaigns/{}", api.draft_with(1, settings).await);
+    assert_eq!(api.get(&path).await.ok()["scheduled_start"], "2026-11-21T12:00:30.123Z");
+    api.post_empty(&format!("{path}/start")).await.ok();
+    api.advance(std::time::Duration::from_mins(5));
+    api.patch(&path, json!({"name": "Other"})).await.ok();
+}
+
+#[tokio::test]
+async fn what_names_a_person_is_not_kept_for_a_repetition() {
+    let api = TestApi::new().await;
+    let campaign = api.started(1).await;
+    let path = api.recipient_path(&campaign, "+573000000000").await;
+    let skip = format!("{path}/skip");
+    let key = ("idempotency-key", "skip-1");
+    with_header(&api, (Method::POST, &skip), key, Some(json!({}))).await.ok();
+    let again = with_header(&api, (Method::POST, &skip), key, Some(json!({}))).await;
+    again.assert_problem(409, "carried out before");
+    assert_eq!(again.json["code"], "answer_not_kept");
+}
+
+#[tokio::test]
+async fn a_problem_does_not_quote_what_was_sent() {
+    let api = TestApi::new().await;
+    let mut body = connection_body("800000000000001");
+    body["credentials"] = json!("EAAGsecret");
+    for (path, body, secret) in [
+        ("/v1/connections", body, "EAAGsecret"),
+        ("/v1/contacts", json!({"addresses": "+573001234567"}), "573001234567"),
+    ] {
+        let refused = api.post(path, body).await;
+        refused.assert_problem(422, "has the wrong type");
+        assert!(!refused.text().contains(secret), "{refused:?}");
+    }
+}

@@ -31,7 +31,9 @@ pub(crate) struct Access {
 impl Access {
     pub(crate) fn client(&self) -> Result<Client, CommandError> {
         let served = stored(ADDRESS_FILE);
-        let default = || served.clone().unwrap_or_else(|| "http://127.0.0.1:8080".to_owned());
+        // A folder may come from somebody else: its address gets no key but its own.
+        let of_folder = served.clone().filter(|_| self.key.is_none());
+        let default = || of_folder.unwrap_or_else(|| "http://127.0.0.1:8080".to_owned());
         let url = self.url.clone().unwrap_or_else(default);
         let key = match &self.key {
             Some(key) => key.clone(),

@@ -52,20 +52,20 @@ fn problem(mut path: Vec<Segment>, text: &str) -> (Vec<Segment>, FieldProblem) {
         path.push(Segment::Map { key: named.to_owned() });
         let field = dotted(&path);
         return if is_unknown {
-            let reason = format!("is not a member here: {}", after_comma(text));
+            let reason = format!("is not a member here: {}", expected(text));
             (path, FieldProblem::new(field, FieldCode::Unknown, reason))
         } else {
             (whole, FieldProblem::new(field, FieldCode::Required, "is missing"))
         };
     }
     let (code, reason) = if text.contains("unknown variant") {
-        (FieldCode::NotListed, format!("is not one of the allowed values: {}", after_comma(text)))
+        (FieldCode::NotListed, format!("is not one of the allowed values: {}", expected(text)))
     } else if text.starts_with("invalid type: null") {
         (FieldCode::Required, "must not be null".to_owned())
     } else if text.starts_with("invalid type") || text.starts_with("invalid length") {
-        (FieldCode::WrongType, format!("has the wrong type: {text}"))
+        (FieldCode::WrongType, format!("has the wrong type: {}", expected(text)))
     } else if text.starts_with("invalid value") {
-        (FieldCode::OutOfRange, format!("has a value that is not allowed: {text}"))
+        (FieldCode::OutOfRange, format!("has a value that is not allowed: {}", expected(text)))
     } else {
         (FieldCode::Invalid, text.to_owned())
     };
@@ -73,8 +73,9 @@ fn problem(mut path: Vec<Segment>, text: &str) -> (Vec<Segment>, FieldProblem) {
     (path, FieldProblem::new(field, code, reason))
 }
 
-fn after_comma(text: &str) -> &str {
-    text.split_once(", ").map_or(text, |(_, rest)| rest)
+/// What serde expected. What it found instead may be a secret or a text.
+fn expected(text: &str) -> &str {
+    text.rfind("expected ").map_or("see the description of the API", |at| &text[at..])
 }
 
 fn dotted(path: &[Segment]) -> String {

@@ -10,9 +10,9 @@ use carillon_foundations::country::Country;
 use carillon_foundations::ids::{CampaignId, ConnectionId, ContactId, IdSource};
 use carillon_nouns::campaign;
 use carillon_nouns::connection::{self, Connection};
-use carillon_nouns::contact::person;
+use carillon_nouns::contact::{addresses, person};
 use carillon_nouns::recipient::{self, Callback, DeliveryStatus, Event};
-use carillon_table::{StoreError, Table};
+use carillon_table::{StoreError, Table, shard_of};
 use jiff::Timestamp;
 
 use super::correlation::{self, MessageRef};
@@ -44,9 +44,23 @@ pub struct Reporter<'a> {
 #[derive(Debug, Default)]
 pub struct CampaignConnections(Mutex<HashMap<CampaignId, ConnectionId>>);
 
-/// Addresses that lead to a contact, cached: the statuses of one message name the same ones.
-#[derive(Debug, Default)]
-pub struct LinkedAddresses(Mutex<HashSet<(ContactId, Address)>>);
+/// Addresses that lead to a contact, cached: the statuses of one message name the same ones,
+/// and often come together. Those of one contact are linked one after the other, so that only
+/// the first reads and writes.
+#[derive(Debug)]
+pub struct LinkedAddresses {
+    known: Mutex<HashSet<(ContactId, Address)>>,
+    turns: Vec<tokio::sync::Mutex<()>>,
+}
+
+/// How many groups of contacts are linked at the same time.
+const TURNS: u16 = 64;
+
+impl Default for LinkedAddresses {
+    fn default() -> Self {
+        Self { known: Mutex::default(), turns: (0..TURNS).map(|_| <_>::default()).collect() }
+    }
+}
 
 /// What became of a reported status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,17 +118,13 @@ impl LinkedAddresses {
             return Ok(());
         }
         let contact = attempt.recipient.contact;
+        let _turn = self.turns[usize::from(shard_of(contact, TURNS))].lock().await;
         let mut new: Vec<Address> = event.recipient.iter().chain(&event.aliases).cloned().collect();
-        new.retain(|address| !lock(&self.0).contains(&(contact, address.clone())));
-        if new.is_empty() {
+        new.retain(|address| !lock(&self.known).contains(&(contact, address.clone())));
+        if new.is_empty() || !link_as_of_send(table, attempt, &new, event).await? {
             return Ok(());
         }
-        let is_linked = person::has_all(table, contact, &new).await?
-            || attach_as_of_send(table, attempt, &new, event).await?;
-        if !is_linked {
-            return Ok(());
-        }
-        let mut known = lock(&self.0);
+        let mut known = lock(&self.known);
         if known.len() >= MAX_ADDRESSES {
             known.clear();
         }
@@ -124,18 +134,24 @@ impl LinkedAddresses {
 }
 
 /// Links addresses to the contact of an attempt as of the time when it was sent; `false` where
-/// that is not known.
-async fn attach_as_of_send(
+/// that is not known, and they do not lead there already.
+async fn link_as_of_send(
     table: &Table,
     attempt: &Callback,
     addresses: &[Address],
     event: &StatusEvent,
 ) -> Result<bool, StoreError> {
+    let contact = attempt.recipient.contact;
+    let known = addresses::find_many(table, &addresses.iter().collect::<Vec<_>>()).await?;
+    let leads_there = |address| known.get(address).and_then(|entry| entry.contact) == Some(contact);
+    if addresses.iter().all(leads_there) {
+        return Ok(true);
+    }
     let recipient = recipient::store::get(table, &attempt.recipient).await?;
     let sent_at = recipient.and_then(|recipient| recipient.sent_at_in(attempt.attempt));
     let Some(sent_at) = sent_at else { return Ok(false) };
     let at = sent_at.min(event.at);
-    person::attach(table, attempt.recipient.contact, addresses, at).await?;
+    person::attach_known(table, contact, (addresses, &known), at).await?;
     Ok(true)
 }
 

@@ -85,6 +85,17 @@ pub async fn attach(
     at: Timestamp,
 ) -> Result<ContactId, StoreError> {
     let known = find_many(table, &addresses.iter().collect::<Vec<_>>()).await?;
+    attach_known(table, contact, (addresses, &known), at).await
+}
+
+/// [`attach`] for addresses whose entries were just read.
+#[expect(clippy::implicit_hasher, reason = "the entries are what `find_many` answers")]
+pub async fn attach_known(
+    table: &Table,
+    contact: ContactId,
+    (addresses, known): (&[Address], &HashMap<Address, Entry>),
+    at: Timestamp,
+) -> Result<ContactId, StoreError> {
     let mut theirs = Vec::with_capacity(addresses.len());
     for address in addresses {
         let last_owner = known.get(address).and_then(|entry| entry.last_owner);
@@ -96,18 +107,7 @@ pub async fn attach(
             theirs.push(address.clone());
         }
     }
-    link(table, contact, &theirs, &known, at).await
-}
-
-/// Whether all these addresses lead to a contact.
-pub async fn has_all(
-    table: &Table,
-    contact: ContactId,
-    addresses: &[Address],
-) -> Result<bool, StoreError> {
-    let known = find_many(table, &addresses.iter().collect::<Vec<_>>()).await?;
-    let leads_there = |address| known.get(address).and_then(|entry| entry.contact) == Some(contact);
-    Ok(addresses.iter().all(leads_there))
+    link(table, contact, &theirs, known, at).await
 }
 
 /// Lets addresses lead to a contact; contacts that they lead to are merged with it. A phone
