@@ -37,6 +37,7 @@ pub(crate) fn describe(mut api: OpenApi, providers: &Providers) -> OpenApi {
     components.schemas.extend(schemas);
     components.schemas.insert(ProblemDocument::name().into_owned(), ProblemDocument::schema());
     add_providers(components, providers);
+    components.schemas.values_mut().for_each(simplify);
     let scheme =
         HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(scopes())).build();
     components.add_security_scheme(KEY, SecurityScheme::Http(scheme));
@@ -63,6 +64,16 @@ fn scopes() -> String {
         format!("`{scope}`: {words}")
     });
     format!("An API key. No scope includes another one. {}.", all.join("; "))
+}
+
+/// A choice of one is no choice.
+fn simplify(schema: &mut RefOr<Schema>) {
+    if let RefOr::T(Schema::OneOf(choice)) = schema
+        && choice.items.len() == 1
+        && let Some(only) = choice.items.pop()
+    {
+        *schema = only;
+    }
 }
 
 /// Adds the schemas of the providers: their settings as members of a connection, and their

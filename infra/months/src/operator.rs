@@ -188,8 +188,8 @@ async fn change_recipient(
     key: &CampaignContact,
     action: &str,
 ) -> Result<(), BoxError> {
-    let path = format!("/v1/campaigns/{}/recipients/{}", key.campaign, key.contact);
-    fixture.api.send_json(Method::PATCH, &path, &json!({ "action": action })).await.and_then(check)
+    let path = format!("/v1/campaigns/{}/recipients/{}/{action}", key.campaign, key.contact);
+    fixture.api.send(Method::POST, &path).await.and_then(check)
 }
 
 fn draw_number(rng: &SeededRng, index: u64, messaging_limit: u64) -> Number {
@@ -235,11 +235,12 @@ fn campaign_body(rng: &SeededRng, connections: &[String], now: Timestamp) -> Val
 /// A text, or a template, which counts as marketing.
 fn message(rng: &SeededRng) -> Value {
     if rng.chance(500) {
-        return json!({ "text": { "body": "Hello {first_name}" } });
+        return json!({ "type": "text", "text": { "body": "Hello {first_name}" } });
     }
     let parameters = json!([{ "type": "text", "text": "{first_name}" }]);
     let components = json!([{ "type": "body", "parameters": parameters }]);
-    json!({ "template": { "name": "spring_offer", "language": "en_US", "components": components } })
+    json!({ "type": "template",
+        "template": { "name": "spring_offer", "language": "en_US", "components": components } })
 }
 
 fn settings_change(rng: &SeededRng) -> Value {

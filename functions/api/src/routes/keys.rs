@@ -254,12 +254,11 @@ pub(crate) async fn rotate(
         let problem = FieldProblem::new("overlap_seconds", FieldCode::OutOfRange, reason);
         return Err(Problem::fields([problem]));
     }
-    let key = find(&api, id).await?;
-    if_match.check(&KeyView::from(key.clone()))?;
-    let renewed = ApiKey { rotated_at: now, replaced_until: None, ..key };
+    if_match.check(&KeyView::from(find(&api, id).await?))?;
     let secret = api_key::generate(&api.ids);
     let until = now + SignedDuration::from_secs(i64::from(overlap));
-    api_key::store::rotate(&api.table, (&secret, &renewed), until).await?;
+    let rotated = api_key::store::rotate(&api.table, (&secret, id), now, until).await?;
+    let renewed = rotated.ok_or_else(|| Problem::not_found("key"))?;
     api.keys.forget(id);
     Ok(Tagged(KeyWithSecret { about: renewed.into(), key: secret }))
 }

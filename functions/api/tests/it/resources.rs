@@ -291,3 +291,30 @@ async fn a_problem_does_not_quote_what_was_sent() {
         assert!(!refused.text().contains(secret), "{refused:?}");
     }
 }
+
+#[tokio::test]
+async fn of_two_rotations_at_once_one_secret_is_left() {
+    let api = TestApi::new().await;
+    for _ in 0..10 {
+        let made = api.post("/v1/keys", json!({"name": "a", "scopes": ["read"]})).await.ok();
+        let path = format!("/v1/keys/{}", id(&made));
+        let rotate = format!("{path}/rotate");
+        let body = json!({"overlap_seconds": 0});
+        let narrowed = json!({"scopes": ["send"]});
+        let (one, other, changed) = futures::join!(
+            api.post(&rotate, body.clone()),
+            api.post(&rotate, body.clone()),
+            api.patch(&path, narrowed),
+        );
+        changed.ok();
+        let keys = [made, one.ok(), other.ok()];
+        let mut valid = 0;
+        for key in &keys {
+            let key = key["key"].as_str().unwrap();
+            valid += u32::from(as_key(&api, key).await == 200);
+        }
+        assert_eq!(valid, 1);
+        assert_eq!(api.get(&path).await.ok()["scopes"], json!(["send"]));
+        assert_eq!(api.delete(&path).await.status, 204);
+    }
+}

@@ -49,40 +49,68 @@ pub async fn get(table: &Table, id: KeyId) -> Result<Option<ApiKey>, StoreError>
 /// Changes name, scopes and end of a key, where they differ from those that were `read`, for all
 /// its secrets. `false` where it does not exist or is deleted at this moment.
 pub async fn change(table: &Table, read: &ApiKey, changed: &ApiKey) -> Result<bool, StoreError> {
-    let mut any = false;
-    for secret in secrets_of(table, changed.id).await? {
-        let mut update = Update::of(&Key::ApiKey(secret.sk)).when("attribute_exists(pk)");
-        if changed.name != read.name {
-            update = update.set("name", &changed.name);
+    let is_changed = |key: &ApiKey| {
+        (changed.name == read.name || changed.name == key.name)
+            && (changed.scopes == read.scopes || changed.scopes == key.scopes)
+            && (changed.expires_at == read.expires_at || changed.expires_at == key.expires_at)
+    };
+    loop {
+        // A rotation may add a secret meanwhile.
+        let secrets = secrets_of(table, changed.id).await?;
+        let Some(_) = secrets.first() else { return Ok(false) };
+        let open: Vec<_> = secrets.into_iter().filter(|secret| !is_changed(&secret.key)).collect();
+        if open.is_empty() {
+            return Ok(true);
         }
-        if changed.scopes != read.scopes {
-            update = update.set("scopes", &changed.scopes);
+        for secret in open {
+            let mut update = Update::of(&Key::ApiKey(secret.sk)).when("attribute_exists(pk)");
+            if changed.name != read.name {
+                update = update.set("name", &changed.name);
+            }
+            if changed.scopes != read.scopes {
+                update = update.set("scopes", &changed.scopes);
+            }
+            if changed.expires_at != read.expires_at {
+                update = update.set_or_remove("expires_at", changed.expires_at);
+            }
+            condition_held(table.update(update).await)?;
         }
-        if changed.expires_at != read.expires_at {
-            update = update.set_or_remove("expires_at", changed.expires_at.map(sortable));
-        }
-        any |= condition_held(table.update(update).await)?;
     }
-    Ok(any)
 }
 
-/// Gives a key another secret; its other secrets work until `replaced_until`.
+/// Gives a key another secret; its other secrets work until `replaced_until`. `None` where the
+/// key does not exist.
+///
+/// One transaction stores the secret and ends the others, while they are as they were read: of
+/// two rotations the second one ends the secret of the first.
 pub async fn rotate(
     table: &Table,
-    (secret, renewed): (&str, &ApiKey),
+    (secret, id): (&str, KeyId),
+    now: Timestamp,
     replaced_until: Timestamp,
-) -> Result<(), StoreError> {
-    let others = secrets_of(table, renewed.id).await?;
-    put(table, secret, renewed).await?;
-    for other in others {
-        let update = Update::of(&Key::ApiKey(other.sk))
-            .set("replaced_until", sortable(replaced_until))
-            .when("attribute_exists(pk)")
-            .when("attribute_not_exists(#replaced_until) OR #replaced_until > :until")
-            .value("until", sortable(replaced_until));
-        condition_held(table.update(update).await)?;
+) -> Result<Option<ApiKey>, StoreError> {
+    loop {
+        let others = secrets_of(table, id).await?;
+        let newest = others.iter().max_by_key(|secret| secret.key.rotated_at);
+        let Some(newest) = newest else { return Ok(None) };
+        let renewed = ApiKey { rotated_at: now, replaced_until: None, ..newest.key.clone() };
+        let mut writes = vec![Write::create(&Key::ApiKey(hash(secret)), &renewed)?];
+        writes.extend(others.iter().map(|other| Write::Update(replaced(other, replaced_until))));
+        if condition_held(table.transact(writes).await)? {
+            return Ok(Some(renewed));
+        }
     }
-    Ok(())
+}
+
+fn replaced(secret: &Secret, until: Timestamp) -> Update {
+    let ends = secret.key.replaced_until.map_or(until, |end| end.min(until));
+    Update::of(&Key::ApiKey(secret.sk.clone()))
+        .set("replaced_until", ends)
+        .when("attribute_exists(pk)")
+        .unchanged("replaced_until", secret.key.replaced_until)
+        .unchanged("expires_at", secret.key.expires_at)
+        .unchanged("name", Some(&secret.key.name))
+        .unchanged("scopes", Some(&secret.key.scopes))
 }
 
 /// Records that the key with that hash is used, unless that was recorded lately.
@@ -103,12 +131,18 @@ pub async fn record_use(
 
 /// Deletes the key with that id. `false` where there is none.
 pub async fn delete(table: &Table, id: KeyId) -> Result<bool, StoreError> {
-    let secrets = secrets_of(table, id).await?;
-    let found = !secrets.is_empty();
-    for secret in secrets {
-        table.write(Write::delete(&Key::ApiKey(secret.sk))).await?;
+    let mut found = false;
+    loop {
+        // A rotation may add a secret while the others are deleted; then no other one can.
+        let secrets = secrets_of(table, id).await?;
+        if secrets.is_empty() {
+            return Ok(found);
+        }
+        found = true;
+        for secret in secrets {
+            table.write(Write::delete(&Key::ApiKey(secret.sk))).await?;
+        }
     }
-    Ok(found)
 }
 
 async fn secrets(table: &Table) -> Result<Vec<Secret>, StoreError> {
