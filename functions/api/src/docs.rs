@@ -52,17 +52,7 @@ pub(crate) fn describe(mut api: OpenApi, providers: &Providers) -> OpenApi {
 
 /// What the scopes allow.
 fn scopes() -> String {
-    let all = Scope::ALL.map(|scope| {
-        let words = match scope {
-            Scope::Read => "look at everything except keys and the audit log",
-            Scope::Send => "make, change and run campaigns, send test messages, upload files",
-            Scope::People => "add recipients, contacts and suppressions, merge and split contacts",
-            Scope::Erase => "erase people and lift suppressions",
-            Scope::Settings => "change connections and templates, redrive queues",
-            Scope::Admin => "manage keys, read the audit log",
-        };
-        format!("`{scope}`: {words}")
-    });
+    let all = Scope::ALL.map(|scope| format!("`{scope}`: {}", scope.permits()));
     format!("An API key. No scope includes another one. {}.", all.join("; "))
 }
 

@@ -227,7 +227,7 @@ impl Code {
                 StatusCode::CONFLICT,
                 "setting_fixed",
                 "The setting cannot be changed any more",
-                "Duplicate the campaign, or change only what its status allows.",
+                "Make another campaign, or change only what the status of this one allows.",
             ),
             Self::NoRecipients => about(
                 StatusCode::CONFLICT,

@@ -39,17 +39,17 @@ enum Command {
 #[derive(Debug, Clone, Copy, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 enum Scope {
-    /// Look at everything except keys and the audit log.
+    /// Look at everything except keys.
     Read,
     /// Make, change and run campaigns; send test messages; upload files.
     Send,
-    /// Add people: recipients, contacts, suppressions; merge and split contacts.
+    /// Add recipients and contacts, merge and split contacts, put people on the blacklist.
     People,
-    /// Erase people and lift suppressions.
+    /// Erase people and take them off the blacklist.
     Erase,
     /// Change connections and templates, redrive queues.
     Settings,
-    /// Manage keys, read the audit log.
+    /// Manage keys.
     Admin,
 }
 

@@ -19,17 +19,17 @@ pub const LAST_USE_EVERY: SignedDuration = SignedDuration::from_hours(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
-    /// Look at everything except keys and the audit log.
+    /// Look at everything except keys.
     Read,
     /// Make, change and run campaigns; send test messages; upload files.
     Send,
-    /// Add people: recipients, contacts, suppressions; merge and split contacts.
+    /// Add recipients and contacts, merge and split contacts, put people on the blacklist.
     People,
-    /// Erase people and lift suppressions.
+    /// Erase people and take them off the blacklist.
     Erase,
     /// Change connections and templates, redrive queues.
     Settings,
-    /// Manage keys, read the audit log.
+    /// Manage keys.
     Admin,
 }
 
@@ -42,6 +42,20 @@ impl Scope {
     /// All scopes.
     pub const ALL: [Self; 6] =
         [Self::Read, Self::Send, Self::People, Self::Erase, Self::Settings, Self::Admin];
+
+    /// What it permits, in words.
+    pub const fn permits(self) -> &'static str {
+        match self {
+            Self::Read => "look at everything except keys",
+            Self::Send => "make, change and run campaigns, send test messages, upload files",
+            Self::People => {
+                "add recipients and contacts, merge and split contacts, put people on the blacklist"
+            }
+            Self::Erase => "erase people and take them off the blacklist",
+            Self::Settings => "change connections and templates, redrive queues",
+            Self::Admin => "manage keys",
+        }
+    }
 
     /// The word in the API.
     pub const fn as_str(self) -> &'static str {
