@@ -1,23 +1,34 @@
-//! The aggregator: reads the table's stream and keeps the counters.
+//! The aggregator: reads the table's stream, keeps the counters and writes the feed of events.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
 use carillon::analytics::audit::Watermark;
 use carillon::analytics::{self, Change};
 use carillon::campaign;
+use carillon::feed::{self, Detail};
 use carillon::ids::CampaignId;
 use carillon::table::{Key, StoreError, Table};
-use carillon::time::TimeZone;
+use carillon::time::{Clock, TimeZone, Timestamp};
+use futures::stream::{self, StreamExt, TryStreamExt};
 use lambda_runtime::{Error, LambdaEvent};
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 
-/// Counts the records of the stream.
+/// How many events are written at once.
+const EVENTS_AT_ONCE: usize = 16;
+/// How long their writes may take: readers of the feed stay only a little longer behind.
+const EVENTS_WITHIN: Duration = Duration::from_secs(4);
+
+/// Counts the records of the stream, and writes the events that they are.
 #[derive(Debug)]
 pub struct Aggregator {
     table: Table,
+    clock: Clock,
+    /// Which events are written.
+    detail: Detail,
     /// A campaign's time zone never changes once it was started.
     zones: Mutex<HashMap<CampaignId, TimeZone>>,
 }
@@ -32,15 +43,17 @@ struct ShardRecords {
 }
 
 impl Aggregator {
-    /// An aggregator over `table`.
-    pub fn new(table: Table) -> Self {
-        Self { table, zones: Mutex::default() }
+    /// An aggregator over `table` that writes the events which `detail` asks for.
+    pub fn new(table: Table, clock: Clock, detail: Detail) -> Self {
+        Self { table, clock, detail, zones: Mutex::default() }
     }
 
     /// Handles a batch of stream records. One conditional write changes the counters of a
     /// shard and stores how far they reach, so that a redelivered batch counts nothing twice.
     pub async fn handle(&self, event: LambdaEvent<Event>) -> Result<DynamoDbEventResponse, Error> {
-        for ((campaign, shard), records) in shards(event.payload.records) {
+        let records: Vec<_> = event.payload.records.into_iter().filter_map(read).collect();
+        self.write_events(&records).await?;
+        for ((campaign, shard), records) in shards(records) {
             let zone = self.zone(campaign).await?;
             analytics::store::count(&self.table, campaign, shard, &records.changes, &zone).await?;
             // After counting: a seen watermark means that everything before it is counted.
@@ -50,6 +63,16 @@ impl Aggregator {
             }
         }
         Ok(DynamoDbEventResponse::default())
+    }
+
+    /// Writes the events to the feed. Its order is that of the records: all have one time, and
+    /// their sequence numbers.
+    async fn write_events(&self, records: &[feed::Record]) -> Result<(), Error> {
+        let now = self.clock.now();
+        let write = |record| feed::write(&self.table, record, self.detail, now);
+        let writes: Vec<_> = records.iter().map(write).collect();
+        let writes = stream::iter(writes).buffer_unordered(EVENTS_AT_ONCE).try_collect::<()>();
+        Ok(tokio::time::timeout(EVENTS_WITHIN, writes).await??)
     }
 
     async fn zone(&self, id: CampaignId) -> Result<TimeZone, StoreError> {
@@ -67,31 +90,40 @@ impl Aggregator {
     }
 }
 
-/// The changes of recipients and the watermarks by shard; other items are not counted.
-fn shards(records: Vec<EventRecord>) -> BTreeMap<(CampaignId, u16), ShardRecords> {
+/// A record of the stream; none for an item whose key follows no grammar.
+fn read(record: EventRecord) -> Option<feed::Record> {
     #[derive(serde::Deserialize)]
     struct Keys {
         pk: String,
         sk: String,
     }
+    let stored = record.change;
+    let Keys { pk, sk } = serde_dynamo::from_item(stored.keys).ok()?;
+    let at = stored.approximate_creation_date_time.timestamp();
+    Some(feed::Record {
+        key: Key::parse(&pk, &sk)?,
+        at: Timestamp::from_second(at).unwrap_or(Timestamp::UNIX_EPOCH),
+        sequence: stored.sequence_number.unwrap_or_default(),
+        old: stored.old_image,
+        new: stored.new_image,
+    })
+}
+
+/// The changes of recipients and the watermarks by shard; other items are not counted.
+fn shards(records: Vec<feed::Record>) -> BTreeMap<(CampaignId, u16), ShardRecords> {
     let mut shards = BTreeMap::<_, ShardRecords>::new();
-    for stored in records.into_iter().map(|record| record.change) {
-        let Ok(Keys { pk, sk }) = serde_dynamo::from_item(stored.keys) else { continue };
-        match Key::parse(&pk, &sk) {
-            Some(Key::Recipient { campaign, shard, .. }) => {
-                let change = Change {
-                    sequence: stored.sequence_number.unwrap_or_default(),
-                    old: image(stored.old_image),
-                    new: image(stored.new_image),
-                };
+    for feed::Record { key, sequence, old, new, .. } in records {
+        match key {
+            Key::Recipient { campaign, shard, .. } => {
+                let change = Change { sequence, old: image(old), new: image(new) };
                 shards.entry((campaign, shard)).or_default().changes.push(change);
             }
-            Some(Key::Watermark { campaign, shard }) => {
-                let watermark = image::<Watermark>(stored.new_image).map(|watermark| watermark.id);
+            Key::Watermark { campaign, shard } => {
+                let watermark = image::<Watermark>(new).map(|watermark| watermark.id);
                 let records = shards.entry((campaign, shard)).or_default();
                 records.watermark = watermark.or(records.watermark.take());
             }
-            Some(_) | None => {}
+            _ => {}
         }
     }
     shards

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use carillon::api_key::{self, ApiKey, Scope};
 use carillon::config::Config;
 use carillon::ids::KeyId;
 use carillon::time::Timestamp;
+use http::request::Parts;
 use http::{HeaderMap, header};
 use jiff::SignedDuration;
 use secrecy::ExposeSecret;
@@ -28,6 +29,14 @@ const CACHE_TTL: SignedDuration = SignedDuration::from_secs(60);
 /// The API key of a request, as an extension of the request.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller(pub(crate) Arc<ApiKey>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(no_key)
+    }
+}
 
 /// The API key of the configuration. It has every scope. The table does not store it, so a new
 /// value in the configuration revokes the old key.

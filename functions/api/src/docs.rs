@@ -107,7 +107,7 @@ const DESCRIPTION: &str = "Carillon sends WhatsApp campaigns.\n\n\
 **Repetitions**: a POST with an `Idempotency-Key` may be repeated. It takes effect once, and its answer is stored for 24 hours; a request that was refused may be repeated with the same key. Uploads of recipients, searches and requests about contacts take none: repeated, they change nothing. Nor does an upload of a file: repeated, it makes a second file.\n\n\
 **Times** are RFC 3339 in UTC with milliseconds, **money** is a decimal text with its currency, **countries** are ISO 3166-1 codes. New values of enumerations and new members of answers may appear in any version.";
 
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 11] = [
     ("Campaigns", "What is sent, when, and how fast."),
     ("Recipients", "The people of a campaign, and what became of each message."),
     ("Reports", "The funnel, the plan, the days and the batches of a campaign."),
@@ -115,7 +115,9 @@ const TAGS: [(&str, &str); 9] = [
     ("Connections", "The numbers that send, and what their providers can do."),
     ("Templates", "Templates that are kept here, to check messages and show previews."),
     ("Media", "Files that messages send."),
-    ("Keys", "API keys, their scopes and their secrets."),
+    ("Keys", "API keys, their scopes and their secrets, and the log of what they did."),
+    ("Jobs", "Work that takes longer than a request, and how far it got."),
+    ("Events", "What happened, for programs that follow along."),
     ("Queues", "What waits to be sent, and what could not be processed."),
 ];
 
@@ -200,7 +202,7 @@ fn describe_scope(operation: &mut Operation) {
 
 /// Whether all members of a JSON body may be left out, and the body with them.
 fn is_optional(body: &RequestBody) -> bool {
-    let optional = ["NoMembers", "StartOptions", "ResumeOptions", "Rotation"];
+    let optional = ["NoMembers", "StartOptions", "ResumeOptions", "Rotation", "Duplication"];
     body.content.values().filter_map(schema_name).any(|name| optional.contains(&name))
 }
 
@@ -216,6 +218,9 @@ fn add_answer_headers(operation: &mut Operation) -> bool {
         let RefOr::T(response) = response else { continue };
         let id = header("The request's id, as in the log.");
         response.headers.insert("Request-Id".to_owned(), id);
+        if status == "202" {
+            response.headers.insert("Location".to_owned(), header("The job's address."));
+        }
         let name = response.content.values().find_map(schema_name);
         if name.is_some_and(|name| TAGGED.contains(&name)) {
             is_tagged = true;
@@ -241,7 +246,7 @@ fn schema_name(content: &RefOr<Content>) -> Option<&str> {
 }
 
 /// The schemas of resources that have an entity tag.
-const TAGGED: [&str; 10] = [
+const TAGGED: [&str; 11] = [
     "CampaignView",
     "StartedCampaign",
     "RecipientView",
@@ -252,6 +257,7 @@ const TAGGED: [&str; 10] = [
     "KeyView",
     "KeyWithSecret",
     "UploadedMedia",
+    "Suppression",
 ];
 
 /// The status and the description of each problem response of an operation.

@@ -2,6 +2,7 @@
 //! `application/problem+json`; every change needs a key with the right scope.
 
 mod answer;
+mod audit;
 mod auth;
 mod auth_throttle;
 mod body;
@@ -54,6 +55,7 @@ pub struct Api {
     keys: auth::Keys,
     admin_key: Option<auth::AdminKey>,
     auth_throttle: auth_throttle::AuthThrottle,
+    audited: audit::Remembered,
     webhooks_url: Option<String>,
     description: OnceLock<routes::Description>,
     clock: Clock,
@@ -87,6 +89,7 @@ impl Api {
             keys: auth::Keys::default(),
             admin_key: auth::AdminKey::of(config),
             auth_throttle: auth_throttle::AuthThrottle::default(),
+            audited: audit::Remembered::default(),
             webhooks_url: config.webhooks_url(),
             description: OnceLock::new(),
             clock,
@@ -98,10 +101,12 @@ impl Api {
 /// All routes.
 pub fn router(api: Arc<Api>) -> Router {
     let operations = Operations::of(&described());
+    let shared = Arc::new(operations.clone());
     let guarded = routes::guarded()
         .layer(DefaultBodyLimit::max(body::BODY_LIMIT))
         .route_layer(from_fn_with_state(api.clone(), idempotent::replay))
-        .route_layer(from_fn_with_state((api.clone(), Arc::new(operations.clone())), auth::check));
+        .route_layer(from_fn_with_state((api.clone(), shared.clone()), audit::record))
+        .route_layer(from_fn_with_state((api.clone(), shared), auth::check));
     let (router, _) = routes::open().merge(guarded).split_for_parts();
     router
         .fallback(|| async { unknown_route() })

@@ -21,6 +21,8 @@ pub(crate) struct Operations(BTreeMap<String, BTreeMap<&'static str, Operation>>
 /// What a request of an operation needs and may have.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Operation {
+    /// Its id, such as `getCampaign`.
+    pub(crate) name: String,
     /// The scope that the key needs; none for an operation of any key.
     pub(crate) scope: Option<Scope>,
     /// The parameters that the query may have.
@@ -68,7 +70,8 @@ impl Operation {
             // An operation that names no scope, or one that does not exist, is nobody's.
             Some(_) | None => Some(scope_of(described).unwrap_or(Scope::Admin)),
         };
-        Self { scope, query: query.collect() }
+        let name = described.operation_id.clone().unwrap_or_default();
+        Self { name, scope, query: query.collect() }
     }
 }
 

@@ -38,7 +38,7 @@ impl Scheduler {
     }
 
     async fn audit_finished(&self, status: Status, now: Timestamp) -> Result<(), StoreError> {
-        let finished = campaign::store::list(&self.table, status, None, MAX_FINISHED).await?;
+        let finished = campaign::store::list(&self.table, status, true, None, MAX_FINISHED).await?;
         let recent =
             |campaign: &&Campaign| campaign.finished_at.is_some_and(|at| now < at + AUDIT_PERIOD);
         for campaign in finished.items.iter().filter(recent) {

@@ -4,6 +4,7 @@
 mod audit;
 mod batches;
 mod execute;
+mod jobs;
 mod media;
 mod plan_input;
 mod sweep;
@@ -68,6 +69,7 @@ impl Scheduler {
         let released = self.execute(&plan, &input, now).await?;
         self.finish_ended(&input, now).await?;
         self.sweep().await?;
+        self.work_jobs(now).await?;
         self.renew_media(now).await?;
         self.audit(&input, now).await?;
         report(&plan, &released);

@@ -1,6 +1,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use carillon::feed::Detail;
 use carillon::ids::IdSource;
 use carillon::time::Clock;
 use carillon_engines::{Engines, Storage};
@@ -92,6 +93,7 @@ impl Stage {
             senders: 4,
             minimum_share: DEFAULT_MINIMUM_SHARE,
             message_retention_days: DEFAULT_MESSAGE_RETENTION_DAYS,
+            events: Detail::default(),
             scheduler: SchedulerTrigger::Manual,
             stream_delivery: StreamDelivery::Once,
         };

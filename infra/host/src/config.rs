@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use carillon::channel::{ProviderSetup, Providers};
 use carillon::config::Config;
+use carillon::feed::Detail;
 use carillon::http_client::{Timeouts, http_client};
 use carillon::ids::IdSource;
 use carillon::time::Clock;
@@ -50,6 +51,8 @@ pub struct HostConfig {
     pub minimum_share: u8,
     /// Days until inbound messages are deleted, 0 to 3650. 0 means never.
     pub message_retention_days: u16,
+    /// Which events the feed has.
+    pub events: Detail,
     /// What starts the scheduler.
     pub scheduler: SchedulerTrigger,
     /// How often each stream record reaches the aggregator.
@@ -115,6 +118,7 @@ impl HostConfig {
             ("CARILLON_PUBLIC_URL", &public_url),
             ("CARILLON_MINIMUM_SHARE", &minimum_share),
             ("CARILLON_MESSAGE_RETENTION_DAYS", &retention_days),
+            ("CARILLON_EVENTS", self.events.as_str()),
         ])
     }
 }

@@ -55,11 +55,11 @@ impl Functions {
             carillon_sender::sender(config, aws, clock.clone(), ids.clone(), providers.clone())?;
         let scheduler = Scheduler::new(config, aws, clock.clone(), providers.clone())?;
         let api = Api::new(config, aws, clock.clone(), ids.clone(), providers.clone())?;
-        let webhook = Webhook::new(config, aws, clock, ids, providers)?;
+        let webhook = Webhook::new(config, aws, clock.clone(), ids, providers)?;
         let router =
             carillon_api::router(Arc::new(api)).merge(carillon_webhook::router(Arc::new(webhook)));
         Ok(Self {
-            aggregator: Aggregator::new(table.clone()),
+            aggregator: Aggregator::new(table.clone(), clock, config.event_detail()?),
             table,
             sender: Arc::new(sender),
             scheduler: Arc::new(scheduler),

@@ -9,6 +9,7 @@ use carillon::channel::Providers;
 use carillon::channel::whatsapp_cloud::WhatsappCloud;
 use carillon::config::Config;
 use carillon::delivery::Sender;
+use carillon::feed::Detail;
 use carillon::http_client::{Timeouts, http_client};
 use carillon::ids::IdSource;
 use carillon::table::{Table, ensure_table};
@@ -83,7 +84,7 @@ impl Fixture {
             scheduler: Arc::new(scheduler),
             senders: Vec::new(),
             webhook: webhook_router(Arc::new(webhook)),
-            aggregator: Arc::new(Aggregator::new(table.clone())),
+            aggregator: Arc::new(Aggregator::new(table.clone(), clock.clone(), Detail::default())),
             clock,
             rng,
             queue,

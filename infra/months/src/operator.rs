@@ -86,8 +86,8 @@ impl Operator {
             }
             62..66 => {
                 let contact = suppressed_contact(fixture).await?;
-                let path = format!("/v1/contacts/{contact}/blacklist");
-                api.send(Method::PUT, &path).await.and_then(check)
+                let body = json!({ "contact_id": contact });
+                api.send_json(Method::POST, "/v1/suppressions", &body).await.and_then(check)
             }
             66..68 => {
                 let contact = suppressed_contact(fixture).await?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use carillon::channel::Providers;
+use carillon::feed::Detail;
 use carillon::ids::IdSource;
 use carillon::time::Clock;
 use carillon_engines::{Engines, Storage};
@@ -81,6 +82,7 @@ impl HostSetup {
             senders: 4,
             minimum_share: DEFAULT_MINIMUM_SHARE,
             message_retention_days: DEFAULT_MESSAGE_RETENTION_DAYS,
+            events: Detail::default(),
             scheduler: SchedulerTrigger::Manual,
             stream_delivery: match self.faults {
                 Some(_) => StreamDelivery::Twice,

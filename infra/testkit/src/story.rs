@@ -176,13 +176,14 @@ impl World {
 
     /// Adds a contact to the blacklist.
     pub async fn blacklist(&self, address: &str) -> Response {
-        self.create_contact(&[address]).await.expect(200);
-        self.put(&format!("{}/blacklist", self.contact_path(address).await)).await
+        self.post("/v1/suppressions", &json!({ "address": address })).await
     }
 
     /// Removes a contact from the blacklist.
     pub async fn unblacklist(&self, address: &str) -> Response {
-        self.delete(&format!("{}/blacklist", self.contact_path(address).await)).await
+        let contact = self.contact_id(address).await;
+        let uuid = contact.trim_start_matches("ctc_");
+        self.delete(&format!("/v1/suppressions/sup_blacklisted_{uuid}")).await
     }
 
     /// Erases a contact.

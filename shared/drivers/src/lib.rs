@@ -1,9 +1,11 @@
-//! What drives several nouns at once: counting, planning, delivery, erasing, import and
-//! moving. A room imports only from rooms above it in this list: `analytics`, `plan`,
-//! `delivery`, `privacy`, `import`, `transfer`.
+//! What drives several nouns at once: counting, planning, delivery, actions on many recipients,
+//! the feed of events, erasing, import and moving. A room imports only from rooms above it in
+//! this list: `analytics`, `plan`, `delivery`, `bulk`, `feed`, `privacy`, `import`, `transfer`.
 
 pub mod analytics;
+pub mod bulk;
 pub mod delivery;
+pub mod feed;
 pub mod import;
 pub mod plan;
 pub mod privacy;

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 
 /// The variables that Carillon reads, and what each is for. The SDK reads the standard AWS
 /// variables (`AWS_REGION`, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SQS`, …).
-pub const VARIABLES: [(&str, &str); 15] = [
+pub const VARIABLES: [(&str, &str); 16] = [
     (TABLE, "the DynamoDB table's name"),
     (SENDS_QUEUE_URL, "the URL of the queue of batches, sends.fifo"),
     (SENDS_DLQ_URL, "the URL of its dead-letter queue"),
@@ -38,6 +38,10 @@ pub const VARIABLES: [(&str, &str); 15] = [
         MESSAGE_RETENTION_DAYS,
         "how many days messages from contacts are kept, 0 for ever; 365 by default",
     ),
+    (
+        EVENTS,
+        "which events the feed has: campaigns (and batches, connections, jobs), or recipients (and messages) too, which costs a write for each change of a recipient; campaigns by default",
+    ),
     (STACK, "the stack's name, the dimension of all metrics; without it no metric is written"),
     (LOG, "what is logged, such as info or carillon=debug"),
 ];
@@ -55,6 +59,7 @@ const WEBHOOKS_URL: &str = "CARILLON_WEBHOOKS_URL";
 const GRAPH_URL: &str = "CARILLON_GRAPH_URL";
 const MINIMUM_SHARE: &str = "CARILLON_MINIMUM_SHARE";
 const MESSAGE_RETENTION_DAYS: &str = "CARILLON_MESSAGE_RETENTION_DAYS";
+const EVENTS: &str = "CARILLON_EVENTS";
 const STACK: &str = "CARILLON_STACK";
 const LOG: &str = "CARILLON_LOG";
 
@@ -181,6 +186,14 @@ impl Config {
         T: std::str::FromStr<Err: fmt::Display> + Default,
     {
         self.parsed(MESSAGE_RETENTION_DAYS)
+    }
+
+    /// Which events the feed has; the default where it is not set.
+    pub fn event_detail<T>(&self) -> Result<T, Unreadable>
+    where
+        T: std::str::FromStr<Err: fmt::Display> + Default,
+    {
+        self.parsed(EVENTS)
     }
 
     /// The stack's name, the dimension of all metrics; without it no metric is written.

@@ -6,6 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 /// Why a text is not an id.
@@ -13,6 +14,13 @@ use uuid::Uuid;
 #[error("expected an id like {prefix}_01890a5d-ac96-774b-bcce-b302099a8057")]
 pub struct IdError {
     prefix: &'static str,
+}
+
+impl IdError {
+    /// The text is no id with that prefix.
+    pub const fn of(prefix: &'static str) -> Self {
+        Self { prefix }
+    }
 }
 
 macro_rules! ids {
@@ -29,6 +37,11 @@ macro_rules! ids {
             /// The id with that UUID.
             pub const fn from_uuid(uuid: Uuid) -> Self {
                 Self(uuid)
+            }
+
+            /// Its UUID.
+            pub const fn uuid(self) -> Uuid {
+                self.0
             }
         }
 
@@ -86,6 +99,35 @@ ids! {
     ImportId = "imp";
     /// One run of a sender over a batch; names who holds its lease.
     RunId = "run";
+    /// Asynchronous work.
+    JobId = "job";
+    /// An event of the feed.
+    EventId = "evt";
+    /// A record of the audit log.
+    AuditId = "aud";
+}
+
+/// The UUID of something that happened at `at`, the same for the same `parts`: it sorts by time as
+/// those of version 7 do.
+pub fn uuid_of(at: jiff::Timestamp, parts: &[&str]) -> Uuid {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+    let digest = hasher.finalize();
+    let mut bytes = [0; 16];
+    let millis = u64::try_from(at.as_millisecond()).unwrap_or(0).to_be_bytes();
+    bytes[..6].copy_from_slice(&millis[2..]);
+    bytes[6..].copy_from_slice(&digest[..10]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+/// The time in the first 48 bits of a UUID, as those of version 7 and of [`uuid_of`] have it.
+pub fn time_of(uuid: Uuid) -> jiff::Timestamp {
+    let millis = uuid.as_u128() >> 80;
+    let millis = i64::try_from(millis).unwrap_or(0);
+    jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
 }
 
 /// A source of ids and random bytes: seeded by the operating system in production, with a
@@ -137,6 +179,15 @@ mod tests {
     fn ids_of_different_kinds_do_not_mix() {
         let id = CampaignId::from_uuid(IdSource::seeded(1).uuid(jiff::Timestamp::UNIX_EPOCH));
         assert!(id.to_string().parse::<ConnectionId>().is_err());
+    }
+
+    #[test]
+    fn an_id_made_of_parts_has_its_time_and_depends_on_the_parts() {
+        let at = jiff::Timestamp::from_millisecond(1_795_251_600_123).unwrap();
+        let id = uuid_of(at, &["ab", "c"]);
+        assert_eq!(time_of(id), at);
+        assert_eq!(id, uuid_of(at, &["ab", "c"]));
+        assert_ne!(id, uuid_of(at, &["a", "bc"]));
     }
 
     #[test]

@@ -2,7 +2,9 @@ use std::fmt;
 
 use carillon_foundations::address::Scheme;
 use carillon_foundations::address_key::AddressHash;
-use carillon_foundations::ids::{CampaignId, ConnectionId, ContactId, ImportId, MediaId};
+use carillon_foundations::ids::{
+    AuditId, CampaignId, ConnectionId, ContactId, ImportId, JobId, MediaId,
+};
 use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
@@ -111,6 +113,29 @@ pub enum Key {
     Quota(String),
     /// A stored answer to a POST request, by a hash of its `Idempotency-Key`.
     Idempotency(String),
+    /// Asynchronous work.
+    Job(JobId),
+    /// An event of the feed.
+    Event {
+        /// The hour in which it was written, such as `2026-11-22T09`.
+        hour: String,
+        /// Its place within that hour.
+        place: String,
+    },
+    /// An event in the history of a campaign.
+    History {
+        /// The campaign.
+        campaign: CampaignId,
+        /// Its place in the history.
+        place: String,
+    },
+    /// A record of the audit log.
+    Audit {
+        /// The day, in UTC.
+        day: Date,
+        /// The record.
+        id: AuditId,
+    },
 }
 
 const ADDRESS_KEY: &str = "ADDRESS-KEY";
@@ -125,6 +150,7 @@ const CONTACT: &str = "CONTACT";
 const ROLLING: &str = "ROLLING";
 const ANSWER: &str = "ANSWER";
 const SWEEP: &str = "SWEEP";
+const JOB: &str = "JOB";
 
 impl Key {
     /// The partition key.
@@ -133,6 +159,7 @@ impl Key {
             Self::Campaign(campaign)
             | Self::Batch { campaign, .. }
             | Self::Import { campaign, .. }
+            | Self::History { campaign, .. }
             | Self::Sweep(campaign) => format!("CAMPAIGN#{campaign}"),
             Self::Recipient { campaign, shard, .. }
             | Self::Counters { campaign, shard }
@@ -157,6 +184,9 @@ impl Key {
             Self::ApiKey(_) => "KEY".to_owned(),
             Self::Quota(group) => format!("QUOTA#{group}"),
             Self::Idempotency(hash) => format!("IDEMPOTENCY#{hash}"),
+            Self::Job(_) => JOB.to_owned(),
+            Self::Event { hour, .. } => Self::events_of(hour),
+            Self::Audit { day, .. } => Self::audit_day(*day),
         }
     }
 
@@ -183,7 +213,21 @@ impl Key {
             Self::ApiKey(hash) => hash.clone(),
             Self::Quota(_) => ROLLING.to_owned(),
             Self::Idempotency(_) => ANSWER.to_owned(),
+            Self::Job(id) => id.to_string(),
+            Self::Event { place, .. } => place.clone(),
+            Self::History { place, .. } => format!("{}{place}", Self::HISTORY),
+            Self::Audit { id, .. } => id.to_string(),
         }
+    }
+
+    /// The partition of the events that were written in an hour, such as `2026-11-22T09`.
+    pub fn events_of(hour: &str) -> String {
+        format!("EVENTS#{hour}")
+    }
+
+    /// The partition of the records of the audit log of a day.
+    pub fn audit_day(day: Date) -> String {
+        format!("AUDIT#{day}")
     }
 
     /// A recipient's sort key; also the hash key of the index `by_contact`.
@@ -197,6 +241,8 @@ impl Key {
     pub const COUNTERS: &'static str = "COUNTERS";
     /// The prefix of every batch's sort key.
     pub const BATCHES: &'static str = "BATCH#";
+    /// The prefix of the sort key of every event in a campaign's history.
+    pub const HISTORY: &'static str = "HISTORY#";
     /// The prefix of every import's sort key.
     pub const IMPORTS: &'static str = "IMPORT#";
     /// The prefix of the sort key of every early status of a message.
@@ -213,6 +259,12 @@ impl Key {
             Some(("QUOTA", group)) if sk == ROLLING => Some(Self::Quota(group.to_owned())),
             Some(("MESSAGE", rest)) => Self::parse_message(rest, sk),
             Some(("IDEMPOTENCY", hash)) if sk == ANSWER => Some(Self::Idempotency(hash.to_owned())),
+            Some(("EVENTS", hour)) => {
+                Some(Self::Event { hour: hour.to_owned(), place: sk.to_owned() })
+            }
+            Some(("AUDIT", day)) => {
+                Some(Self::Audit { day: day.parse().ok()?, id: sk.parse().ok()? })
+            }
             Some(_) => None,
             None => Self::parse_singleton(pk, sk),
         }
@@ -239,6 +291,9 @@ impl Key {
         }
         if let Some(import) = sk.strip_prefix(Self::IMPORTS) {
             return Some(Self::Import { campaign, import: import.parse().ok()? });
+        }
+        if let Some(place) = sk.strip_prefix(Self::HISTORY) {
+            return Some(Self::History { campaign, place: place.to_owned() });
         }
         match sk {
             META => Some(Self::Campaign(campaign)),
@@ -287,6 +342,7 @@ impl Key {
             }
             "MEDIA" => sk.parse().ok().map(Self::Media),
             "KEY" => Some(Self::ApiKey(sk.to_owned())),
+            JOB => sk.parse().ok().map(Self::Job),
             ADDRESS_KEY if sk == META => Some(Self::AddressKey),
             ERASURES if sk == META => Some(Self::Erasures),
             _ => None,
@@ -305,6 +361,10 @@ pub enum ListedAs {
     Media,
     /// Sweeps: campaigns whose pending recipients are still to be cancelled.
     OpenSweeps,
+    /// Jobs that are not done, by id (newest last).
+    OpenJobs,
+    /// Contacts to which no message is sent, by id.
+    Suppressed,
 }
 
 impl fmt::Display for ListedAs {
@@ -314,6 +374,8 @@ impl fmt::Display for ListedAs {
             Self::OpenBatches => f.write_str("BATCH#open"),
             Self::Media => f.write_str("MEDIA#kept"),
             Self::OpenSweeps => f.write_str("SWEEP#open"),
+            Self::OpenJobs => f.write_str("JOB#open"),
+            Self::Suppressed => f.write_str("CONTACT#suppressed"),
         }
     }
 }
@@ -383,6 +445,17 @@ mod tests {
             "[0-9a-f]{64}".prop_map(Key::ApiKey),
             "[0-9a-zA-Z_-]{1,40}".prop_map(Key::Quota),
             "[0-9a-f]{64}".prop_map(Key::Idempotency),
+            any::<u128>().prop_map(|id| Key::Job(JobId::from_uuid(Uuid::from_u128(id)))),
+            "[0-9T#.:-]{1,60}"
+                .prop_map(|place| Key::Event { hour: "2026-11-22T09".to_owned(), place }),
+            (any::<u128>(), "[0-9T#.:-]{1,60}").prop_map(|(id, place)| Key::History {
+                campaign: CampaignId::from_uuid(Uuid::from_u128(id)),
+                place
+            }),
+            any::<u128>().prop_map(|id| Key::Audit {
+                day: Date::new(2026, 11, 22).unwrap(),
+                id: AuditId::from_uuid(Uuid::from_u128(id))
+            }),
         ]
     }
 

@@ -38,6 +38,7 @@ pub(crate) enum Code {
     MessageUnderWay,
     ContactSuppressed,
     ContactHeld,
+    SuppressionOfContact,
     SentAMomentAgo,
     QuotaExhausted,
     FileInUse,
@@ -76,7 +77,7 @@ const fn about(
 
 impl Code {
     /// All codes.
-    pub(crate) const ALL: [Self; 44] = [
+    pub(crate) const ALL: [Self; 45] = [
         Self::MalformedRequest,
         Self::Unauthorized,
         Self::InsufficientScope,
@@ -109,6 +110,7 @@ impl Code {
         Self::MessageUnderWay,
         Self::ContactSuppressed,
         Self::ContactHeld,
+        Self::SuppressionOfContact,
         Self::SentAMomentAgo,
         Self::QuotaExhausted,
         Self::FileInUse,
@@ -318,6 +320,12 @@ impl Code {
                 "contact_held",
                 "The provider holds marketing messages back from the contact",
                 "Wait until the time in `detail`, or choose another address.",
+            ),
+            Self::SuppressionOfContact => about(
+                StatusCode::CONFLICT,
+                "suppression_of_contact",
+                "The contact opted out",
+                "Only the contact can end it, by writing that they want messages again.",
             ),
             Self::SentAMomentAgo => about(
                 StatusCode::CONFLICT,

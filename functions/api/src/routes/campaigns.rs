@@ -1,25 +1,32 @@
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
+use carillon::analytics::Report;
 use carillon::campaign::{self, Campaign, Settings, Status};
 use carillon::channel::{FieldCode, FieldProblem, TemplateRef};
 use carillon::connection;
 use carillon::ids::CampaignId;
 use carillon::recipient::{self, CursorRange};
 use carillon::time::Timestamp;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::campaign_view::{CampaignChanges, CampaignView, NewCampaign, fixed};
-use super::media;
+use super::{media, plan};
 use crate::answer::Created;
-use crate::body::{Asked, Body, Id, JsonBody, cursor, page_size};
+use crate::body::{Asked, Body, Id, JsonBody, OptionalBody, cursor, page_size};
 use crate::etag::{IfMatch, Tagged};
 use crate::merge_patch::patched;
 use crate::problem::{Answer, Code, Problem};
+use crate::values::Time;
 use crate::{Api, App};
 
+/// How many campaigns' counts are read at once.
+const COUNTED_AT_ONCE: usize = 8;
 /// Over how many parts a campaign's recipients are spread.
 const SHARDS: u16 = 8;
 
@@ -31,6 +38,15 @@ pub(crate) struct PageAsked {
     #[serde(default)]
     #[param(required = false)]
     status: Vec<Status>,
+    /// Only those that were created after this time.
+    created_after: Option<Time>,
+    /// The order; the newest first by default.
+    #[param(inline)]
+    sort: Option<Sort>,
+    /// What each campaign has besides: `counts`, the funnel in numbers.
+    #[serde(default)]
+    #[param(required = false, inline)]
+    include: Vec<Include>,
     /// The size of a page, 1 to 500; 50 by default.
     #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<u32>,
@@ -38,20 +54,102 @@ pub(crate) struct PageAsked {
     cursor: Option<String>,
 }
 
+/// The order of campaigns.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = CampaignSort)]
+pub(crate) enum Sort {
+    /// The newest first.
+    #[default]
+    #[serde(rename = "-created_at")]
+    NewestFirst,
+    /// The oldest first.
+    #[serde(rename = "created_at")]
+    OldestFirst,
+}
+
+/// What a campaign of a list can have besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = CampaignInclude)]
+pub(crate) enum Include {
+    /// The funnel in numbers.
+    Counts,
+}
+
 /// A page of campaigns.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CampaignPage {
-    /// The campaigns: those at work first, then by status; newest first in each.
-    items: Vec<CampaignView>,
+    /// The campaigns.
+    items: Vec<ListedCampaign>,
     /// Where the next page begins; null at the end.
     next_cursor: Option<String>,
 }
 
-/// The start of a page: after a campaign, or before the first one of a status.
+/// A campaign of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ListedCampaign {
+    #[serde(flatten)]
+    campaign: CampaignView,
+    /// The funnel in numbers, where the list was asked for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    counts: Option<CampaignCounts>,
+}
+
+/// The funnel in numbers. `recipients` is the sum of `pending`, `sending`, `unconfirmed`, `sent`,
+/// `failed`, `skipped` and `cancelled`; from `sent` on the steps count cumulatively.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CampaignCounts {
+    /// All recipients.
+    recipients: u64,
+    /// Not sent yet, or to be retried.
+    pending: u64,
+    /// Claimed: the request to the provider is in progress.
+    sending: u64,
+    /// Accepted by the provider.
+    sent: u64,
+    /// Delivered to the device.
+    received: u64,
+    /// Read.
+    read: u64,
+    /// Replied to.
+    replied: u64,
+    /// Closed by a user.
+    closed: u64,
+    /// Refused by the provider.
+    failed: u64,
+    /// Never sent to.
+    skipped: u64,
+    /// Outcome unknown.
+    unconfirmed: u64,
+    /// Cancelled with the campaign, or pending at its end.
+    cancelled: u64,
+}
+
+impl From<Report> for CampaignCounts {
+    fn from(report: Report) -> Self {
+        Self {
+            recipients: report.recipients,
+            pending: report.pending,
+            sending: report.sending,
+            sent: report.sent,
+            received: report.received,
+            read: report.read,
+            replied: report.replied,
+            closed: report.closed,
+            failed: report.failed,
+            skipped: report.skipped,
+            unconfirmed: report.unconfirmed,
+            cancelled: report.cancelled,
+        }
+    }
+}
+
+/// Where a page ended.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-struct PageStart {
-    status: Status,
-    after: Option<CampaignId>,
+struct PageEnd {
+    sort: Sort,
+    last: CampaignId,
 }
 
 /// Create a campaign
@@ -127,44 +225,73 @@ pub(crate) async fn list(
     Asked(asked): Asked<PageAsked>,
 ) -> Answer<Json<CampaignPage>> {
     let limit = page_size(asked.limit)? as usize;
-    let is_asked = |status: &Status| asked.status.is_empty() || asked.status.contains(status);
-    let statuses: Vec<Status> = Status::ALL.into_iter().filter(is_asked).collect();
-    let from: Option<PageStart> = cursor::read(asked.cursor.as_deref())?;
-    let from = from.unwrap_or(PageStart { status: statuses[0], after: None });
-    let start = statuses.iter().position(|status| *status == from.status);
-    let statuses = &statuses[start.ok_or_else(cursor::unknown)?..];
-    let (items, next) = read_page(&api, statuses, from, limit).await?;
-    let next_cursor = next.and_then(|place| cursor::write(&place));
-    Ok(Json(CampaignPage { items: items.into_iter().map(Into::into).collect(), next_cursor }))
+    let sort = asked.sort.unwrap_or_default();
+    let from: Option<PageEnd> = cursor::read(asked.cursor.as_deref())?;
+    if from.is_some_and(|from| from.sort != sort) {
+        return Err(cursor::unknown());
+    }
+    let mut found = listed(&api, &asked, sort, from.map(|from| from.last), limit).await?;
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    let last = found.last().filter(|_| has_more);
+    let next_cursor = last.and_then(|last| cursor::write(&PageEnd { sort, last: last.id }));
+    let with_counts = asked.include.contains(&Include::Counts);
+    let items = stream::iter(found)
+        .map(|campaign| listed_campaign(&api, campaign, with_counts))
+        .buffered(COUNTED_AT_ONCE)
+        .try_collect()
+        .await?;
+    Ok(Json(CampaignPage { items, next_cursor }))
 }
 
-/// Reads on through the lists of several statuses until the page is full.
-async fn read_page(
+/// The campaigns after one, in order: `limit` at least, if there are as many. Each status has a
+/// list of its own.
+async fn listed(
     api: &Api,
-    statuses: &[Status],
-    from: PageStart,
+    asked: &PageAsked,
+    sort: Sort,
+    after: Option<CampaignId>,
     limit: usize,
-) -> Answer<(Vec<Campaign>, Option<PageStart>)> {
-    let mut found: Vec<Campaign> = Vec::new();
-    for status in statuses {
-        let begin = from.after.filter(|_| *status == from.status);
-        let mut after = begin.map(|id| campaign::store::start_after(*status, id));
-        loop {
-            if found.len() >= limit {
-                let last = found.last().filter(|last| last.status == *status);
-                let place = PageStart { status: *status, after: last.map(|last| last.id) };
-                return Ok((found, Some(place)));
+) -> Answer<Vec<Campaign>> {
+    let mut found: BTreeMap<CampaignId, Campaign> = BTreeMap::new();
+    let is_asked = |status: &Status| asked.status.is_empty() || asked.status.contains(status);
+    let since = asked.created_after.map(|Time(since)| since);
+    for status in Status::ALL.into_iter().filter(is_asked) {
+        let mut start = after.map(|id| campaign::store::start_after(status, id));
+        let mut of_status = 0;
+        while of_status <= limit {
+            let left = u32::try_from(limit + 1 - of_status).unwrap_or(u32::MAX);
+            let newest_first = sort == Sort::NewestFirst;
+            let page = campaign::store::list(&api.table, status, newest_first, start, left).await?;
+            // Times are shown, and asked for, in milliseconds.
+            let is_past = |one: &Campaign| {
+                since.is_some_and(|since| one.created_at.as_millisecond() <= since.as_millisecond())
+            };
+            let ends = newest_first && page.items.last().is_some_and(is_past);
+            let asked_for = page.items.into_iter().filter(|one| !is_past(one));
+            for one in asked_for {
+                of_status += 1;
+                found.insert(one.id, one);
             }
-            let left = u32::try_from(limit - found.len()).unwrap_or(u32::MAX);
-            let page = campaign::store::list(&api.table, *status, after, left).await?;
-            found.extend(page.items);
-            after = page.next;
-            if after.is_none() {
+            start = page.next.filter(|_| !ends);
+            if start.is_none() {
                 break;
             }
         }
     }
-    Ok((found, None))
+    Ok(match sort {
+        Sort::NewestFirst => found.into_values().rev().collect(),
+        Sort::OldestFirst => found.into_values().collect(),
+    })
+}
+
+async fn listed_campaign(
+    api: &Api,
+    campaign: Campaign,
+    with_counts: bool,
+) -> Answer<ListedCampaign> {
+    let counts = if with_counts { Some(plan::funnel(api, &campaign).await?.into()) } else { None };
+    Ok(ListedCampaign { campaign: campaign.into(), counts })
 }
 
 /// Show a campaign
@@ -256,6 +383,46 @@ fn without_passed_times(old: &Settings, new: &Settings, now: Timestamp) -> Setti
         settings.scheduled_end = None;
     }
     settings
+}
+
+/// How a campaign is duplicated.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Duplication {
+    /// The name of the new campaign; by default that of the other one with `(copy)`.
+    #[schema(min_length = 1, max_length = 200)]
+    name: Option<String>,
+}
+
+/// Duplicate a campaign
+///
+/// Makes a draft with the same settings: without recipients, and without times that have passed.
+#[utoipa::path(post, path = "/v1/campaigns/{id}/duplicate", operation_id = "duplicateCampaign", tag = "Campaigns",
+    security(("api_key" = ["send"])),
+    params(("id" = String, Path, description = "The campaign's id.")), request_body = Duplication,
+    responses((status = 201, description = "The new campaign.", body = CampaignView)))]
+pub(crate) async fn duplicate(
+    State(api): App,
+    Id(id): Id<CampaignId>,
+    if_match: IfMatch,
+    OptionalBody(asked): OptionalBody<Duplication>,
+) -> Answer<Created<CampaignView>> {
+    let now = api.clock.now();
+    let campaign = super::campaign(&api, id).await?;
+    if_match.check(&CampaignView::from(campaign.clone()))?;
+    let mut settings = without_passed_times(&campaign.settings, &campaign.settings, now);
+    settings.name = asked.name.unwrap_or_else(|| copy_of(&settings.name));
+    settings.template = check(&api, &settings, Vec::new(), now).await?;
+    let id = CampaignId::from_uuid(api.ids.uuid(now));
+    let draft = Campaign::draft(id, settings, SHARDS, now);
+    campaign::store::create(&api.table, &draft).await?;
+    Ok(Created(format!("/v1/campaigns/{id}"), CampaignView::from(draft)))
+}
+
+/// The name of a copy, not longer than a name may be.
+fn copy_of(name: &str) -> String {
+    let kept: String = name.chars().take(193).collect();
+    format!("{} (copy)", kept.trim_end())
 }
 
 /// Delete a campaign

@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use carillon::address::Address;
 use carillon::contact::merge::{self, History, Separated};
 use carillon::contact::{self, Contact, addresses, person};
@@ -13,6 +13,7 @@ use carillon::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::audit::Subject;
 use crate::body::{Body, Id, NoMembers, OptionalBody};
 use crate::etag::{IfMatch, Resource, Tagged};
 use crate::problem::{Answer, Code, Problem};
@@ -141,7 +142,8 @@ pub(crate) fn parse_address(field: &str, text: &str) -> Answer<Address> {
         .map_err(|error: carillon::address::AddressError| Problem::field(field, error.to_string()))
 }
 
-async fn known(api: &Api, id: ContactId) -> Answer<Contact> {
+/// The contact with that id, or the survivor of its merge.
+pub(super) async fn known(api: &Api, id: ContactId) -> Answer<Contact> {
     match contact::store::get(&api.table, id).await? {
         Some(_) => Ok(contact::store::current(&api.table, id).await?),
         None => Err(Problem::not_found("contact")),
@@ -159,7 +161,7 @@ async fn known(api: &Api, id: ContactId) -> Answer<Contact> {
 pub(crate) async fn create(
     State(api): App,
     Body(new): Body<NewContact>,
-) -> Answer<Tagged<ContactView>> {
+) -> Answer<(Extension<Subject>, Tagged<ContactView>)> {
     if new.addresses.is_empty() || new.addresses.len() > MAX_ADDRESSES {
         return Err(Problem::field("addresses", "must have 1 to 10 addresses"));
     }
@@ -168,7 +170,8 @@ pub(crate) async fn create(
     let now = api.clock.now();
     let found = person::resolve(&api.table, &api.ids, &person, now).await?;
     let id = found.ok_or_else(|| Problem::not_found("contact"))?;
-    Ok(Tagged(contact::store::current(&api.table, id).await?.into()))
+    let contact = contact::store::current(&api.table, id).await?;
+    Ok((Extension(Subject(contact.id.to_string())), Tagged(contact.into())))
 }
 
 /// Find a contact by its address
@@ -179,13 +182,15 @@ pub(crate) async fn create(
 pub(crate) async fn search(
     State(api): App,
     Body(search): Body<ContactSearch>,
-) -> Answer<Json<ContactsFound>> {
+) -> Answer<(Option<Extension<Subject>>, Json<ContactsFound>)> {
     let address = parse_address("address", &search.address)?;
-    let items = match addresses::find(&api.table, &address).await? {
-        Some(id) => vec![contact::store::current(&api.table, id).await?.into()],
-        None => Vec::new(),
+    let found = match addresses::find(&api.table, &address).await? {
+        Some(id) => Some(contact::store::current(&api.table, id).await?),
+        None => None,
     };
-    Ok(Json(ContactsFound { items, next_cursor: None }))
+    let subject = found.as_ref().map(|contact| Extension(Subject(contact.id.to_string())));
+    let items = found.into_iter().map(ContactView::from).collect();
+    Ok((subject, Json(ContactsFound { items, next_cursor: None })))
 }
 
 /// Show a contact
@@ -246,39 +251,6 @@ pub(crate) async fn erase(
     let contact = contact::store::current(&api.table, contact.id).await?;
     tracing::info!(messages, campaigns, "a person was erased");
     Ok(Tagged(ErasureView { messages, campaigns, contact: contact.into() }))
-}
-
-/// Put a contact on the blacklist
-///
-/// After the answer no message is sent to the contact.
-#[utoipa::path(put, path = "/v1/contacts/{id}/blacklist", operation_id = "blacklistContact", tag = "Contacts",
-    security(("api_key" = ["people"])),
-    params(("id" = String, Path, description = "The contact's id.")),
-    responses((status = 200, description = "The contact.", body = ContactView)))]
-pub(crate) async fn blacklist(
-    State(api): App,
-    Id(id): Id<ContactId>,
-) -> Answer<Tagged<ContactView>> {
-    let id = known(&api, id).await?.id;
-    Ok(Tagged(contact::store::blacklist(&api.table, id, api.clock.now()).await?.into()))
-}
-
-/// Take a contact off the blacklist
-///
-/// Campaigns that have skipped the contact do not send to it.
-#[utoipa::path(delete, path = "/v1/contacts/{id}/blacklist", operation_id = "unblacklistContact", tag = "Contacts",
-    security(("api_key" = ["erase"])),
-    params(("id" = String, Path, description = "The contact's id.")),
-    responses((status = 200, description = "The contact.", body = ContactView)))]
-pub(crate) async fn unblacklist(
-    State(api): App,
-    Id(id): Id<ContactId>,
-    if_match: IfMatch,
-) -> Answer<Tagged<ContactView>> {
-    let contact = known(&api, id).await?;
-    if_match.check(&ContactView::from(contact.clone()))?;
-    let id = contact.id;
-    Ok(Tagged(contact::store::unblacklist(&api.table, id).await?.into()))
 }
 
 /// Merge two contacts

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use axum::Json;
-use axum::extract::{Extension, State};
+use axum::extract::State;
 use carillon::api_key::{self, ApiKey, Scope};
 use carillon::channel::{FieldCode, FieldProblem};
 use carillon::ids::KeyId;
@@ -201,7 +201,7 @@ pub(crate) async fn get(State(api): App, Id(id): Id<KeyId>) -> Answer<Tagged<Key
     responses((status = 200, description = "The key.", body = KeyView)))]
 pub(crate) async fn update(
     State(api): App,
-    Extension(Caller(caller)): Extension<Caller>,
+    Caller(caller): Caller,
     Id(id): Id<KeyId>,
     if_match: IfMatch,
     JsonBody(patch): JsonBody,
@@ -272,7 +272,7 @@ pub(crate) async fn rotate(
     responses((status = 204, description = "It is gone.")))]
 pub(crate) async fn delete(
     State(api): App,
-    Extension(Caller(caller)): Extension<Caller>,
+    Caller(caller): Caller,
     Id(id): Id<KeyId>,
     if_match: IfMatch,
 ) -> Answer<StatusCode> {

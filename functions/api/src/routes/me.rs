@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use axum::Json;
-use axum::extract::{Extension, State};
+use axum::extract::State;
 use carillon::api_key::Scope;
 use carillon::ids::KeyId;
 use serde::Serialize;
@@ -56,7 +56,7 @@ enum Mode {
 #[utoipa::path(get, path = "/v1/me", operation_id = "getMe", tag = "About",
     security(("api_key" = [])),
     responses((status = 200, description = "The caller.", body = Me)))]
-pub(crate) async fn get(State(api): App, Extension(Caller(key)): Extension<Caller>) -> Json<Me> {
+pub(crate) async fn get(State(api): App, Caller(key): Caller) -> Json<Me> {
     let is_simulated = api.routes.providers().all().any(|provider| provider.is_simulated());
     Json(Me {
         key: CallerView {

@@ -1,21 +1,26 @@
 //! The routes, by what they are about. The description of the API is made of
 //! them.
 
+mod audit_log;
 mod campaign_view;
 mod campaigns;
 mod channels;
 mod connection_view;
 mod connections;
 mod contacts;
+mod events;
 mod export;
 mod home;
+mod jobs;
 mod keys;
 mod me;
 mod media;
 mod plan;
 mod queues;
+mod quota_groups;
 mod recipients;
 mod reports;
+mod suppressions;
 mod templates;
 mod test_send;
 mod transitions;
@@ -65,7 +70,16 @@ pub(crate) fn guarded() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(contacts::erase))
         .routes(routes!(contacts::merge_with))
         .routes(routes!(contacts::split))
-        .routes(routes!(contacts::blacklist, contacts::unblacklist))
+        .routes(routes!(suppressions::create, suppressions::list))
+        .routes(routes!(suppressions::get, suppressions::delete))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::get))
+        .routes(routes!(jobs::cancel))
+        .routes(routes!(events::list))
+        .routes(routes!(audit_log::list))
+        .routes(routes!(audit_log::get))
+        .routes(routes!(quota_groups::list))
+        .routes(routes!(quota_groups::get))
         .routes(routes!(queues::list))
         .routes(routes!(queues::redrive_queue))
         .merge(of_campaigns())
@@ -75,12 +89,14 @@ fn of_campaigns() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new()
         .routes(routes!(campaigns::create, campaigns::list))
         .routes(routes!(campaigns::get, campaigns::update, campaigns::delete))
+        .routes(routes!(campaigns::duplicate))
         .routes(routes!(transitions::start))
         .routes(routes!(transitions::pause))
         .routes(routes!(transitions::resume))
         .routes(routes!(transitions::cancel))
         .routes(routes!(test_send::send))
         .routes(routes!(recipients::upload, recipients::list))
+        .routes(routes!(jobs::bulk))
         .routes(routes!(recipients::get))
         .routes(routes!(recipients::close))
         .routes(routes!(recipients::retry))
@@ -90,6 +106,7 @@ fn of_campaigns() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(reports::report))
         .routes(routes!(reports::days))
         .routes(routes!(reports::batches))
+        .routes(routes!(events::history))
 }
 
 /// The campaign with that id.

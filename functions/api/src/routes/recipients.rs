@@ -3,7 +3,8 @@ use std::collections::{BTreeMap, HashMap};
 use axum::Json;
 use axum::extract::State;
 use carillon::address::Address;
-use carillon::campaign::{self, Action as CampaignAction, Campaign, Import};
+use carillon::bulk;
+use carillon::campaign::{Campaign, Import};
 use carillon::contact::{self, Contact};
 use carillon::country::Country;
 use carillon::ids::{CampaignId, ContactId, ImportId};
@@ -13,9 +14,7 @@ use carillon::recipient::{
     self, Cursor, CursorRange, DeliveryStatus, Event, Recipient, RecipientKey, SkipReason, Status,
 };
 use carillon::table::{StoreError, Table};
-use carillon::time::Timestamp;
 use http::HeaderMap;
-use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -31,8 +30,6 @@ use crate::{Api, App};
 const PAGE: u32 = 250;
 /// How many reads one request may take before it answers with what it has.
 const MAX_READS: u32 = 20;
-/// A recipient that is given back keeps the campaign from being completed so long.
-const RETRY_ANNOUNCED_FOR: SignedDuration = SignedDuration::from_mins(2);
 
 /// How an upload is read.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -349,10 +346,11 @@ pub(crate) async fn retry(
     if found.status != Status::Unconfirmed || found.is_erased() {
         return Err(refused(&api, found, "only who is unconfirmed can be retried").await?);
     }
-    if campaign.status == campaign::Status::Completed {
-        reopen(&api, &campaign, now).await?;
+    if !bulk::take_up(&api.table, &campaign, now).await? {
+        let detail = "The campaign's scheduled_end has come: nobody is sent to any more.";
+        let current = CampaignView::from(campaign);
+        return Err(Problem::new(Code::CampaignEnded, detail).with_current(&current));
     }
-    campaign::store::announce_upload(&api.table, campaign.id, now + RETRY_ANNOUNCED_FOR).await?;
     if retry_unconfirmed(&api.table, &key, &found).await? {
         return Ok(Tagged(view(&api, find(&api, &key).await?).await?));
     }
@@ -405,21 +403,6 @@ async fn checked(api: &Api, key: &RecipientKey, if_match: &IfMatch) -> Answer<Re
 async fn view(api: &Api, recipient: Recipient) -> Answer<RecipientView> {
     let contacts = contacts_of(&api.table, std::slice::from_ref(&recipient)).await?;
     Ok(RecipientView::of(recipient, &contacts))
-}
-
-/// Takes a completed campaign up again, so that the recipient is met.
-async fn reopen(api: &Api, campaign: &Campaign, now: Timestamp) -> Answer<()> {
-    use campaign::store::{ChangeError, change_status};
-    if campaign.settings.scheduled_end.is_some_and(|end| end <= now) {
-        let detail = "The campaign's scheduled_end has come: nobody is sent to any more.";
-        let current = CampaignView::from(campaign.clone());
-        return Err(Problem::new(Code::CampaignEnded, detail).with_current(&current));
-    }
-    match change_status(&api.table, campaign.id, CampaignAction::Reopen, None, now).await {
-        // Someone else has reopened it at this moment.
-        Ok(_) | Err(ChangeError::Illegal(_)) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
 }
 
 async fn refused(api: &Api, found: Recipient, rule: &str) -> Answer<Problem> {

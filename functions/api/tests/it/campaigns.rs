@@ -123,7 +123,7 @@ async fn pages_together_hold_every_item_once() {
     api.upload_csv(&made[1], phones_csv(1)).await.ok();
     api.start(&made[1]).await.ok();
     api.cancel(&made[3]).await.ok();
-    let expected: Vec<_> = [1, 4, 2, 0, 3].into_iter().map(|n: usize| made[n].clone()).collect();
+    let expected: Vec<_> = made.iter().rev().cloned().collect();
     for limit in [1, 2, 3, 5, 500] {
         assert_eq!(
             ids_of_all_pages(&api, &format!("/v1/campaigns?limit={limit}")).await,
@@ -132,7 +132,50 @@ async fn pages_together_hold_every_item_once() {
         );
     }
     let drafts = ids_of_all_pages(&api, "/v1/campaigns?status=draft&limit=2").await;
-    assert_eq!(drafts, expected[1..4]);
+    assert_eq!(drafts, [4, 2, 0].map(|n: usize| made[n].clone()));
+    let oldest_first = ids_of_all_pages(&api, "/v1/campaigns?sort=created_at&limit=2").await;
+    assert_eq!(oldest_first, made);
+    let second = api.get(&format!("/v1/campaigns/{}", made[1])).await.ok();
+    let since = second["created_at"].as_str().unwrap();
+    for sort in ["created_at", "-created_at"] {
+        let path = format!("/v1/campaigns?sort={sort}&created_after={since}&limit=1");
+        let mut later = ids_of_all_pages(&api, &path).await;
+        later.sort();
+        assert_eq!(later, made[2..], "{sort}");
+    }
+    api.get("/v1/campaigns?sort=name").await.assert_problem(422, "sort");
+    let counted = api.get("/v1/campaigns?include=counts&limit=1").await.ok();
+    assert_eq!(counted["items"][0]["counts"]["recipients"], 0);
+    let first = api.get("/v1/campaigns?limit=1").await.ok();
+    let other_sort = first["next_cursor"].as_str().unwrap();
+    let path = format!("/v1/campaigns?sort=created_at&cursor={other_sort}");
+    api.get(&path).await.assert_problem(422, "cursor");
+}
+
+#[tokio::test]
+async fn a_duplicate_is_a_draft_with_the_same_settings() {
+    let api = TestApi::new().await;
+    let start = "2026-11-22T09:00:00.000Z";
+    let settings = json!({"name": "Spring", "priority": 2, "tag": "vip", "scheduled_start": start});
+    let id = api.draft_with(2, settings).await;
+    let made = api.post_empty(&format!("/v1/campaigns/{id}/duplicate")).await;
+    assert_eq!(made.status, 201);
+    let path = made.header("location").unwrap().to_owned();
+    let copy = made.ok();
+    assert_eq!(api.get(&path).await.ok(), copy);
+    assert_eq!(copy["name"], "Spring (copy)");
+    for member in ["priority", "tag", "message", "connection_id", "scheduled_start"] {
+        assert_eq!(copy[member], api.get(&format!("/v1/campaigns/{id}")).await.ok()[member]);
+    }
+    let recipients = api.get(&format!("{path}/recipients")).await.ok();
+    assert_eq!(recipients["items"], json!([]));
+    api.advance(Duration::from_hours(24 * 30));
+    let named = json!({"name": "Summer"});
+    let later = api.post(&format!("/v1/campaigns/{id}/duplicate"), named).await.ok();
+    assert_eq!((&later["name"], &later["scheduled_start"]), (&json!("Summer"), &json!(null)));
+    let empty = json!({"name": ""});
+    let refused = api.post(&format!("/v1/campaigns/{id}/duplicate"), empty).await;
+    refused.assert_problem(422, "name");
 }
 
 async fn ids_of_all_pages(api: &TestApi, path: &str) -> Vec<String> {

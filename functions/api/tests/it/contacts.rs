@@ -8,15 +8,32 @@ async fn a_contact_can_be_blacklisted_and_unblacklisted() {
     let api = TestApi::new().await;
     let unknown = "/v1/contacts/ctc_01890a5d-ac96-774b-bcce-b302099a8057";
     api.get(unknown).await.assert_problem(404, "no such contact");
-    api.delete(&format!("{unknown}/blacklist")).await.assert_problem(404, "no such contact");
+    let missing = "/v1/suppressions/sup_blacklisted_01890a5d-ac96-774b-bcce-b302099a8057";
+    api.delete(missing).await.assert_problem(404, "no such contact");
     let path = api.contact_path("+573001234567").await;
-    let listed = api.call(Method::PUT, &format!("{path}/blacklist"), None).await.ok();
-    assert_eq!(listed["addresses"], json!(["+573001234567"]));
-    assert!(listed["blacklisted_at"].is_string());
-    let shown = api.get(&path).await.ok();
-    assert_eq!(shown["blacklisted_at"], listed["blacklisted_at"]);
-    let cleared = api.delete(&format!("{path}/blacklist")).await.ok();
-    assert_eq!(cleared["blacklisted_at"], json!(null));
+    let made = api.post("/v1/suppressions", json!({"address": "+573001234567"})).await;
+    assert_eq!(made.status, 201);
+    let suppression = made.ok();
+    assert_eq!(format!("/v1/contacts/{}", suppression["contact_id"].as_str().unwrap()), path);
+    let expected = json!(["blacklisted", "all", "api"]);
+    assert_eq!(
+        json!([suppression["reason"], suppression["scope"], suppression["source"]]),
+        expected
+    );
+    assert_eq!(api.get(&path).await.ok()["blacklisted_at"], suppression["created_at"]);
+    let again = json!({"contact_id": suppression["contact_id"]});
+    let repeated = api.post("/v1/suppressions", again).await;
+    assert_eq!(repeated.status, 200);
+    assert_eq!(repeated.ok(), suppression);
+    assert_eq!(api.get("/v1/suppressions").await.ok()["items"], json!([suppression]));
+    let filtered = api.get("/v1/suppressions?reason=opted_out").await.ok();
+    assert_eq!(filtered["items"], json!([]));
+    let one = format!("/v1/suppressions/{}", id(&suppression));
+    assert_eq!(api.get(&one).await.ok(), suppression);
+    assert_eq!(api.delete(&one).await.status, 204);
+    api.get(&one).await.assert_problem(404, "no such suppression");
+    assert_eq!(api.get(&path).await.ok()["blacklisted_at"], json!(null));
+    assert_eq!(api.get("/v1/suppressions").await.ok()["items"], json!([]));
 }
 
 #[tokio::test]
@@ -50,8 +67,9 @@ async fn contacts_that_are_one_person_are_merged_and_a_wrong_merge_is_split() {
     let (phone, bsuid) = ("+573001234567", "CO.13491208655302741918");
     let [one, other] = [api.contact_path(phone).await, api.contact_path(bsuid).await];
     let (own, brought) = if one < other { (phone, bsuid) } else { (bsuid, phone) };
-    api.call(Method::PUT, &format!("{other}/blacklist"), None).await.ok();
-    let merge = json!({"contact_id": other.trim_start_matches("/v1/contacts/")});
+    let other_id = other.trim_start_matches("/v1/contacts/");
+    api.post("/v1/suppressions", json!({"contact_id": other_id})).await.ok();
+    let merge = json!({"contact_id": other_id});
     let survivor = api.post(&format!("{one}/merge"), merge).await.ok();
     assert_eq!(survivor["addresses"], json!([phone, bsuid]));
     assert!(survivor["blacklisted_at"].is_string(), "{survivor}");

@@ -2,12 +2,14 @@
 
 mod access;
 mod actions;
+mod audit_log;
 mod campaigns;
 mod channels;
 mod connections;
 mod contacts;
 mod fixture;
 mod idempotency;
+mod jobs;
 mod openapi;
 mod plain_provider;
 mod recipients;

@@ -46,8 +46,7 @@ async fn a_test_send_sends_one_message_now() {
     assert_eq!(simulator.log().len(), 1);
     api.post(&path, body.clone()).await.assert_problem(409, "a moment ago");
     api.advance(Duration::from_secs(9));
-    let blacklist = format!("{}/blacklist", api.contact_path("+573001234567").await);
-    api.call(Method::PUT, &blacklist, None).await.ok();
+    api.post("/v1/suppressions", json!({"address": "+573001234567"})).await.ok();
     api.post(&path, body).await.assert_problem(409, "blacklisted");
     assert_eq!(simulator.log().len(), 1);
     let connection = api.get("/v1/connections").await.ok();

@@ -49,8 +49,7 @@ async fn the_same_file_twice_or_at_once_adds_each_contact_once() {
 async fn suppressed_contacts_are_stored_as_skipped() {
     let api = TestApi::new().await;
     let id = api.campaign(json!({})).await;
-    let blacklist = format!("{}/blacklist", api.contact_path("+573001234567").await);
-    api.call(Method::PUT, &blacklist, None).await.ok();
+    api.post("/v1/suppressions", json!({"address": "+573001234567"})).await.ok();
     let opted_out = api.contact_path("+573001234568").await;
     let opted_out = opted_out.trim_start_matches("/v1/contacts/").parse().unwrap();
     let now = api.clock.now();

@@ -210,8 +210,8 @@ async fn contacts_of_both_folders_are_united_under_the_address_key_of_the_new_on
     run_json(&["export", "--json", "--retire", "--data", old_text, second]);
 
     let server = start(&new, &simulator);
-    let blacklisted = create_contact(&server, waiting).await;
-    request(&server, Method::PUT, &format!("{blacklisted}/blacklist"), None).await;
+    let suppression = json!({ "address": waiting });
+    request(&server, Method::POST, "/v1/suppressions", Some(&suppression)).await;
     server.terminate();
 
     let secrets = old.join("secrets-key");

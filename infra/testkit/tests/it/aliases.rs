@@ -64,10 +64,10 @@ async fn the_blacklist_holds_under_both_keys() {
     world.connection().await;
     let body = message_with_both_keys(&world, "wamid.1");
     world.post_signed_webhook(body).await.expect(200);
-    world.blacklist(BSUID).await.expect(200);
+    world.blacklist(BSUID).await.expect(201);
     let contact = world.contact(&phone(1)).await.expect(200);
     assert!(contact.body["blacklisted_at"].is_string() && contact.text.contains(BSUID));
-    world.unblacklist(&phone(1)).await.expect(200);
+    world.unblacklist(&phone(1)).await.expect(204);
     let other = world.contact(BSUID).await.expect(200);
     assert!(!other.body["blacklisted_at"].is_string(), "{}", other.text);
 }
@@ -111,7 +111,7 @@ async fn an_erased_person_who_writes_again_stays_suppressed_until_released() {
 
     world.post_signed_webhook(message_with_both_keys(&world, "wamid.2")).await.expect(200);
     assert!(world.contact(BSUID).await.expect(200).body["blacklisted_at"].is_string());
-    world.unblacklist(&phone(1)).await.expect(200);
+    world.unblacklist(&phone(1)).await.expect(204);
     for key in [phone(1).as_str(), BSUID] {
         let contact = world.contact(key).await.expect(200);
         assert!(!contact.body["blacklisted_at"].is_string(), "{}", contact.text);

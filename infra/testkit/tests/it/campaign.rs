@@ -48,11 +48,11 @@ async fn blacklisted_and_opted_out_contacts_are_skipped_at_the_moment_of_sending
     let world = World::new().await;
     let connection = world.connection().await;
     let campaign = world.campaign(&connection, json!({})).await;
-    world.blacklist(&phone(0)).await.expect(200);
+    world.blacklist(&phone(0)).await.expect(201);
     let uploaded = world.upload(&campaign, contacts_csv(0..10)).await.expect(200);
     assert_eq!((uploaded.number("added"), uploaded.number("suppressed")), (9, 1));
     // After the import: one over the API, one by WhatsApp's own opt-out.
-    world.blacklist(&phone(1)).await.expect(200);
+    world.blacklist(&phone(1)).await.expect(201);
     world.simulator.stop_marketing(&phone(2));
     world.wait_until_idle().await;
 

@@ -17,13 +17,19 @@ const LAYERS: [(&str, &[&str]); 2] = [
             "campaign",
             "batch",
             "conversation",
+            "job",
             "template",
             "media",
+            "event",
             "api_key",
+            "audit_log",
             "idempotency",
         ],
     ),
-    ("shared/drivers", &["analytics", "plan", "delivery", "privacy", "import", "transfer"]),
+    (
+        "shared/drivers",
+        &["analytics", "plan", "delivery", "bulk", "feed", "privacy", "import", "transfer"],
+    ),
 ];
 
 /// The only files outside `whatsapp_cloud/` that may name the provider.

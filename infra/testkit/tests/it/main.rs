@@ -6,6 +6,7 @@ mod campaign;
 mod credentials;
 mod erasure;
 mod error_codes;
+mod events;
 mod faults;
 mod layers;
 mod many_people;

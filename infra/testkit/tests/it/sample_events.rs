@@ -9,6 +9,7 @@ use carillon::analytics;
 use carillon::channel::{Credentials, ProviderSetup, Providers};
 use carillon::config::Config;
 use carillon::connection::{self, Connection, Vault};
+use carillon::feed::Detail;
 use carillon::http_client::{Timeouts, http_client};
 use carillon::ids::{ConnectionId, IdSource};
 use carillon::recipient::Status;
@@ -172,7 +173,7 @@ async fn the_sender_drops_a_message_of_an_unknown_batch() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_aggregator_counts_a_redelivered_record_once() {
     let functions = Functions::new().await;
-    let aggregator = Aggregator::new(functions.table.clone());
+    let aggregator = Aggregator::new(functions.table.clone(), Clock::system(), Detail::default());
     for _ in 0..2 {
         aggregator.handle(event("aggregator-recipients.json")).await.expect("counted");
     }

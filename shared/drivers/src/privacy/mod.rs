@@ -87,7 +87,7 @@ async fn erase_from_new(
     for status in campaign::Status::ALL {
         let mut after = None;
         loop {
-            let mut page = campaign::store::list(table, status, after, 100).await?;
+            let mut page = campaign::store::list(table, status, true, after, 100).await?;
             page.items.retain(|campaign| seen.insert(campaign.id));
             any |= !page.items.is_empty();
             for id in ids {

@@ -134,19 +134,23 @@ impl AddressNeeds {
 }
 
 /// Whether an item is exported. Counters and their watermarks are not: the import counts
-/// again. Stored answers expire within a day.
+/// again. Stored answers expire within a day, and the feed within a week.
 pub fn is_exported(item: &Item) -> bool {
     !matches!(
         stored_key(item),
-        Some(Key::Counters { .. } | Key::Watermark { .. } | Key::Idempotency(_))
+        Some(
+            Key::Counters { .. } | Key::Watermark { .. } | Key::Idempotency(_) | Key::Event { .. }
+        )
     )
 }
 
 /// An item as the import writes it first: on no working list, and a batch is neither
-/// enqueued nor leased.
+/// enqueued nor leased. The list of suppressed contacts is nobody's work.
 pub fn arriving(mut item: Item) -> Item {
-    item.remove(Shape::LISTED_AS);
-    item.remove(Shape::LISTED_AT);
+    if !matches!(stored_key(&item), Some(Key::Contact(_))) {
+        item.remove(Shape::LISTED_AS);
+        item.remove(Shape::LISTED_AT);
+    }
     if matches!(stored_key(&item), Some(Key::Batch { .. })) {
         for attribute in ["lease", "lease_until", "enqueued_at"] {
             item.remove(attribute);

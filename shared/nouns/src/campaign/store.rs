@@ -22,14 +22,15 @@ pub async fn get(table: &Table, id: CampaignId) -> Result<Option<Campaign>, Stor
     table.get(&Key::Campaign(id)).await
 }
 
-/// One page of the campaigns of one status, newest first.
+/// One page of the campaigns of one status, by age.
 pub async fn list(
     table: &Table,
     status: Status,
+    newest_first: bool,
     after: Option<Item>,
     limit: u32,
 ) -> Result<Page<Campaign>, StoreError> {
-    table.list(ListedAs::Campaigns(status.as_str()), true, after, limit).await
+    table.list(ListedAs::Campaigns(status.as_str()), newest_first, after, limit).await
 }
 
 /// The start of the page that follows a campaign in the list of its status.

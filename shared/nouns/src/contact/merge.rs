@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::addresses::{self, MAX_ADDRESSES, hash_only, repoint};
 use super::store::{self, update};
+use super::suppression::unlisted;
 use super::{Contact, Profile, Suppressions};
 
 /// How often a transaction that met another write is repeated.
@@ -208,9 +209,7 @@ impl Joined {
             update =
                 if set.is_empty() { update.remove(name) } else { update.set_texts(name, &set) };
         }
-        for (name, at) in self.suppressions.attributes() {
-            update = update.set_or_remove(name, at.map(sortable));
-        }
+        update = self.suppressions.write(update, id);
         for (name, at) in windows {
             let known = seen.windows.0.get(name).copied();
             update = update.set(name, sortable(*at)).unchanged(name, known.map(sortable));
@@ -222,6 +221,7 @@ impl Joined {
 /// The loser keeps its profile; its addresses lead to the survivor.
 fn loser_update(loser: &Contact, survivor: ContactId, windows: &[(String, Timestamp)]) -> Update {
     let update = unchanged(update(loser.id), &loser.profile).set("merged_into", survivor);
+    let update = unlisted(update);
     let same = |update: Update, (name, at): &(String, Timestamp)| {
         update.unchanged(name, Some(sortable(*at)))
     };
@@ -413,10 +413,7 @@ fn created(
             update = update.set_texts(name, &set);
         }
     }
-    for (name, at) in Suppressions::of(profile).attributes() {
-        update = update.set_or_remove(name, at.map(sortable));
-    }
-    update
+    Suppressions::of(profile).write(update, id)
 }
 
 fn ids_of(contacts: &BTreeSet<ContactId>) -> BTreeSet<String> {

@@ -13,5 +13,5 @@ mod suppression;
 mod windows;
 
 pub use profile::{Contact, Profile, SuppressionReason};
-pub use suppression::Suppressions;
+pub use suppression::{Suppression, SuppressionId, Suppressions};
 pub use windows::Windows;

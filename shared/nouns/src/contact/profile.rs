@@ -75,7 +75,7 @@ pub struct Profile {
 }
 
 /// Why a contact is suppressed: no message is sent to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SuppressionReason {
     /// The business put the contact on its blacklist.
@@ -85,6 +85,9 @@ pub enum SuppressionReason {
 }
 
 impl SuppressionReason {
+    /// All.
+    pub const ALL: [Self; 2] = [Self::Blacklisted, Self::OptedOut];
+
     /// The word in reports and in the table.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -6,10 +6,13 @@ use carillon_channel::event::Choice;
 use carillon_foundations::address::Address;
 use carillon_foundations::ids::{CampaignId, ConnectionId, ContactId};
 use carillon_foundations::time::sortable;
-use carillon_table::{Key, StoreError, Table, Update, condition_held, read_item};
+use carillon_table::{
+    Key, ListedAs, Page, StoreError, Table, Update, condition_held, listed_start_key, read_item,
+};
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::suppression::{listed, unlisted};
 use super::windows::attribute;
 use super::{Contact, Profile};
 use crate::quota::QuotaCharge;
@@ -63,7 +66,10 @@ pub async fn blacklist(
     at: Timestamp,
 ) -> Result<Contact, StoreError> {
     let blacklist = |id| {
-        update(id).set_once("created_at", sortable(at)).set_once("blacklisted_at", sortable(at))
+        let update = update(id)
+            .set_once("created_at", sortable(at))
+            .set_once("blacklisted_at", sortable(at));
+        listed(update, id)
     };
     change_current(table, contact, blacklist).await
 }
@@ -71,8 +77,36 @@ pub async fn blacklist(
 /// Removes a contact from the blacklist. Of an erased person, an address is known again once
 /// it is written again, by a file for example.
 pub async fn unblacklist(table: &Table, contact: ContactId) -> Result<Contact, StoreError> {
-    let unblacklist = |id| update(id).remove("blacklisted_at").remove("erased_at");
-    change_current(table, contact, unblacklist).await
+    let lift = |id| update(id).remove("blacklisted_at").remove("erased_at");
+    let wholly = |id| unlisted(lift(id)).when("attribute_not_exists(#opted_out_at)");
+    let partly = |id| lift(id).when("attribute_exists(#opted_out_at)");
+    loop {
+        // Of the two one finds its condition true; which one may change in between.
+        change_current(table, contact, wholly).await?;
+        let changed = change_current(table, contact, partly).await?;
+        if changed.profile.blacklisted_at.is_none() {
+            return Ok(changed);
+        }
+    }
+}
+
+/// One page of the contacts to which no message is sent, by id.
+pub async fn suppressed(
+    table: &Table,
+    after: Option<ContactId>,
+    limit: u32,
+) -> Result<(Vec<Contact>, bool), StoreError> {
+    #[derive(Deserialize)]
+    struct Listed {
+        listed_at: ContactId,
+        #[serde(flatten)]
+        profile: Profile,
+    }
+    let after =
+        after.map(|id| listed_start_key(&Key::Contact(id), ListedAs::Suppressed, &id.to_string()));
+    let page: Page<Listed> = table.list(ListedAs::Suppressed, false, after, limit).await?;
+    let contact = |Listed { listed_at: id, profile }| Contact { id, profile };
+    Ok((page.items.into_iter().map(contact).collect(), page.next.is_some()))
 }
 
 /// Begins the erasure of a person: no message is sent to them and no address of theirs is
@@ -83,7 +117,9 @@ pub async fn begin_erasure(
     at: Timestamp,
 ) -> Result<Contact, StoreError> {
     let begin = |id| {
-        update(id).set_once("blacklisted_at", sortable(at)).set_once("erased_at", sortable(at))
+        let update =
+            update(id).set_once("blacklisted_at", sortable(at)).set_once("erased_at", sortable(at));
+        listed(update, id)
     };
     let contact = change_current(table, contact, begin).await?;
     table.update(Update::of(&Key::Erasures).add("begun", 1)).await?;
@@ -126,11 +162,20 @@ pub async fn record_preference(
             .when("attribute_not_exists(#preference_at) OR #preference_at <= :at")
             .value("at", sortable(at));
         match choice {
-            Choice::Stop => update.set("opted_out_at", sortable(at)),
+            Choice::Stop => listed(update.set("opted_out_at", sortable(at)), id),
             Choice::Resume => update.remove("opted_out_at"),
         }
     };
-    change_current(table, contact, preference).await.map(drop)
+    let contact = change_current(table, contact, preference).await?;
+    if contact.profile.suppression().is_none() {
+        let unlist = |id| {
+            unlisted(update(id))
+                .when("attribute_not_exists(#blacklisted_at)")
+                .when("attribute_not_exists(#opted_out_at)")
+        };
+        change_current(table, contact.id, unlist).await?;
+    }
+    Ok(())
 }
 
 /// Records that the provider holds marketing messages back from a contact.

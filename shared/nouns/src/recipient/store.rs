@@ -8,8 +8,9 @@ use carillon_table::{Key, Page, StoreError, Table, Update, Write, condition_held
 use jiff::Timestamp;
 
 use super::{
-    BatchNumber, CancelReason, Cursor, CursorRange, Decision, ERASED, Event, Position, Recipient,
-    RecipientKey, RecipientSet, Settlement, SkipReason, Status, Transition, WaitsFor, transition,
+    BatchNumber, CancelReason, Cursor, CursorRange, Decision, DeliveryStatus, ERASED, Event,
+    Position, Recipient, RecipientKey, RecipientSet, Settlement, SkipReason, Status, Transition,
+    WaitsFor, transition,
 };
 
 /// Adds a recipient; `false` where the contact is in the campaign already.
@@ -225,10 +226,13 @@ pub async fn skip(
     reason: SkipReason,
     detail: Option<&str>,
 ) -> Result<bool, StoreError> {
-    let update = at(key, Position { attempt, status: Status::Pending })
-        .set("skip_reason", reason)
-        .set_or_remove("reason", detail);
-    passed(table, status(update, Status::Skipped)).await
+    passed(table, skip_update(key, attempt, reason).set_or_remove("reason", detail)).await
+}
+
+/// The change that skips a recipient: it fails unless the recipient is pending in that attempt.
+pub fn skip_update(key: &RecipientKey, attempt: u32, reason: SkipReason) -> Update {
+    let update = at(key, Position { attempt, status: Status::Pending });
+    status(update, Status::Skipped).set("skip_reason", reason)
 }
 
 /// Lets a pending recipient wait until `not_before`. `false` where it was no longer pending.
@@ -265,20 +269,25 @@ pub async fn retry_unconfirmed(
     key: &RecipientKey,
     found: &Recipient,
 ) -> Result<bool, StoreError> {
+    passed(table, retry_update(key, found)).await
+}
+
+/// The change that retries a recipient: it fails unless it is unconfirmed in the attempt that was
+/// read.
+pub fn retry_update(key: &RecipientKey, found: &Recipient) -> Update {
     let attempt = found.attempt;
     let update = at(key, Position { attempt, status: Status::Unconfirmed });
     let update = match found.spends() {
         Some(spent) => update.include("spent", &spent.to_string()),
         None => update,
     };
-    let update = update
+    status(update, Status::Pending)
         .set("attempt", attempt + 1)
         .remove("message_id")
         .remove("not_before")
         .remove("waits_for")
         .remove("reason")
-        .remove("code");
-    passed(table, status(update, Status::Pending)).await
+        .remove("code")
 }
 
 /// Records an event of a webhook or of a person. `true` where the status changed.
@@ -322,6 +331,11 @@ pub async fn record(
             passed(table, update).await
         }
     }
+}
+
+/// The change that closes the lead of a recipient: it fails where that changes nothing.
+pub fn close_update(key: &RecipientKey, attempt: u32, now: Timestamp) -> Update {
+    advance(key, Event { attempt, status: DeliveryStatus::Closed }, now, None)
 }
 
 /// The write for the usual case, [`Transition::Advance`], whose condition stands for

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{
     KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure,
 };
@@ -162,8 +163,32 @@ impl Table {
         after: Option<Item>,
         limit: u32,
     ) -> Result<Page<T>, StoreError> {
-        let request = self
-            .client
+        let request = self.ranged(pk, range, after, limit);
+        let answer = Box::pin(request.send()).await.map_err(failure)?;
+        page(answer.items, answer.last_evaluated_key)
+    }
+
+    /// As [`Table::query`], in reverse order.
+    pub async fn query_back<T: DeserializeOwned>(
+        &self,
+        pk: &str,
+        range: (&str, &str),
+        after: Option<Item>,
+        limit: u32,
+    ) -> Result<Page<T>, StoreError> {
+        let request = self.ranged(pk, range, after, limit).scan_index_forward(false);
+        let answer = Box::pin(request.send()).await.map_err(failure)?;
+        page(answer.items, answer.last_evaluated_key)
+    }
+
+    fn ranged(
+        &self,
+        pk: &str,
+        range: (&str, &str),
+        after: Option<Item>,
+        limit: u32,
+    ) -> QueryFluentBuilder {
+        self.client
             .query()
             .table_name(&self.name)
             .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
@@ -172,9 +197,7 @@ impl Table {
             .expression_attribute_values(":to", string(range.1))
             .set_exclusive_start_key(after)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .consistent_read(true);
-        let answer = Box::pin(request.send()).await.map_err(failure)?;
-        page(answer.items, answer.last_evaluated_key)
+            .consistent_read(true)
     }
 
     /// One page of all items of a partition whose sort key starts with `prefix`.

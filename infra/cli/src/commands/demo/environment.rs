@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use carillon::api_key;
 use carillon::channel::Providers;
+use carillon::feed::Detail;
 use carillon::ids::IdSource;
 use carillon::time::{Clock, system_time};
 use carillon_engines::Storage;
@@ -121,6 +122,7 @@ fn host_config(data: DemoData, providers: Providers, clock: Clock, ids: IdSource
         senders: SENDERS,
         minimum_share: DEFAULT_MINIMUM_SHARE,
         message_retention_days: DEFAULT_MESSAGE_RETENTION_DAYS,
+        events: Detail::default(),
         scheduler: SchedulerTrigger::Manual,
         stream_delivery: StreamDelivery::Once,
     }

@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use carillon::feed::Detail;
 use carillon_host::{DEFAULT_MESSAGE_RETENTION_DAYS, DEFAULT_MINIMUM_SHARE};
 use clap::Args;
 use secrecy::SecretString;
@@ -59,6 +60,11 @@ pub(crate) struct ServeArgs {
         value_name = "DAYS"
     )]
     pub(super) message_retention_days: u16,
+
+    /// Events in the feed: `campaigns` (and batches, connections, jobs), or `recipients` (and
+    /// messages) too.
+    #[arg(long, env = "CARILLON_EVENTS", default_value = "campaigns", value_name = "WHICH")]
+    pub(super) events: Detail,
 
     /// Settings of the built-in simulator, as JSON.
     #[arg(long, value_name = "FILE.json", conflicts_with = "graph_url")]

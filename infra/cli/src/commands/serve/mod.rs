@@ -64,6 +64,7 @@ fn host_config(
         senders: args.senders,
         minimum_share: args.minimum_share,
         message_retention_days: args.message_retention_days,
+        events: args.events,
         scheduler: SchedulerTrigger::Timer,
         stream_delivery: StreamDelivery::Once,
     })

@@ -85,7 +85,7 @@ async fn a_refused_recipient_fails_and_the_others_are_sent() {
     gateway.refuse(&phone(3), 101);
     let campaign = world.campaign(&connection, greeting()).await;
     world.upload(&campaign, contacts_csv(0..10)).await.expect(200);
-    world.blacklist(&phone(5)).await.expect(200);
+    world.blacklist(&phone(5)).await.expect(201);
     world.start(&campaign).await.expect(200);
     world.run_until_idle().await;
     let report = world.report(&campaign).await;

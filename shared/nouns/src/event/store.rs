@@ -1,0 +1,137 @@
+//! Events in the table: the feed, in partitions of an hour that the table deletes after
+//! [`KEPT_FOR`], and the history of each campaign.
+//!
+//! The feed is in the order in which its writer wrote. A reader stays [`LAG`] behind the clock, so
+//! that nothing is written behind the place to which it has read.
+
+use carillon_foundations::ids::CampaignId;
+use carillon_foundations::time::sortable;
+use carillon_table::{Key, Page, StoreError, Table, Write};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{Event, EventType, KEPT_FOR};
+
+/// How far readers stay behind: longer than the writer lets its writes take.
+pub const LAG: SignedDuration = SignedDuration::from_secs(5);
+/// The last text.
+const END: &str = "\u{10FFFF}";
+
+/// A place in the feed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Place(String);
+
+impl Place {
+    /// The place of the events that were written at `at` or later.
+    pub fn at(at: Timestamp) -> Self {
+        Self(sortable(at))
+    }
+
+    /// The place of an event that was written at `at`, from the stream's record with that sequence
+    /// number.
+    pub fn of(at: Timestamp, sequence: &str, kind: EventType) -> Self {
+        Self(format!("{}#{sequence:0>40}#{kind}", sortable(at)))
+    }
+
+    /// The oldest place that may have events.
+    pub fn oldest(now: Timestamp) -> Self {
+        Self::at(now - KEPT_FOR)
+    }
+
+    fn hour(&self) -> String {
+        self.0.chars().take("2026-11-22T09".len()).collect()
+    }
+
+    fn next_hour(&self) -> Option<Self> {
+        let hour: Timestamp = format!("{}:00:00Z", self.hour()).parse().ok()?;
+        Some(Self::at(hour.to_zoned(TimeZone::UTC).timestamp() + SignedDuration::from_hours(1)))
+    }
+}
+
+/// An event as the feed has it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Stored {
+    sk: String,
+    #[serde(flatten)]
+    event: Event,
+}
+
+#[derive(Serialize)]
+struct Expiring<'a> {
+    #[serde(flatten)]
+    event: &'a Event,
+    expires_at: i64,
+}
+
+/// Adds an event to the feed.
+pub async fn append(
+    table: &Table,
+    place: &Place,
+    event: &Event,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let key = Key::Event { hour: place.hour(), place: place.0.clone() };
+    let expires_at = (now + KEPT_FOR).as_second();
+    table.write(Write::put(&key, &Expiring { event, expires_at })?).await
+}
+
+/// The events after a place, oldest first: `limit` at most, or as many as lie in `hours` partitions;
+/// and the place to read on from.
+pub async fn read(
+    table: &Table,
+    after: &Place,
+    limit: u32,
+    hours: u32,
+    now: Timestamp,
+) -> Result<(Vec<Event>, Place), StoreError> {
+    let horizon = Place::at(now - LAG);
+    let mut place = after.clone().max(Place::oldest(now));
+    for _ in 0..hours {
+        if place >= horizon {
+            break;
+        }
+        let hour = place.hour();
+        let to = if hour == horizon.hour() { &horizon.0 } else { END };
+        let pk = Key::events_of(&hour);
+        let from = format!("{}\u{0}", place.0);
+        let page: Page<Stored> = table.query(&pk, (&from, to), None, limit).await?;
+        if let Some(last) = page.items.last() {
+            let place = Place(last.sk.clone());
+            return Ok((page.items.into_iter().map(|stored| stored.event).collect(), place));
+        }
+        match place.next_hour() {
+            Some(next) if next < horizon => place = next,
+            Some(_) | None => return Ok((Vec::new(), place)),
+        }
+    }
+    Ok((Vec::new(), place))
+}
+
+/// Adds an event to the history of a campaign. Idempotent: an event of the stream has one place.
+pub async fn remember(
+    table: &Table,
+    campaign: CampaignId,
+    sequence: &str,
+    event: &Event,
+) -> Result<(), StoreError> {
+    let Place(place) = Place::of(event.created_at, sequence, event.kind);
+    table.write(Write::put(&Key::History { campaign, place }, event)?).await
+}
+
+/// Events of the history of a campaign after a place, oldest first; and the place to read on from,
+/// if there are more.
+pub async fn history(
+    table: &Table,
+    campaign: CampaignId,
+    after: Option<&Place>,
+    limit: u32,
+) -> Result<(Vec<Event>, Option<Place>), StoreError> {
+    let from = after.map_or_else(String::new, |Place(place)| format!("{place}\u{0}"));
+    let range = (format!("{}{from}", Key::HISTORY), format!("{}{END}", Key::HISTORY));
+    let pk = Key::Campaign(campaign).pk();
+    let page: Page<Stored> = table.query(&pk, (&range.0, &range.1), None, limit).await?;
+    let last = page.items.last().and_then(|last| last.sk.strip_prefix(Key::HISTORY));
+    let next = last.filter(|_| page.next.is_some()).map(|place| Place(place.to_owned()));
+    Ok((page.items.into_iter().map(|stored| stored.event).collect(), next))
+}
