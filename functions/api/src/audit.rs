@@ -31,14 +31,14 @@ const PHONE_DIGITS: usize = 7;
 pub(crate) struct Subject(pub(crate) String);
 
 impl Subject {
-    /// What a request was about that names nothing in its path: what it tells, or what it made.
+    /// What a request was about that names nothing in its path: what its answer names, or what it made.
     fn of(response: &Response) -> Option<Self> {
-        let told = response.extensions().get::<Self>().cloned();
+        let named = response.extensions().get::<Self>().cloned();
         let made = || {
             let path = response.headers().get(header::LOCATION)?.to_str().ok()?;
             path.rsplit('/').next().map(|id| Self(id.to_owned()))
         };
-        told.or_else(made)
+        named.or_else(made)
     }
 }
 
@@ -108,10 +108,10 @@ async fn note(api: &Api, act: Act, caller: &Caller) -> Answer<()> {
 fn subject_of(names: &RawPathParams) -> Option<String> {
     let parts: Vec<&str> = names.iter().map(|(_, value)| value).collect();
     let subject = parts.join("/");
-    let is_told = !subject.is_empty()
+    let is_kept = !subject.is_empty()
         && subject.len() <= MAX_SUBJECT
         && parts.iter().all(|part| is_id(part) || !has_phone(part));
-    is_told.then_some(subject)
+    is_kept.then_some(subject)
 }
 
 /// Whether a text is a prefix and a UUID.

@@ -76,8 +76,8 @@ pub async fn take_up(
 
 /// How the run of a job begins.
 enum Begun<'a> {
-    Run(Run<'a>),
-    Failed(Job, Failure),
+    Run(Box<Run<'a>>),
+    Failed(Box<Job>, Failure),
     /// It was cancelled, or another run works it.
     Taken,
 }
@@ -99,7 +99,7 @@ impl<'a> Run<'a> {
         now: Timestamp,
     ) -> Result<Begun<'a>, BulkError> {
         let Some(campaign) = campaign::store::get(table, bulk.campaign).await? else {
-            return Ok(Begun::Failed(job, not_found(bulk.campaign)));
+            return Ok(Begun::Failed(Box::new(job), not_found(bulk.campaign)));
         };
         if bulk.action == BulkAction::Retry && !bulk.dry_run {
             let taken_up = match take_up(table, &campaign, now).await {
@@ -107,7 +107,7 @@ impl<'a> Run<'a> {
                 other => other?,
             };
             if !taken_up {
-                return Ok(Begun::Failed(job, ended(&campaign)));
+                return Ok(Begun::Failed(Box::new(job), ended(&campaign)));
             }
         }
         if job.status == Status::Queued {
@@ -119,7 +119,7 @@ impl<'a> Run<'a> {
                 return Ok(Begun::Taken);
             }
         }
-        Ok(Begun::Run(Self { table, job, bulk, campaign, now }))
+        Ok(Begun::Run(Box::new(Self { table, job, bulk, campaign, now })))
     }
 
     async fn pages(mut self) -> Result<(), StoreError> {

@@ -5,7 +5,7 @@ use carillon_nouns::batch::{Batch, BatchStatus};
 use carillon_nouns::campaign::{Campaign, Status};
 use carillon_nouns::connection::{Connection, Health};
 use carillon_nouns::conversation::Inbound;
-use carillon_nouns::event::store::{Place, append, remember};
+use carillon_nouns::event::store::{Offset, append, remember};
 use carillon_nouns::event::{Event, EventType, Subject, SubjectType};
 use carillon_nouns::job::{Job, Status as JobStatus, Work};
 use carillon_nouns::recipient::Recipient;
@@ -80,7 +80,7 @@ pub async fn write(
     if let (Key::Campaign(campaign), true) = (&record.key, !record.new.is_empty()) {
         remember(table, *campaign, &record.sequence, &event).await?;
     }
-    append(table, &Place::of(now, &record.sequence, event.kind), &event, now).await
+    append(table, &Offset::of(now, &record.sequence, event.kind), &event, now).await
 }
 
 /// The event that a record is; none for a change that is no event.
@@ -131,15 +131,16 @@ type Change<T> = (Option<T>, Option<T>);
 
 /// The item of a record; none where it can't be read.
 fn change<T: DeserializeOwned>(record: &Record) -> Option<Change<T>> {
-    Some((image(&record.old)?, image(&record.new)?))
+    let read = || Ok((image(&record.old)?, image(&record.new)?));
+    read()
+        .inspect_err(|_: &serde_dynamo::Error| {
+            tracing::error!("an item in the stream can't be read");
+        })
+        .ok()
 }
 
-fn image<T: DeserializeOwned>(item: &serde_dynamo::Item) -> Option<Option<T>> {
-    if item.is_empty() {
-        return Some(None);
-    }
-    let read = serde_dynamo::from_item(item.clone());
-    read.inspect_err(|_| tracing::error!("an item in the stream can't be read")).ok().map(Some)
+fn image<T: DeserializeOwned>(item: &serde_dynamo::Item) -> Result<Option<T>, serde_dynamo::Error> {
+    if item.is_empty() { Ok(None) } else { serde_dynamo::from_item(item.clone()).map(Some) }
 }
 
 fn of_campaign(change: Change<Campaign>) -> Option<(EventType, Value)> {
@@ -207,8 +208,8 @@ fn of_connection(change: Change<Connection>) -> Option<(EventType, Value)> {
 
 fn of_health(change: Change<Health>) -> Option<Value> {
     let (old, Some(new)) = change else { return None };
-    let news = |health: &Health| Health { checked_at: None, ..health.clone() };
-    if news(&old.unwrap_or_default()) == news(&new) {
+    let reported = |health: &Health| Health { checked_at: None, ..health.clone() };
+    if reported(&old.unwrap_or_default()) == reported(&new) {
         return None;
     }
     Some(json!({

@@ -119,15 +119,15 @@ pub enum Key {
     Event {
         /// The hour in which it was written, such as `2026-11-22T09`.
         hour: String,
-        /// Its place within that hour.
-        place: String,
+        /// Its offset within that hour.
+        offset: String,
     },
     /// An event in the history of a campaign.
     History {
         /// The campaign.
         campaign: CampaignId,
-        /// Its place in the history.
-        place: String,
+        /// Its offset in the history.
+        offset: String,
     },
     /// A record of the audit log.
     Audit {
@@ -214,8 +214,8 @@ impl Key {
             Self::Quota(_) => ROLLING.to_owned(),
             Self::Idempotency(_) => ANSWER.to_owned(),
             Self::Job(id) => id.to_string(),
-            Self::Event { place, .. } => place.clone(),
-            Self::History { place, .. } => format!("{}{place}", Self::HISTORY),
+            Self::Event { offset, .. } => offset.clone(),
+            Self::History { offset, .. } => format!("{}{offset}", Self::HISTORY),
             Self::Audit { id, .. } => id.to_string(),
         }
     }
@@ -260,7 +260,7 @@ impl Key {
             Some(("MESSAGE", rest)) => Self::parse_message(rest, sk),
             Some(("IDEMPOTENCY", hash)) if sk == ANSWER => Some(Self::Idempotency(hash.to_owned())),
             Some(("EVENTS", hour)) => {
-                Some(Self::Event { hour: hour.to_owned(), place: sk.to_owned() })
+                Some(Self::Event { hour: hour.to_owned(), offset: sk.to_owned() })
             }
             Some(("AUDIT", day)) => {
                 Some(Self::Audit { day: day.parse().ok()?, id: sk.parse().ok()? })
@@ -292,8 +292,8 @@ impl Key {
         if let Some(import) = sk.strip_prefix(Self::IMPORTS) {
             return Some(Self::Import { campaign, import: import.parse().ok()? });
         }
-        if let Some(place) = sk.strip_prefix(Self::HISTORY) {
-            return Some(Self::History { campaign, place: place.to_owned() });
+        if let Some(offset) = sk.strip_prefix(Self::HISTORY) {
+            return Some(Self::History { campaign, offset: offset.to_owned() });
         }
         match sk {
             META => Some(Self::Campaign(campaign)),
@@ -447,10 +447,10 @@ mod tests {
             "[0-9a-f]{64}".prop_map(Key::Idempotency),
             any::<u128>().prop_map(|id| Key::Job(JobId::from_uuid(Uuid::from_u128(id)))),
             "[0-9T#.:-]{1,60}"
-                .prop_map(|place| Key::Event { hour: "2026-11-22T09".to_owned(), place }),
-            (any::<u128>(), "[0-9T#.:-]{1,60}").prop_map(|(id, place)| Key::History {
+                .prop_map(|offset| Key::Event { hour: "2026-11-22T09".to_owned(), offset }),
+            (any::<u128>(), "[0-9T#.:-]{1,60}").prop_map(|(id, offset)| Key::History {
                 campaign: CampaignId::from_uuid(Uuid::from_u128(id)),
-                place
+                offset
             }),
             any::<u128>().prop_map(|id| Key::Audit {
                 day: Date::new(2026, 11, 22).unwrap(),

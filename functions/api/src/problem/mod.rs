@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use carillon::campaign::MissingColumn;
 use carillon::campaign::store::ChangeError;
 use carillon::channel::{FieldCode, FieldProblem};
-use carillon::delivery::RouteError;
+use carillon::delivery::{DeliveryError, QueueError, RouteError};
 use carillon::import::Report;
 use carillon::table::StoreError;
 use http::{HeaderValue, header};
@@ -245,6 +245,23 @@ impl From<StoreError> for Problem {
             | StoreError::Cancelled(_)
             | StoreError::Malformed(_)
             | StoreError::AddressKey(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<QueueError> for Problem {
+    fn from(error: QueueError) -> Self {
+        tracing::error!(error = &error as &dyn StdError, "the queue is not available");
+        Self::new(Code::Unavailable, "The queue cannot be reached.")
+    }
+}
+
+impl From<DeliveryError> for Problem {
+    fn from(error: DeliveryError) -> Self {
+        match error {
+            DeliveryError::Store(error) => error.into(),
+            DeliveryError::Route(error) => error.into(),
+            DeliveryError::Queue(error) => error.into(),
         }
     }
 }

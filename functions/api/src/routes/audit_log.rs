@@ -1,6 +1,6 @@
 use axum::Json;
 use axum::extract::State;
-use carillon::audit_log::store::{Place, get as find, read};
+use carillon::audit_log::store::{Offset, get as find, read};
 use carillon::audit_log::{KEPT_FOR, Record, hour_of};
 use carillon::ids::{AuditId, KeyId, time_of};
 use carillon::time::{Date, Timestamp};
@@ -123,37 +123,37 @@ pub(crate) async fn list(
     let now = api.clock.now();
     let oldest = now - KEPT_FOR;
     let oldest = asked.created_after.map_or(oldest, |Time(since)| since.max(oldest));
-    let mut place = match cursor::read(asked.cursor.as_deref())? {
-        Some(Ended::Before(day)) => Place::Day(day),
-        Some(Ended::After(id)) => Place::After(id),
-        None => Place::newest(now),
+    let mut offset = match cursor::read(asked.cursor.as_deref())? {
+        Some(Ended::Before(day)) => Offset::Day(day),
+        Some(Ended::After(id)) => Offset::After(id),
+        None => Offset::newest(now),
     };
     let mut items = Vec::new();
     for _ in 0..MAX_READS {
         let left = u32::try_from(limit - items.len()).unwrap_or(1);
-        let (found, next) = read(&api.table, place, left).await?;
+        let (found, next) = read(&api.table, offset, left).await?;
         items.extend(found.into_iter().filter(|record| asked.has(record)).map(RecordView::from));
         let Some(next) = next.filter(|next| !is_older(*next, oldest)) else {
             return Ok(Json(RecordPage { items, next_cursor: None }));
         };
-        place = next;
+        offset = next;
         if items.len() >= limit {
             break;
         }
     }
-    let ended = match place {
-        Place::Day(day) => Ended::Before(day),
-        Place::After(id) => Ended::After(id),
+    let ended = match offset {
+        Offset::Day(day) => Ended::Before(day),
+        Offset::After(id) => Ended::After(id),
     };
     Ok(Json(RecordPage { items, next_cursor: cursor::write(&ended) }))
 }
 
-/// Whether all records after a place are older.
-fn is_older(place: Place, oldest: Timestamp) -> bool {
+/// Whether all records after an offset are older.
+fn is_older(offset: Offset, oldest: Timestamp) -> bool {
     let day_of = |at: Timestamp| at.to_zoned(jiff::tz::TimeZone::UTC).date();
-    match place {
-        Place::Day(day) => day < day_of(oldest),
-        Place::After(id) => time_of(id.uuid()) < hour_of(oldest),
+    match offset {
+        Offset::Day(day) => day < day_of(oldest),
+        Offset::After(id) => time_of(id.uuid()) < hour_of(oldest),
     }
 }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use carillon::channel::FieldCode;
-use carillon::event::store::Place;
+use carillon::event::store::Offset;
 use carillon::event::{self, Event, EventType, Subject};
 use carillon::ids::{CampaignId, EventId};
 use jiff::SignedDuration;
@@ -116,8 +116,9 @@ pub(crate) async fn list(
         return Err(Problem::parameter("wait", FieldCode::OutOfRange, reason));
     }
     let began = api.clock.now();
-    let since = asked.created_after.map_or_else(|| Place::oldest(began), |Time(at)| Place::at(at));
-    let mut place = cursor::read(asked.cursor.as_deref())?.unwrap_or(since);
+    let since =
+        asked.created_after.map_or_else(|| Offset::oldest(began), |Time(at)| Offset::at(at));
+    let mut offset = cursor::read(asked.cursor.as_deref())?.unwrap_or(since);
     let until = began + SignedDuration::from_secs(i64::from(wait));
     let is_asked = |event: &Event| {
         (asked.r#type.is_empty() || asked.r#type.contains(&event.kind))
@@ -129,16 +130,16 @@ pub(crate) async fn list(
             let left = limit - u32::try_from(items.len()).unwrap_or(limit);
             let now = api.clock.now();
             let (found, next) =
-                event::store::read(&api.table, &place, left, MAX_HOURS, now).await?;
+                event::store::read(&api.table, &offset, left, MAX_HOURS, now).await?;
             let is_end = found.is_empty();
             items.extend(found.into_iter().filter(is_asked).map(EventView::from));
-            place = next;
+            offset = next;
             if is_end || items.len() >= limit as usize {
                 break;
             }
         }
         if !items.is_empty() || api.clock.now() >= until {
-            let next_cursor = cursor::write(&place).unwrap_or_default();
+            let next_cursor = cursor::write(&offset).unwrap_or_default();
             return Ok(Json(EventPage { items, next_cursor }));
         }
         api.clock.sleep(LOOK_EVERY).await;
@@ -158,9 +159,9 @@ pub(crate) async fn history(
     Asked(asked): Asked<PageAsked>,
 ) -> Answer<Json<HistoryPage>> {
     let limit = page_size(asked.limit)?;
-    let after: Option<Place> = cursor::read(asked.cursor.as_deref())?;
+    let after: Option<Offset> = cursor::read(asked.cursor.as_deref())?;
     super::campaign(&api, id).await?;
     let (items, next) = event::store::history(&api.table, id, after.as_ref(), limit).await?;
-    let next_cursor = next.and_then(|place| cursor::write(&place));
+    let next_cursor = next.and_then(|offset| cursor::write(&offset));
     Ok(Json(HistoryPage { items: items.into_iter().map(Into::into).collect(), next_cursor }))
 }

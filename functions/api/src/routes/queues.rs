@@ -49,10 +49,10 @@ pub(crate) struct DeadLetterView {
     security(("api_key" = ["read"])),
     responses((status = 200, description = "The queues.", body = Queues)))]
 pub(crate) async fn list(State(api): App) -> Answer<Json<Queues>> {
-    let depth = api.queue.depth().await.map_err(Problem::internal)?;
+    let depth = api.queue.depth().await?;
     let letters = match depth.dead_letters {
         0 => Vec::new(),
-        _ => api.queue.dead_letters(0).await.map_err(Problem::internal)?,
+        _ => api.queue.dead_letters(0).await?,
     };
     let first = letters
         .into_iter()
@@ -77,6 +77,5 @@ pub(crate) async fn redrive_queue(
         return Err(Problem::not_found("queue"));
     }
     let now = api.clock.now();
-    let outcome = redrive(&api.table, &api.queue, now).await;
-    outcome.map(Json).map_err(Problem::internal)
+    Ok(Json(redrive(&api.table, &api.queue, now).await?))
 }

@@ -1,4 +1,3 @@
-use axum::http::Method;
 use serde_json::json;
 
 use crate::fixture::{TestApi, id};

@@ -7,6 +7,7 @@ mod campaigns;
 mod channels;
 mod connections;
 mod contacts;
+mod every_operation;
 mod fixture;
 mod idempotency;
 mod jobs;

@@ -5,12 +5,12 @@ use serde_json::Value;
 
 use crate::fixture::{UNREACHABLE, standard_providers};
 
-fn description() -> Value {
+pub(crate) fn description() -> Value {
     serde_json::to_value(carillon_api::openapi(&standard_providers(UNREACHABLE))).unwrap()
 }
 
 /// Every operation: its path, its method and its description.
-fn operations(description: &Value) -> Vec<(&str, &str, &Value)> {
+pub(crate) fn operations(description: &Value) -> Vec<(&str, &str, &Value)> {
     let paths = description["paths"].as_object().unwrap();
     let mut found = Vec::new();
     for (path, item) in paths {

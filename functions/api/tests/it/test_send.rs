@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::http::Method;
 use serde_json::{Value, json};
 use whatsapp_simulator::{Behaviour, Config, ForcedError, ReportedBy, Simulator};
 

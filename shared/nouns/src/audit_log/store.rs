@@ -19,32 +19,32 @@ pub async fn get(table: &Table, id: AuditId) -> Result<Option<Record>, StoreErro
     table.get(&Key::Audit { day: day_of(id), id }).await
 }
 
-/// A place in the log, which is read from the newest record to the oldest one.
+/// An offset in the log, which is read from the newest record to the oldest one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Offset {
     /// Before all records of the day after this one.
     Day(Date),
     /// After this record.
     After(AuditId),
 }
 
-impl Place {
-    /// The newest place.
+impl Offset {
+    /// The newest offset.
     pub fn newest(now: Timestamp) -> Self {
         Self::Day(now.to_zoned(TimeZone::UTC).date())
     }
 }
 
-/// The records before a place, newest hour first: `limit` at most, of one day; and the place to
+/// The records before an offset, newest hour first: `limit` at most, of one day; and the offset to
 /// read on from.
 pub async fn read(
     table: &Table,
-    place: Place,
+    offset: Offset,
     limit: u32,
-) -> Result<(Vec<Record>, Option<Place>), StoreError> {
-    let (day, after) = match place {
-        Place::Day(day) => (day, None),
-        Place::After(id) => {
+) -> Result<(Vec<Record>, Option<Offset>), StoreError> {
+    let (day, after) = match offset {
+        Offset::Day(day) => (day, None),
+        Offset::After(id) => {
             let day = day_of(id);
             (day, Some(exclusive_start_key(&Key::Audit { day, id })))
         }
@@ -53,8 +53,8 @@ pub async fn read(
     let range = (AuditId::PREFIX, "\u{10FFFF}");
     let page = table.query_back::<Record>(&pk, range, after, limit).await?;
     let next = match page.items.last() {
-        Some(last) if page.next.is_some() => Some(Place::After(last.id)),
-        Some(_) | None => day.yesterday().ok().map(Place::Day),
+        Some(last) if page.next.is_some() => Some(Offset::After(last.id)),
+        Some(_) | None => day.yesterday().ok().map(Offset::Day),
     };
     Ok((page.items, next))
 }

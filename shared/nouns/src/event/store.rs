@@ -2,7 +2,7 @@
 //! [`KEPT_FOR`], and the history of each campaign.
 //!
 //! The feed is in the order in which its writer wrote. A reader stays [`LAG`] behind the clock, so
-//! that nothing is written behind the place to which it has read.
+//! that nothing is written behind the offset to which it has read.
 
 use carillon_foundations::ids::CampaignId;
 use carillon_foundations::time::sortable;
@@ -18,23 +18,23 @@ pub const LAG: SignedDuration = SignedDuration::from_secs(5);
 /// The last text.
 const END: &str = "\u{10FFFF}";
 
-/// A place in the feed.
+/// An offset in the feed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Place(String);
+pub struct Offset(String);
 
-impl Place {
-    /// The place of the events that were written at `at` or later.
+impl Offset {
+    /// The offset of the events that were written at `at` or later.
     pub fn at(at: Timestamp) -> Self {
         Self(sortable(at))
     }
 
-    /// The place of an event that was written at `at`, from the stream's record with that sequence
+    /// The offset of an event that was written at `at`, from the stream's record with that sequence
     /// number.
     pub fn of(at: Timestamp, sequence: &str, kind: EventType) -> Self {
         Self(format!("{}#{sequence:0>40}#{kind}", sortable(at)))
     }
 
-    /// The oldest place that may have events.
+    /// The oldest offset that may have events.
     pub fn oldest(now: Timestamp) -> Self {
         Self::at(now - KEPT_FOR)
     }
@@ -67,71 +67,71 @@ struct Expiring<'a> {
 /// Adds an event to the feed.
 pub async fn append(
     table: &Table,
-    place: &Place,
+    offset: &Offset,
     event: &Event,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let key = Key::Event { hour: place.hour(), place: place.0.clone() };
+    let key = Key::Event { hour: offset.hour(), offset: offset.0.clone() };
     let expires_at = (now + KEPT_FOR).as_second();
     table.write(Write::put(&key, &Expiring { event, expires_at })?).await
 }
 
-/// The events after a place, oldest first: `limit` at most, or as many as lie in `hours` partitions;
-/// and the place to read on from.
+/// The events after an offset, oldest first: `limit` at most, or as many as lie in `hours` partitions;
+/// and the offset to read on from.
 pub async fn read(
     table: &Table,
-    after: &Place,
+    after: &Offset,
     limit: u32,
     hours: u32,
     now: Timestamp,
-) -> Result<(Vec<Event>, Place), StoreError> {
-    let horizon = Place::at(now - LAG);
-    let mut place = after.clone().max(Place::oldest(now));
+) -> Result<(Vec<Event>, Offset), StoreError> {
+    let horizon = Offset::at(now - LAG);
+    let mut offset = after.clone().max(Offset::oldest(now));
     for _ in 0..hours {
-        if place >= horizon {
+        if offset >= horizon {
             break;
         }
-        let hour = place.hour();
+        let hour = offset.hour();
         let to = if hour == horizon.hour() { &horizon.0 } else { END };
         let pk = Key::events_of(&hour);
-        let from = format!("{}\u{0}", place.0);
+        let from = format!("{}\u{0}", offset.0);
         let page: Page<Stored> = table.query(&pk, (&from, to), None, limit).await?;
         if let Some(last) = page.items.last() {
-            let place = Place(last.sk.clone());
-            return Ok((page.items.into_iter().map(|stored| stored.event).collect(), place));
+            let offset = Offset(last.sk.clone());
+            return Ok((page.items.into_iter().map(|stored| stored.event).collect(), offset));
         }
-        match place.next_hour() {
-            Some(next) if next < horizon => place = next,
-            Some(_) | None => return Ok((Vec::new(), place)),
+        match offset.next_hour() {
+            Some(next) if next < horizon => offset = next,
+            Some(_) | None => return Ok((Vec::new(), offset)),
         }
     }
-    Ok((Vec::new(), place))
+    Ok((Vec::new(), offset))
 }
 
-/// Adds an event to the history of a campaign. Idempotent: an event of the stream has one place.
+/// Adds an event to the history of a campaign. Idempotent: an event of the stream has one offset.
 pub async fn remember(
     table: &Table,
     campaign: CampaignId,
     sequence: &str,
     event: &Event,
 ) -> Result<(), StoreError> {
-    let Place(place) = Place::of(event.created_at, sequence, event.kind);
-    table.write(Write::put(&Key::History { campaign, place }, event)?).await
+    let Offset(offset) = Offset::of(event.created_at, sequence, event.kind);
+    table.write(Write::put(&Key::History { campaign, offset }, event)?).await
 }
 
-/// Events of the history of a campaign after a place, oldest first; and the place to read on from,
+/// Events of the history of a campaign after an offset, oldest first; and the offset to read on from,
 /// if there are more.
 pub async fn history(
     table: &Table,
     campaign: CampaignId,
-    after: Option<&Place>,
+    after: Option<&Offset>,
     limit: u32,
-) -> Result<(Vec<Event>, Option<Place>), StoreError> {
-    let from = after.map_or_else(String::new, |Place(place)| format!("{place}\u{0}"));
+) -> Result<(Vec<Event>, Option<Offset>), StoreError> {
+    let from = after.map_or_else(String::new, |Offset(offset)| format!("{offset}\u{0}"));
     let range = (format!("{}{from}", Key::HISTORY), format!("{}{END}", Key::HISTORY));
     let pk = Key::Campaign(campaign).pk();
     let page: Page<Stored> = table.query(&pk, (&range.0, &range.1), None, limit).await?;
     let last = page.items.last().and_then(|last| last.sk.strip_prefix(Key::HISTORY));
-    let next = last.filter(|_| page.next.is_some()).map(|place| Place(place.to_owned()));
+    let next = last.filter(|_| page.next.is_some()).map(|offset| Offset(offset.to_owned()));
     Ok((page.items.into_iter().map(|stored| stored.event).collect(), next))
 }
