@@ -26,7 +26,7 @@ use crate::values::Time;
 use crate::{Api, App};
 
 /// How many campaigns' counts are read at once.
-const COUNTED_AT_ONCE: usize = 8;
+pub(super) const COUNTED_AT_ONCE: usize = 8;
 /// Over how many parts a campaign's recipients are spread.
 const SHARDS: u16 = 8;
 
@@ -285,7 +285,8 @@ async fn listed(
     })
 }
 
-async fn listed_campaign(
+/// A campaign as lists show it.
+pub(super) async fn listed_campaign(
     api: &Api,
     campaign: Campaign,
     with_counts: bool,

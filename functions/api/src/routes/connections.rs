@@ -341,7 +341,7 @@ fn refuse_twin(others: &[Connection], config: &ProviderConfig) -> Answer<()> {
     Err(Problem::new(Code::SenderTaken, detail).with_current(&current))
 }
 
-async fn view(api: &Api, connection: Connection) -> Answer<ConnectionView> {
+pub(super) async fn view(api: &Api, connection: Connection) -> Answer<ConnectionView> {
     let health = connection::store::health(&api.table, connection.id).await?;
     let provider = api.routes.providers().get(&connection.provider.provider);
     let default_mps = provider.map_or(1, |one| one.capabilities().throughput.default_mps);

@@ -15,6 +15,7 @@ mod jobs;
 mod keys;
 mod me;
 mod media;
+mod overview;
 mod plan;
 mod queues;
 mod quota_groups;
@@ -55,6 +56,7 @@ pub(crate) fn guarded() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(keys::get, keys::update, keys::delete))
         .routes(routes!(keys::rotate))
         .routes(routes!(me::get))
+        .routes(routes!(overview::get))
         .routes(routes!(connections::create, connections::list))
         .routes(routes!(connections::get, connections::update, connections::delete))
         .routes(routes!(connections::check))

@@ -76,6 +76,15 @@ pub(crate) async fn get(State(api): App, Named(name): Named) -> Answer<Json<Quot
     Ok(Json(view(&api, name, connections).await?))
 }
 
+/// The first quota groups, by name.
+pub(super) async fn first(api: &Api, count: usize) -> Answer<Vec<QuotaGroupView>> {
+    let mut items = Vec::new();
+    for (name, connections) in groups(api).await?.into_iter().take(count) {
+        items.push(view(api, name, connections).await?);
+    }
+    Ok(items)
+}
+
 /// The connections of each group.
 async fn groups(api: &Api) -> Answer<BTreeMap<String, Vec<ConnectionId>>> {
     let mut groups: BTreeMap<String, Vec<ConnectionId>> = BTreeMap::new();

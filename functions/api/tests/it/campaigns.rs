@@ -337,3 +337,18 @@ async fn the_report_of_a_draft_gives_the_next_step() {
     assert_eq!(api.get(&format!("/v1/campaigns/{id}/analytics")).await.ok()["items"], json!([]));
     assert_eq!(api.get(&format!("/v1/campaigns/{id}/batches")).await.ok()["items"], json!([]));
 }
+
+#[tokio::test]
+async fn the_overview_shows_what_is_under_way() {
+    let api = TestApi::new().await;
+    let campaign = api.started(2).await;
+    let overview = api.get("/v1/overview").await.ok();
+    let expected = json!({"scheduled": 0, "active": 1, "paused": 0, "halted": 0});
+    assert_eq!(overview["campaigns"], expected);
+    assert_eq!(id(&overview["active"][0]), campaign);
+    // Nobody counts here: the aggregator does.
+    assert_eq!(overview["active"][0]["counts"]["recipients"], 0);
+    assert_eq!(overview["connections"].as_array().unwrap().len(), 1);
+    assert_eq!(overview["quota_groups"].as_array().unwrap().len(), 1);
+    assert_eq!(overview["queue"], json!(null), "it cannot be reached here");
+}
