@@ -10,8 +10,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::server::ServerBuilder;
 use utoipa::openapi::tag::{Tag, TagBuilder};
 use utoipa::openapi::{
-    Components, Content, ContentBuilder, HttpMethod, Info, License, ObjectBuilder, OpenApi, Ref,
-    RefOr, Required, Response, ResponseBuilder, Schema, Type,
+    Components, Content, ContentBuilder, HttpMethod, Info, KnownFormat, License, ObjectBuilder,
+    OpenApi, Ref, RefOr, Required, Response, ResponseBuilder, Schema, SchemaFormat, Type,
 };
 use utoipa::{PartialSchema, ToSchema};
 
@@ -22,9 +22,11 @@ use carillon::channel::content::{
 };
 
 use crate::idempotent;
+use crate::links;
 use crate::operations::scope_of;
 use crate::problem::{self, ProblemDocument};
 use crate::routes::ProviderMember;
+use crate::variants::name_variants;
 
 const KEY: &str = "api_key";
 
@@ -38,6 +40,7 @@ pub(crate) fn describe(mut api: OpenApi, providers: &Providers) -> OpenApi {
     components.schemas.insert(ProblemDocument::name().into_owned(), ProblemDocument::schema());
     add_providers(components, providers);
     components.schemas.values_mut().for_each(simplify);
+    name_variants(&mut components.schemas);
     let scheme =
         HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(scopes())).build();
     components.add_security_scheme(KEY, SecurityScheme::Http(scheme));
@@ -47,6 +50,7 @@ pub(crate) fn describe(mut api: OpenApi, providers: &Providers) -> OpenApi {
     for (path, item) in &mut api.paths.paths {
         complete(path, item);
     }
+    links::add(&mut api);
     api
 }
 
@@ -138,6 +142,7 @@ fn complete(path: &str, item: &mut PathItem) {
         let has_body = operation.request_body.is_some();
         if let Some(RefOr::T(body)) = &mut operation.request_body {
             body.required = Some(if is_optional(body) { Required::False } else { Required::True });
+            describe_files(body);
         }
         let is_open = operation.security.is_none();
         describe_scope(operation);
@@ -202,6 +207,18 @@ fn describe_scope(operation: &mut Operation) {
 fn is_optional(body: &RequestBody) -> bool {
     let optional = ["NoMembers", "StartOptions", "ResumeOptions", "Rotation"];
     body.content.values().filter_map(schema_name).any(|name| optional.contains(&name))
+}
+
+/// A body that is not JSON is a file. Generated clients know it by its format.
+fn describe_files(body: &mut RequestBody) {
+    let is_file = |name: &str| !name.ends_with("json") || name.ends_with("ndjson");
+    for (_, content) in body.content.iter_mut().filter(|(name, _)| is_file(name)) {
+        if let RefOr::T(content) = content {
+            let format = SchemaFormat::KnownFormat(KnownFormat::Binary);
+            let file = ObjectBuilder::new().schema_type(Type::String).format(Some(format));
+            content.schema = Some(file.into());
+        }
+    }
 }
 
 /// The headers of successful answers. Whether the answer has an entity tag.

@@ -9,12 +9,14 @@ mod docs;
 mod etag;
 mod headers;
 mod idempotent;
+mod links;
 mod merge_patch;
 mod operations;
 mod problem;
 mod request_id;
 mod routes;
 mod values;
+mod variants;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
