@@ -150,6 +150,10 @@ fn complete(path: &str, item: &mut PathItem) {
         if is_open {
             let problem = problem_response("Something in the request is not valid.");
             operation.responses.responses.entry("422".to_owned()).or_insert(problem);
+            if path.contains('{') {
+                let problem = problem_response("There is nothing with that name.");
+                operation.responses.responses.entry("404".to_owned()).or_insert(problem);
+            }
             continue;
         }
         for (status, words) in problems(path, &method, has_body) {
@@ -160,6 +164,7 @@ fn complete(path: &str, item: &mut PathItem) {
             add_header(
                 operation,
                 idempotent::KEY,
+                text().min_length(Some(1)).max_length(Some(255)),
                 "A text of your choice, new for each request: a repetition with the same one gets the first answer.",
             );
         }
@@ -170,6 +175,7 @@ fn complete(path: &str, item: &mut PathItem) {
             add_header(
                 operation,
                 "if-match",
+                text(),
                 "The `ETag` that was read: refused with 412 where the resource has changed since.",
             );
             let problem = problem_response("The resource has changed since it was read.");
@@ -179,6 +185,7 @@ fn complete(path: &str, item: &mut PathItem) {
             add_header(
                 operation,
                 "if-none-match",
+                text(),
                 "The `ETag` that was read: answered with 304 where the resource has not changed.",
             );
             let unchanged = ResponseBuilder::new().description("It has not changed.").build();
@@ -215,15 +222,13 @@ fn describe_files(body: &mut RequestBody) {
     for (_, content) in body.content.iter_mut().filter(|(name, _)| is_file(name)) {
         if let RefOr::T(content) = content {
             let format = SchemaFormat::KnownFormat(KnownFormat::Binary);
-            let file = ObjectBuilder::new().schema_type(Type::String).format(Some(format));
-            content.schema = Some(file.into());
+            content.schema = Some(text().format(Some(format)).into());
         }
     }
 }
 
 /// The headers of successful answers. Whether the answer has an entity tag.
 fn add_answer_headers(operation: &mut Operation) -> bool {
-    let text = || ObjectBuilder::new().schema_type(Type::String);
     let header = |words: &str| {
         let header = HeaderBuilder::new().schema(Some(text())).description(Some(words));
         RefOr::T(header.build())
@@ -303,15 +308,17 @@ fn problem_response(words: &str) -> RefOr<Response> {
     )
 }
 
-fn add_header(operation: &mut Operation, name: &str, words: &str) {
-    let text =
-        ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255));
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+fn add_header(operation: &mut Operation, name: &str, schema: ObjectBuilder, words: &str) {
     let parameter: Parameter = ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
         .description(Some(words))
-        .schema(Some(Schema::Object(text.build())))
+        .schema(Some(Schema::Object(schema.build())))
         .build();
     operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
 }

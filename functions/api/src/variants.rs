@@ -1,88 +1,105 @@
-//! Named variants in the description: the schema of a variant has the member that tells the
-//! variants apart.
+//! Named variants in the description: each variant of a choice is a schema of its own, with the
+//! member that tells the variants apart.
 
 use std::collections::BTreeMap;
 
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{Discriminator, OneOf, Ref, Schema};
+use utoipa::openapi::schema::{Discriminator, Object, OneOf, Ref, Schema};
 
 type Schemas = BTreeMap<String, RefOr<Schema>>;
 
-/// A variant as the derive writes it: all of a schema, and of an object with the tag only. No
-/// value is valid for both where the schema has no other members than its own.
+/// A variant of a choice, with its tag.
 struct Variant {
-    reference: Ref,
-    schema: String,
+    /// The name of its schema.
+    name: String,
     tag: String,
-    tag_schema: RefOr<Schema>,
+    /// The tag's value; none of a variant for all values that no other variant has.
+    value: Option<String>,
+    schema: Object,
 }
 
-/// Moves the tags of all choices into the schemas of their variants.
+/// Names the variants of all choices whose variants have tags.
 pub(crate) fn name_variants(schemas: &mut Schemas) {
-    let choices: Vec<String> = schemas.keys().cloned().collect();
-    for name in choices {
-        let Some(RefOr::T(Schema::OneOf(mut choice))) = schemas.get(&name).cloned() else {
-            continue;
-        };
-        if name_variants_of(&mut choice, schemas) {
-            schemas.insert(name, RefOr::T(Schema::OneOf(choice)));
+    let names: Vec<String> = schemas.keys().cloned().collect();
+    for name in names {
+        let Some(RefOr::T(Schema::OneOf(choice))) = schemas.get(&name) else { continue };
+        let variants = choice.items.iter().map(|item| Variant::of(&name, item, schemas));
+        if let Some(variants) = variants.collect::<Option<Vec<_>>>() {
+            let choice = choice_of(choice, &variants);
+            schemas.insert(name, RefOr::T(choice.into()));
+            let named = variants.into_iter().map(|one| (one.name, RefOr::T(one.schema.into())));
+            schemas.extend(named);
         }
     }
 }
 
-/// Whether the choice had such variants.
-fn name_variants_of(choice: &mut OneOf, schemas: &mut Schemas) -> bool {
-    let Some(variants) = choice.items.iter().map(Variant::of).collect::<Option<Vec<_>>>() else {
-        return false;
-    };
-    let mut discriminator = variants.first().map(|first| Discriminator::new(&first.tag));
-    for variant in &variants {
-        match variant.insert_tag(schemas) {
-            Some(value) => discriminator
-                .iter_mut()
-                .map(|one| {
-                    one.mapping.insert(value.clone(), variant.reference.ref_location.clone())
-                })
-                .for_each(drop),
-            // A variant for all other values: no mapping leads to it.
-            None => discriminator = None,
-        }
-    }
-    choice.discriminator = discriminator;
-    choice.items = variants.into_iter().map(|variant| RefOr::Ref(variant.reference)).collect();
-    true
+fn choice_of(choice: &OneOf, variants: &[Variant]) -> OneOf {
+    let mut choice = choice.clone();
+    choice.items = variants.iter().map(|one| Ref::from_schema_name(&one.name).into()).collect();
+    let mapping = variants.iter().map(|one| {
+        let location = Ref::from_schema_name(&one.name).ref_location;
+        one.value.clone().map(|value| (value, location))
+    });
+    // Where a variant is for all other values, no mapping is complete.
+    choice.discriminator = mapping.collect::<Option<Vec<_>>>().and_then(|mapping| {
+        let tag = &variants.first()?.tag;
+        Some(Discriminator::with_mapping(tag, mapping))
+    });
+    choice
 }
 
 impl Variant {
-    fn of(schema: &RefOr<Schema>) -> Option<Self> {
-        let RefOr::T(Schema::AllOf(all)) = schema else { return None };
-        let [RefOr::Ref(reference), RefOr::T(Schema::Object(object))] = all.items.as_slice() else {
-            return None;
-        };
-        let mut properties = object.properties.iter();
-        let (Some((tag, tag_schema)), None) = (properties.next(), properties.next()) else {
-            return None;
-        };
-        let schema = reference.ref_location.rsplit('/').next()?.to_owned();
-        let reference = Ref::new(reference.ref_location.clone());
-        Some(Self { reference, schema, tag: tag.clone(), tag_schema: tag_schema.clone() })
+    /// Reads what the derive writes: an object with a tag, or all of a named schema and of an
+    /// object with only a tag.
+    fn of(choice: &str, item: &RefOr<Schema>, schemas: &Schemas) -> Option<Self> {
+        match item {
+            RefOr::T(Schema::Object(object)) => {
+                let (tag, value) = tag_of(object)?;
+                let name = format!("{}{choice}", pascal_case(&value));
+                Some(Self { name, tag, value: Some(value), schema: object.clone() })
+            }
+            RefOr::T(Schema::AllOf(all)) => match all.items.as_slice() {
+                [RefOr::Ref(reference), RefOr::T(Schema::Object(tagged))] => {
+                    Self::of_reference(reference, tagged, schemas)
+                }
+                _ => None,
+            },
+            RefOr::T(_) | RefOr::Ref(_) => None,
+        }
     }
 
-    /// Adds the tag to the schema of the variant. The tag's value; none where the schema has a
-    /// tag of its own.
-    fn insert_tag(&self, schemas: &mut Schemas) -> Option<String> {
-        let Some(RefOr::T(Schema::Object(object))) = schemas.get_mut(&self.schema) else {
-            return None;
-        };
-        match object.properties.get(&self.tag) {
-            Some(known) if *known != self.tag_schema => return None,
-            Some(_) => {}
-            None => {
-                object.properties.insert(self.tag.clone(), self.tag_schema.clone());
-                object.required.insert(0, self.tag.clone());
-            }
+    fn of_reference(reference: &Ref, tagged: &Object, schemas: &Schemas) -> Option<Self> {
+        let name = reference.ref_location.rsplit('/').next()?.to_owned();
+        let Some(RefOr::T(Schema::Object(object))) = schemas.get(&name) else { return None };
+        let (tag, value) = tag_of(tagged)?;
+        let mut schema = object.clone();
+        let schema_of_tag = tagged.properties.get(&tag)?;
+        let own = schema.properties.get(&tag).filter(|own| *own != schema_of_tag);
+        let value = if own.is_some() { None } else { Some(value) };
+        if !schema.properties.contains_key(&tag) {
+            schema.properties.insert(tag.clone(), schema_of_tag.clone());
+            schema.required.insert(0, tag.clone());
         }
-        let RefOr::T(Schema::Object(tag)) = &self.tag_schema else { return None };
-        tag.enum_values.as_ref()?.first()?.as_str().map(str::to_owned)
+        Some(Self { name, tag, value, schema })
     }
+}
+
+/// The member with only one value, and the value.
+fn tag_of(object: &Object) -> Option<(String, String)> {
+    object.properties.iter().find_map(|(name, schema)| {
+        let RefOr::T(Schema::Object(schema)) = schema else { return None };
+        match schema.enum_values.as_deref()? {
+            [value] => Some((name.clone(), value.as_str()?.to_owned())),
+            _ => None,
+        }
+    })
+}
+
+/// `limited_time_offer` as `LimitedTimeOffer`.
+fn pascal_case(value: &str) -> String {
+    let words = value.split('_').map(|word| {
+        let (first, rest) = word.split_at(word.chars().next().map_or(0, char::len_utf8));
+        format!("{}{}", first.to_uppercase(), rest.to_lowercase())
+    });
+    words.collect()
 }

@@ -91,7 +91,7 @@ impl Resource for ContactView {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewContact {
     /// Phone numbers in E.164 and business-scoped user ids, 1 to 10.
-    #[schema(example = json!(["+573001234567"]))]
+    #[schema(min_items = 1, max_items = 10, example = json!(["+573001234567"]))]
     addresses: Vec<String>,
 }
 
