@@ -124,6 +124,8 @@ class Comparison:
         if pair is None:
             return
         old, new = pair
+        if len(old["variants"]) > 1:
+            return self.variants(place, old, new, self.sent)
         if new["types"] and not (old["types"] and old["types"] <= new["types"]):
             self.report(place, f"was {words(old['types'])}, must be {words(new['types'])}")
         gone = [value for value in old["enum"] or [] if value not in new["enum"]] if new["enum"] else []
@@ -153,6 +155,8 @@ class Comparison:
         if pair is None:
             return
         old, new = pair
+        if len(old["variants"]) > 1:
+            return self.variants(place, old, new, self.answered)
         if old["types"] and not (new["types"] and new["types"] <= old["types"]):
             self.report(place, f"was {words(old['types'])}, can be {words(new['types'])}")
         if old["plain"].get("format") != new["plain"].get("format"):
@@ -171,10 +175,12 @@ class Comparison:
             parts = [schema["plain"].get(name) for schema in (old, new)]
             if all(isinstance(part, dict) for part in parts):
                 compare(f"{place}{suffix}", *parts)
+
+    def variants(self, place, old, new, compare):
         for name, schema in old["variants"].items():
             if name in new["variants"]:
                 compare(f"{place}({name})", schema, new["variants"][name])
-            elif new["variants"] and compare == self.sent:
+            elif compare == self.sent:
                 self.report(place, f"may no longer be {name}")
 
     def limit(self, place, name, old, new):
@@ -225,17 +231,16 @@ def join(document, schema, result):
         result["types"].add("null")
     if len(others) == 1:
         join(document, others[0], result)
-    elif others:
-        result["variants"].update({variant_name(document, choice): choice for choice in others})
+    result["variants"].update({variant_name(document, choice): choice for choice in others})
 
 
 def variant_name(document, choice):
-    """The value that only this variant has in one of its members, or the name of its schema."""
+    """The value that only this variant has in one of its members, or the name or type of its schema."""
     for schema in form(document, choice)["properties"].values():
         values = form(document, schema)["enum"]
         if len(values) == 1:
             return str(values[0])
-    return choice.get("$ref", words(choice.get("type", [])) if isinstance(choice.get("type"), list) else choice.get("type", "")).rsplit("/", 1)[-1]
+    return choice["$ref"].rsplit("/", 1)[-1] if "$ref" in choice else words(form(document, choice)["types"])
 
 
 def target(document, reference):
