@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -20,7 +21,8 @@ SIMULATOR = {"behaviour": {"outcomes": {"failed": 0.0, "late_failure": 0.0}}}
 def arguments(about):
     """A parser with the argument that all checks of the program have."""
     parser = argparse.ArgumentParser(description=about)
-    parser.add_argument("--program", type=Path, default=ROOT / "target/debug/carillon", help="the built program")
+    built = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug/carillon"
+    parser.add_argument("--program", type=Path, default=built, help="the built program")
     return parser
 
 
