@@ -15,6 +15,7 @@ mod operations;
 mod problem;
 mod request_id;
 mod routes;
+mod storable;
 mod values;
 mod variants;
 
