@@ -21,6 +21,8 @@ import program  # noqa: E402
 import tools  # noqa: E402
 
 WORK = program.ROOT / "target/fuzz"
+# The operations whose examples are requests that the API accepts.
+EXAMPLES = ("/v1/campaigns", "/v1/templates")
 
 
 def main():
@@ -35,7 +37,7 @@ def main():
         (WORK / name).write_text((OWN / name).read_text())
     (WORK / "openapi.json").write_text(json.dumps(lint.document()))
     with program.serving(options.program) as (url, key):
-        simulator = connection(url, key)
+        simulator = prepare(url, key)
         (WORK / "connections.dict").write_text(f'"{simulator}"\n')
         command = [schemathesis, "--config-file", WORK / "schemathesis.toml", "run", WORK / "openapi.json"]
         command += ["--url", url, "--seed", str(options.seed), *options.more]
@@ -47,11 +49,27 @@ def main():
         sys.exit("the API and its description differ")
 
 
-def connection(url, key):
-    """The id of the connection to the simulator."""
-    asked = urllib.request.Request(f"{url}/v1/connections", headers={"Authorization": f"Bearer {key}"})
-    with urllib.request.urlopen(asked, timeout=60) as answer:
-        return json.load(answer)["items"][0]["id"]
+def prepare(url, key):
+    """Makes one of each resource, so that every list leads on; gives the connection to the simulator."""
+
+    def ask(method, path, body=None):
+        data, headers = json.dumps(body).encode() if body else None, {"Authorization": f"Bearer {key}"}
+        if body:
+            headers["Content-Type"] = "application/json"
+        asked = urllib.request.Request(url + path, data=data, method=method, headers=headers)
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            return json.load(answer)
+
+    description = lint.document()["paths"]
+    connection = ask("GET", "/v1/connections")["items"][0]["id"]
+    bodies = {path: description[path]["post"]["requestBody"]["content"]["application/json"] for path in EXAMPLES}
+    for path, body in bodies.items():
+        ask("POST", path, {**body["example"], "connection_id": connection} if "campaigns" in path else body["example"])
+    people = [{"phone": f"+57300999{number:04}", "first_name": "Ana"} for number in range(20)]
+    for campaign in ask("GET", "/v1/campaigns")["items"]:
+        ask("POST", f"/v1/campaigns/{campaign['id']}/recipients", people)
+    ask("POST", "/v1/keys", {"name": "a shop", "scopes": ["read"]})
+    return connection
 
 
 if __name__ == "__main__":
