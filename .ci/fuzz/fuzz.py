@@ -16,9 +16,9 @@ from pathlib import Path
 OWN = Path(__file__).resolve().parent
 sys.path[:0] = [str(OWN.parent), str(OWN.parent / "description"), str(OWN.parents[1] / "infra/emulator")]
 
-import lint  # noqa: E402
-import program  # noqa: E402
-import tools  # noqa: E402
+import lint
+import program
+import tools
 
 WORK = program.ROOT / "target/fuzz"
 # The operations whose examples are requests that the API accepts.

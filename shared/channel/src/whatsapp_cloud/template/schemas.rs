@@ -21,7 +21,7 @@ pub(in crate::whatsapp_cloud) fn schemas(schemas: &mut Vec<(String, RefOr<Schema
     schemas.push((CARD_COMPONENT.to_owned(), card_component()));
 }
 
-/// The parts of a card. They have a schema of their own, because a card has no cards, and few
+/// The parts of a card. They have a schema of their own, because a card has no cards, and not all
 /// generators of clients know schemas that contain themselves.
 pub(super) fn card_components() -> Schema {
     let components = ArrayBuilder::new().items(Ref::from_schema_name(CARD_COMPONENT));
