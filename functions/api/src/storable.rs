@@ -12,12 +12,12 @@ const MAX_DEPTH: usize = 24;
 /// What cannot be stored.
 pub(crate) fn problems(document: &Value) -> Vec<FieldProblem> {
     let mut found = Vec::new();
-    collect(document, String::new(), 0, &mut found);
+    collect(document, "", 0, &mut found);
     found
 }
 
-fn collect(value: &Value, path: String, depth: usize, found: &mut Vec<FieldProblem>) {
-    let mut report = |code, reason: &str| found.push(FieldProblem::new(path.clone(), code, reason));
+fn collect(value: &Value, path: &str, depth: usize, found: &mut Vec<FieldProblem>) {
+    let mut report = |code, reason: &str| found.push(FieldProblem::new(path, code, reason));
     if depth > MAX_DEPTH {
         return report(FieldCode::Invalid, "lies too deep: at most 24 levels");
     }
@@ -34,12 +34,12 @@ fn collect(value: &Value, path: String, depth: usize, found: &mut Vec<FieldProbl
             }
             for (name, member) in members {
                 let inner = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                collect(member, inner, depth + 1, found);
+                collect(member, &inner, depth + 1, found);
             }
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                collect(item, format!("{path}[{index}]"), depth + 1, found);
+                collect(item, &format!("{path}[{index}]"), depth + 1, found);
             }
         }
         Value::Null | Value::Bool(_) | Value::String(_) => {}

@@ -39,11 +39,11 @@ fn card_component() -> RefOr<Schema> {
 
 fn is_none_of_a_card(part: &RefOr<Schema>) -> bool {
     let RefOr::T(Schema::AllOf(all)) = part else { return false };
-    let names = all.items.iter().filter_map(|item| match item {
+    let mut names = all.items.iter().filter_map(|item| match item {
         RefOr::Ref(reference) => reference.ref_location.rsplit('/').next(),
         RefOr::T(_) => None,
     });
-    names.into_iter().any(|name| NOT_IN_CARDS.contains(&name))
+    names.any(|name| NOT_IN_CARDS.contains(&name))
 }
 
 impl PartialSchema for OtherPart {
