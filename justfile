@@ -51,3 +51,15 @@ emulate *ARGS:
 # run the end-to-end tests on another DynamoDB and SQS: ministack or moto
 engines ENGINE="ministack":
     infra/emulator/engines.py {{ENGINE}}
+
+# generate clients of the API, and make, start and read a campaign with each
+clients *ARGS:
+    .ci/clients/clients.py {{ARGS}}
+
+# test the API by its description for MINUTES, with the requests of SEED
+fuzz MINUTES="30" SEED="1":
+    .ci/fuzz/fuzz.py --minutes {{MINUTES}} --seed {{SEED}}
+
+# list the breaking changes of the API's description since the last release
+breaking:
+    .ci/description/breaking.py

@@ -18,7 +18,7 @@ PACKAGES = ["@stoplight/spectral-cli@6.16.3", "@redocly/cli@2.77.0"]
 
 
 def main():
-    install()
+    install(TOOLS, PACKAGES)
     description = TOOLS / "openapi.json"
     description.write_text(json.dumps(document(), indent=1))
     own = Path(__file__).parent
@@ -28,18 +28,22 @@ def main():
 
 def document():
     """The document of the snapshot, without the header that the snapshot has."""
-    text = SNAPSHOT.read_text()
-    return json.loads(text.split("\n---\n", 1)[1])
+    return parsed(SNAPSHOT.read_text())
 
 
-def install():
-    TOOLS.mkdir(parents=True, exist_ok=True)
-    installed = TOOLS / "installed"
-    if installed.exists() and installed.read_text() == "\n".join(PACKAGES):
+def parsed(snapshot):
+    return json.loads(snapshot.split("\n---\n", 1)[1])
+
+
+def install(folder, packages):
+    """Installs packages from npm in a folder, if they are missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    installed = folder / "installed"
+    if installed.exists() and installed.read_text() == "\n".join(packages):
         return
-    options = ["--no-audit", "--no-fund", "--silent", "--prefix", TOOLS]
-    subprocess.run(["npm", "install", *options, *PACKAGES], check=True)
-    installed.write_text("\n".join(PACKAGES))
+    options = ["--no-audit", "--no-fund", "--silent", "--prefix", folder]
+    subprocess.run(["npm", "install", *options, *packages], check=True)
+    installed.write_text("\n".join(packages))
 
 
 def run(tool, *arguments):

@@ -21,6 +21,10 @@ SETS = {
         "moto[server]==5.2.5",
         "ziglang==0.17.0",
     ],
+    # Generates a client of the API and checks its types.
+    "clients": ["openapi-python-client==0.29.1", "mypy==2.4.1"],
+    # Tests the API by its description.
+    "fuzz": ["schemathesis==4.32.5"],
 }
 
 

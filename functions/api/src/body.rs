@@ -18,6 +18,7 @@ use utoipa::openapi::schema::{Object, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::problem::{Answer, Code, Problem};
+use crate::storable;
 
 /// The largest JSON body, in bytes; uploads of recipients have their own limit.
 pub(crate) const BODY_LIMIT: usize = 256 * 1024;
@@ -73,10 +74,14 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
             return Err(Problem::new(Code::UnsupportedMediaType, detail));
         }
         let bytes = Bytes::from_request(request, state).await.map_err(|_| too_large())?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| {
+        let body = serde_json::from_slice(&bytes).map_err(|error| {
             let detail = format!("The body is not valid JSON: {error}.");
             Problem::new(Code::MalformedRequest, detail)
-        })
+        })?;
+        match storable::problems(&body) {
+            problems if problems.is_empty() => Ok(Self(body)),
+            problems => Err(Problem::fields(problems)),
+        }
     }
 }
 

@@ -10,8 +10,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::server::ServerBuilder;
 use utoipa::openapi::tag::{Tag, TagBuilder};
 use utoipa::openapi::{
-    Components, Content, ContentBuilder, HttpMethod, Info, License, ObjectBuilder, OpenApi, Ref,
-    RefOr, Required, Response, ResponseBuilder, Schema, Type,
+    Components, Content, ContentBuilder, HttpMethod, Info, KnownFormat, License, ObjectBuilder,
+    OpenApi, Ref, RefOr, Required, Response, ResponseBuilder, Schema, SchemaFormat, Type,
 };
 use utoipa::{PartialSchema, ToSchema};
 
@@ -22,9 +22,11 @@ use carillon::channel::content::{
 };
 
 use crate::idempotent;
+use crate::links;
 use crate::operations::scope_of;
 use crate::problem::{self, ProblemDocument};
 use crate::routes::ProviderMember;
+use crate::variants::name_variants;
 
 const KEY: &str = "api_key";
 
@@ -38,6 +40,7 @@ pub(crate) fn describe(mut api: OpenApi, providers: &Providers) -> OpenApi {
     components.schemas.insert(ProblemDocument::name().into_owned(), ProblemDocument::schema());
     add_providers(components, providers);
     components.schemas.values_mut().for_each(simplify);
+    name_variants(&mut components.schemas);
     let scheme =
         HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(scopes())).build();
     components.add_security_scheme(KEY, SecurityScheme::Http(scheme));
@@ -47,6 +50,7 @@ pub(crate) fn describe(mut api: OpenApi, providers: &Providers) -> OpenApi {
     for (path, item) in &mut api.paths.paths {
         complete(path, item);
     }
+    links::add(&mut api);
     api
 }
 
@@ -140,6 +144,7 @@ fn complete(path: &str, item: &mut PathItem) {
         let has_body = operation.request_body.is_some();
         if let Some(RefOr::T(body)) = &mut operation.request_body {
             body.required = Some(if is_optional(body) { Required::False } else { Required::True });
+            describe_files(body);
         }
         let is_open = operation.security.is_none();
         describe_scope(operation);
@@ -147,6 +152,10 @@ fn complete(path: &str, item: &mut PathItem) {
         if is_open {
             let problem = problem_response("Something in the request is not valid.");
             operation.responses.responses.entry("422".to_owned()).or_insert(problem);
+            if path.contains('{') {
+                let problem = problem_response("There is nothing with that name.");
+                operation.responses.responses.entry("404".to_owned()).or_insert(problem);
+            }
             continue;
         }
         for (status, words) in problems(path, &method, has_body) {
@@ -157,6 +166,7 @@ fn complete(path: &str, item: &mut PathItem) {
             add_header(
                 operation,
                 idempotent::KEY,
+                text().min_length(Some(1)).max_length(Some(255)),
                 "A text of your choice, new for each request: a repetition with the same one gets the first answer.",
             );
         }
@@ -167,6 +177,7 @@ fn complete(path: &str, item: &mut PathItem) {
             add_header(
                 operation,
                 "if-match",
+                text(),
                 "The `ETag` that was read: refused with 412 where the resource has changed since.",
             );
             let problem = problem_response("The resource has changed since it was read.");
@@ -176,6 +187,7 @@ fn complete(path: &str, item: &mut PathItem) {
             add_header(
                 operation,
                 "if-none-match",
+                text(),
                 "The `ETag` that was read: answered with 304 where the resource has not changed.",
             );
             let unchanged = ResponseBuilder::new().description("It has not changed.").build();
@@ -206,9 +218,19 @@ fn is_optional(body: &RequestBody) -> bool {
     body.content.values().filter_map(schema_name).any(|name| optional.contains(&name))
 }
 
+/// A body that is not JSON is a file. Generated clients know it by its format.
+fn describe_files(body: &mut RequestBody) {
+    let is_file = |name: &str| !name.ends_with("json") || name.ends_with("ndjson");
+    for (_, content) in body.content.iter_mut().filter(|(name, _)| is_file(name)) {
+        if let RefOr::T(content) = content {
+            let format = SchemaFormat::KnownFormat(KnownFormat::Binary);
+            content.schema = Some(text().format(Some(format)).into());
+        }
+    }
+}
+
 /// The headers of successful answers. Whether the answer has an entity tag.
 fn add_answer_headers(operation: &mut Operation) -> bool {
-    let text = || ObjectBuilder::new().schema_type(Type::String);
     let header = |words: &str| {
         let header = HeaderBuilder::new().schema(Some(text())).description(Some(words));
         RefOr::T(header.build())
@@ -292,15 +314,17 @@ fn problem_response(words: &str) -> RefOr<Response> {
     )
 }
 
-fn add_header(operation: &mut Operation, name: &str, words: &str) {
-    let text =
-        ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255));
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+fn add_header(operation: &mut Operation, name: &str, schema: ObjectBuilder, words: &str) {
     let parameter: Parameter = ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
         .description(Some(words))
-        .schema(Some(Schema::Object(text.build())))
+        .schema(Some(Schema::Object(schema.build())))
         .build();
     operation.parameters.get_or_insert_default().push(RefOr::T(parameter));
 }

@@ -10,12 +10,15 @@ mod docs;
 mod etag;
 mod headers;
 mod idempotent;
+mod links;
 mod merge_patch;
 mod operations;
 mod problem;
 mod request_id;
 mod routes;
+mod storable;
 mod values;
+mod variants;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

@@ -156,7 +156,10 @@ struct PageEnd {
 ///
 /// It is a draft until it is started.
 #[utoipa::path(post, path = "/v1/campaigns", operation_id = "createCampaign", tag = "Campaigns",
-    security(("api_key" = ["send"])), request_body = NewCampaign,
+    security(("api_key" = ["send"])), request_body(content = NewCampaign, example = json!({
+        "name": "Opening in November", "connection_id": "con_01890a5d-ac96-774b-bcce-b302099a8057", "daily_send_limit": 250,
+        "message": {"type": "template", "template": {"name": "opening", "language": "es", "components": [
+            {"type": "body", "parameters": [{"type": "text", "text": "{first_name}"}]}]}}})),
     responses((status = 201, description = "The campaign.", body = CampaignView)))]
 pub(crate) async fn create(
     State(api): App,

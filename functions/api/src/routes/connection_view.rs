@@ -22,6 +22,7 @@ use crate::values::Time;
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewConnection {
     /// Its name, 1 to 200 characters.
+    #[schema(min_length = 1, max_length = 200)]
     pub(super) name: String,
     /// Its account at the provider.
     pub(super) provider: ProviderMember,
@@ -69,7 +70,7 @@ pub(crate) struct ConnectionChanges {
     /// The countries whose recipients are skipped. A country is added when the provider
     /// reports that the account may not send there.
     #[serde(default)]
-    #[schema(required = false)]
+    #[schema(required = false, value_type = Vec<Country>)]
     pub(super) blocked_countries: BTreeSet<Country>,
 }
 

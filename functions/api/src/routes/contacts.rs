@@ -92,7 +92,7 @@ impl Resource for ContactView {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewContact {
     /// Phone numbers in E.164 and business-scoped user ids, 1 to 10.
-    #[schema(example = json!(["+573001234567"]))]
+    #[schema(min_items = 1, max_items = 10, example = json!(["+573001234567"]))]
     addresses: Vec<String>,
 }
 
@@ -129,6 +129,7 @@ pub(crate) struct Merge {
 pub(crate) struct Split {
     /// The addresses that are not this contact's: name the phone and the BSUID of the other
     /// person, if both are known.
+    #[schema(min_items = 1)]
     addresses: Vec<String>,
     /// Since when: messages from them from then on are the other person's. Absent: all.
     since: Option<Time>,
@@ -297,14 +298,17 @@ pub(crate) async fn split(
 ) -> Answer<(StatusCode, Tagged<ContactView>)> {
     let parse = |text: &String| parse_address("addresses", text);
     let moved: BTreeSet<Address> = split.addresses.iter().map(parse).collect::<Answer<_>>()?;
+    let not_some =
+        || Problem::field("addresses", "must be some, and not all, of this contact's addresses");
+    if moved.is_empty() {
+        return Err(not_some());
+    }
     let old = known(&api, id).await?;
     if_match.check(&ContactView::from(old.clone()))?;
     let now = api.clock.now();
     let history = split.since.map_or(History::Goes, |_| History::Stays);
     let separated = merge::split(&api.table, old.id, (&moved, history), &api.ids, now).await?;
-    let Separated { new, addresses } = separated.ok_or_else(|| {
-        Problem::field("addresses", "must be some, and not all, of this contact's addresses")
-    })?;
+    let Separated { new, addresses } = separated.ok_or_else(not_some)?;
     let since = split.since.map_or(Timestamp::UNIX_EPOCH, |Time(since)| since);
     let sources = old.profile.merged.iter().copied().chain([old.id]);
     for from in sources.filter(|from| *from != new) {

@@ -33,7 +33,7 @@ pub(crate) struct NewKey {
     #[schema(min_length = 1, max_length = 200, example = "The shop's website")]
     name: String,
     /// What it allows. No scope includes another one.
-    #[schema(min_items = 1)]
+    #[schema(min_items = 1, value_type = Vec<Scope>)]
     scopes: BTreeSet<Scope>,
     /// When it ends; null for never.
     expires_at: Option<Time>,

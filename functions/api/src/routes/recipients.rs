@@ -150,7 +150,10 @@ impl Resource for RecipientView {
 #[utoipa::path(post, path = "/v1/campaigns/{id}/recipients", operation_id = "addRecipients", tag = "Recipients",
     security(("api_key" = ["people"])),
     params(("id" = String, Path, description = "The campaign's id."), UploadAsked),
-    request_body(content((String = "text/csv"), (Vec<BTreeMap<String, String>> = "application/json"), (String = "application/x-ndjson"))),
+    request_body(content(
+        (String = "text/csv", example = "phone,first_name\n+573001234567,Ana\n"),
+        (Vec<BTreeMap<String, String>> = "application/json", example = json!([{"phone": "+573001234567", "first_name": "Ana"}])),
+        (String = "application/x-ndjson", example = "{\"phone\": \"+573001234567\", \"first_name\": \"Ana\"}\n"))),
     responses((status = 200, description = "What it brought.", body = Report)))]
 pub(crate) async fn upload(
     State(api): App,

@@ -52,7 +52,10 @@ pub(crate) struct PreviewAsked {
 ///
 /// In the shape of Meta's creation request, checked against Meta's rules.
 #[utoipa::path(post, path = "/v1/templates", operation_id = "createTemplate", tag = "Templates",
-    security(("api_key" = ["settings"])), request_body(content = ref("#/components/schemas/TemplateDefinition"), content_type = "application/json"),
+    security(("api_key" = ["settings"])),
+    request_body(content = ref("#/components/schemas/TemplateDefinition"), content_type = "application/json", example = json!({
+        "name": "opening", "language": "es", "category": "MARKETING",
+        "components": [{"type": "BODY", "text": "Abrimos en noviembre. Te esperamos."}]})),
     responses((status = 201, description = "The template.", body = ref("#/components/schemas/TemplateDefinition"))))]
 pub(crate) async fn create(
     State(api): App,

@@ -87,6 +87,8 @@ async fn contacts_that_are_one_person_are_merged_and_a_wrong_merge_is_split() {
     let whole = api.contact_path("+573009999999").await;
     let all = json!({"addresses": ["+573009999999"]});
     api.post(&format!("{whole}/split"), all).await.assert_problem(422, "not all");
+    let none = json!({"addresses": []});
+    api.post(&format!("{whole}/split"), none).await.assert_problem(422, "must be some");
 }
 
 #[tokio::test]

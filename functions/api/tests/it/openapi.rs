@@ -145,6 +145,27 @@ fn every_schema_name_is_unique() {
     }
 }
 
+#[test]
+fn links_lead_to_operations_and_name_what_they_need() {
+    let description = description();
+    let all = operations(&description);
+    let mut links = 0;
+    for (path, _, operation) in &all {
+        let responses = operation["responses"].as_object().unwrap().values();
+        for link in responses.filter_map(|response| response["links"].as_object()).flatten() {
+            let target = all.iter().find(|(_, _, one)| one["operationId"] == link.0.as_str());
+            let parameters = target.unwrap().2["parameters"].as_array().unwrap();
+            let needed = parameters.iter().filter(|one| one["required"] == true);
+            let needed: BTreeSet<_> = needed.map(|one| one["name"].as_str().unwrap()).collect();
+            let named = link.1["parameters"].as_object().unwrap();
+            let named: BTreeSet<_> = named.keys().map(String::as_str).collect();
+            assert_eq!(named, needed, "{path}: {}", link.0);
+            links += 1;
+        }
+    }
+    assert!(links > 50, "{links}");
+}
+
 fn collect<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
     match value {
         Value::Object(fields) => {

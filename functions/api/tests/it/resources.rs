@@ -195,6 +195,16 @@ async fn as_key(api: &TestApi, key: &str) -> u16 {
     api.send(request.body(Body::empty()).unwrap()).await.status.as_u16()
 }
 
+/// `3600.0` is an integer to JSON Schema, so it is one to the API.
+#[tokio::test]
+async fn an_integer_may_have_a_decimal_point() {
+    let api = TestApi::new().await;
+    let key = api.post("/v1/keys", json!({"name": "a", "scopes": ["read"]})).await.ok();
+    let rotate = format!("/v1/keys/{}/rotate", id(&key));
+    api.post(&rotate, json!({"overlap_seconds": 3600.0})).await.ok();
+    api.post(&rotate, json!({"overlap_seconds": 0.5})).await.assert_problem(422, "overlap_seconds");
+}
+
 #[tokio::test]
 async fn a_rotated_key_overlaps_with_the_old_one() {
     let api = TestApi::new().await;

@@ -37,6 +37,32 @@ async fn a_template_that_breaks_metas_rules_is_refused() {
     assert!(response.json["errors"].as_array().unwrap().len() >= 2);
 }
 
+/// A template is stored as it came; the table does not take all of JSON.
+#[tokio::test]
+async fn what_the_table_cannot_store_is_named() {
+    let api = TestApi::new().await;
+    let mut deep = json!(1);
+    for _ in 0..30 {
+        deep = json!([deep]);
+    }
+    for (more, pointer) in [
+        (json!({"": 1}), "/more"),
+        (json!([{"large": 1e200}]), "/more/0/large"),
+        (json!({"small": -1e-200}), "/more/small"),
+        (deep, "/more/0/0/0"),
+    ] {
+        let mut given = template("promo", "es");
+        given["more"] = more;
+        let response = api.post("/v1/templates", given).await;
+        response.assert_problem(422, "more");
+        let found = response.json["errors"][0]["pointer"].as_str().unwrap();
+        assert!(found.starts_with(pointer), "{found}");
+    }
+    let mut given = template("promo", "es");
+    given["more"] = json!({"zero": 0, "float": 0.5, "text": "", "list": []});
+    assert_eq!(api.post("/v1/templates", given).await.status, 201);
+}
+
 #[tokio::test]
 async fn pages_together_hold_every_item_once() {
     let api = TestApi::new().await;

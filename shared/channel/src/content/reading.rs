@@ -10,12 +10,15 @@ use super::problem::{FieldCode, FieldProblem};
 
 /// How many problems are collected at most.
 const MAX_PROBLEMS: usize = 50;
+/// Below this, a floating-point number names one integer: 2^53.
+const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Reads a value as a type. Members that do not fit are reported all at once, except that of
 /// several that are missing in one object only the first is found.
 pub fn read_json<T: DeserializeOwned>(value: &Value) -> Result<T, Vec<FieldProblem>> {
     let mut found = Vec::new();
     let mut rest = value.clone();
+    write_whole_numbers(&mut rest);
     loop {
         let error = match serde_path_to_error::deserialize::<_, T>(rest.clone()) {
             Ok(read) if found.is_empty() => return Ok(read),
@@ -32,6 +35,22 @@ pub fn read_json<T: DeserializeOwned>(value: &Value) -> Result<T, Vec<FieldProbl
         if !is_new || found.len() == MAX_PROBLEMS || !remove(&mut rest, &path) {
             return Err(found);
         }
+    }
+}
+
+/// Writes `3.0` as `3`: both are the same number in JSON, and integers to JSON Schema.
+fn write_whole_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let whole = number.as_f64().filter(|_| number.is_f64());
+            let whole = whole.filter(|one| one.fract() == 0.0 && one.abs() < MAX_EXACT);
+            if let Some(whole) = whole.and_then(|one| format!("{one:.0}").parse::<i64>().ok()) {
+                *number = whole.into();
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(write_whole_numbers),
+        Value::Object(members) => members.values_mut().for_each(write_whole_numbers),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
 }
 
@@ -151,6 +170,15 @@ mod tests {
     fn codes(value: &Value) -> Vec<(String, FieldCode)> {
         let found = read_json::<Outer>(value).unwrap_err();
         found.into_iter().map(|problem| (problem.field, problem.code)).collect()
+    }
+
+    #[test]
+    fn a_whole_number_may_have_a_decimal_point() {
+        let outer: Outer = read_json(&json!({"name": "a", "limit": 3.0, "many": [1e1]})).unwrap();
+        assert_eq!((outer.limit, outer.many), (3, Some(vec![10])));
+        for wrong in [json!(3.5), json!(1e300), json!(-1.0)] {
+            assert!(read_json::<Outer>(&json!({"name": "a", "limit": wrong})).is_err());
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::strings::Strings;
 #[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Text {
     /// The text.
+    #[schema(min_length = 1)]
     pub body: String,
     /// Whether a preview of the first link is shown, where the provider can do so.
     #[schema(default = false, required = false)]

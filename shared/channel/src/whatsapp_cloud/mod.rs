@@ -11,6 +11,7 @@ mod fields;
 mod hint;
 mod inbound;
 mod media;
+mod other_kind;
 mod outbound;
 pub mod policy;
 mod pricing;

@@ -14,7 +14,7 @@ use super::client::{CloudApi, CloudApiError, GRAPH_URL, GRAPH_VERSION};
 use super::content::{self, WhatsappContent};
 use super::credentials::{ACCESS_TOKEN, APP_SECRET, VERIFY_TOKEN};
 use super::receiver::CloudWebhooks;
-use super::template::TemplateDefinition;
+use super::template;
 use super::template_rules::CloudTemplates;
 use super::{pricing, probe};
 use crate::capabilities::{
@@ -200,8 +200,7 @@ impl Provider for WhatsappCloud {
         use utoipa::PartialSchema as _;
         let settings = "WhatsappCloudSettings";
         let mut schemas = vec![(settings.to_owned(), WhatsappCloudSettings::schema())];
-        schemas.push(("TemplateDefinition".to_owned(), TemplateDefinition::schema()));
-        TemplateDefinition::schemas(&mut schemas);
+        template::schemas(&mut schemas);
         content::schemas(&mut schemas);
         ProviderSchemas {
             settings: Some(settings),

@@ -4,12 +4,14 @@
 mod fit;
 mod preview;
 mod rules;
+mod schemas;
 mod slots;
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+pub(in crate::whatsapp_cloud) use schemas::schemas;
 pub use slots::{ButtonSlot, HeaderSlot, Slots};
 
 /// A template, in the shape of Meta's creation request.
@@ -78,9 +80,8 @@ pub enum TemplateComponent {
 }
 
 /// A part that is new to us, kept as it is.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(transparent)]
-#[schema(value_type = Object)]
 pub struct OtherPart(Map<String, Value>);
 
 /// What stands above the body.
@@ -214,7 +215,7 @@ pub struct CarouselPart {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TemplateCard {
     /// Its header, body and buttons.
-    #[schema(no_recursion)]
+    #[schema(schema_with = schemas::card_components)]
     pub components: Vec<TemplateComponent>,
 }
 

@@ -99,10 +99,10 @@ impl Speed {
 #[serde(deny_unknown_fields)]
 pub struct SendWindow {
     /// Its start, such as `09:00`.
-    #[schema(value_type = String, example = "09:00:00")]
+    #[schema(value_type = String, example = "09:00:00", pattern = "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$")]
     pub from: Time,
     /// Its end, exclusive, such as `20:00`.
-    #[schema(value_type = String, example = "20:00:00")]
+    #[schema(value_type = String, example = "20:00:00", pattern = "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$")]
     pub to: Time,
     /// Its IANA time zone; the campaign's where it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

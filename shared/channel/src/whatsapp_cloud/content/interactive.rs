@@ -1,8 +1,12 @@
+use std::borrow::Cow;
+
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::attachment::Attachment;
+use crate::whatsapp_cloud::other_kind::other_kind;
 
 /// One of Meta's interactive messages, in the shape of its API. Reply buttons,
 /// lists and link buttons are checked in full; the other kinds (`flow`,
@@ -71,9 +75,8 @@ pub struct CtaUrlMessage {
 }
 
 /// An interactive message of a kind that is passed on as it is.
-#[derive(Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, PartialEq, Serialize)]
 #[serde(transparent)]
-#[schema(value_type = Object)]
 pub struct OtherInteractive(Map<String, Value>);
 
 /// What stands above the body.
@@ -192,6 +195,19 @@ pub struct CtaUrlParameters {
     pub display_text: String,
     /// Where it leads.
     pub url: String,
+}
+
+impl PartialSchema for OtherInteractive {
+    fn schema() -> RefOr<Schema> {
+        let words = "An interactive message of a kind that is passed on as it is.";
+        other_kind(words, &["button", "list", "cta_url"])
+    }
+}
+
+impl ToSchema for OtherInteractive {
+    fn name() -> Cow<'static, str> {
+        "OtherInteractive".into()
+    }
 }
 
 impl OtherInteractive {
