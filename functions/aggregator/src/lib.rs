@@ -12,13 +12,10 @@ use carillon::feed::{self, Detail};
 use carillon::ids::CampaignId;
 use carillon::table::{Key, StoreError, Table};
 use carillon::time::{Clock, TimeZone, Timestamp};
-use futures::stream::{self, StreamExt, TryStreamExt};
 use lambda_runtime::{Error, LambdaEvent};
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 
-/// How many events are written at once.
-const EVENTS_AT_ONCE: usize = 16;
 /// How long their writes may take: readers of the feed stay only a little longer behind.
 const EVENTS_WITHIN: Duration = Duration::from_secs(4);
 
@@ -52,7 +49,7 @@ impl Aggregator {
     /// shard and stores how far they reach, so that a redelivered batch counts nothing twice.
     pub async fn handle(&self, event: LambdaEvent<Event>) -> Result<DynamoDbEventResponse, Error> {
         let records: Vec<_> = event.payload.records.into_iter().filter_map(read).collect();
-        self.write_events(&records).await?;
+        let entries = feed::entries(&records, self.detail);
         for ((campaign, shard), records) in shards(records) {
             let zone = self.zone(campaign).await?;
             analytics::store::count(&self.table, campaign, shard, &records.changes, &zone).await?;
@@ -62,17 +59,10 @@ impl Aggregator {
                 analytics::audit::seen(&self.table, &counters, &watermark).await?;
             }
         }
+        // The counters come first: what holds the feed up does not hold them up.
+        let writes = feed::write(&self.table, entries, self.clock.now());
+        tokio::time::timeout(EVENTS_WITHIN, writes).await??;
         Ok(DynamoDbEventResponse::default())
-    }
-
-    /// Writes the events to the feed. Its order is that of the records: all have one time, and
-    /// their sequence numbers.
-    async fn write_events(&self, records: &[feed::Record]) -> Result<(), Error> {
-        let now = self.clock.now();
-        let write = |record| feed::write(&self.table, record, self.detail, now);
-        let writes: Vec<_> = records.iter().map(write).collect();
-        let writes = stream::iter(writes).buffer_unordered(EVENTS_AT_ONCE).try_collect::<()>();
-        Ok(tokio::time::timeout(EVENTS_WITHIN, writes).await??)
     }
 
     async fn zone(&self, id: CampaignId) -> Result<TimeZone, StoreError> {

@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use carillon::audit_log::{Act, hour_of, store};
 use carillon::time::Timestamp;
-use http::{Method, header};
+use http::{Method, StatusCode, header};
 
 use crate::Api;
 use crate::auth::Caller;
@@ -22,8 +22,6 @@ use crate::problem::Answer;
 const MAX_REMEMBERED: usize = 10_000;
 /// The longest subject, in bytes.
 const MAX_SUBJECT: usize = 200;
-/// As many digits in a row may be a phone number.
-const PHONE_DIGITS: usize = 7;
 
 /// What a request turned out to be about, as an extension of its answer: of requests that name
 /// nothing in their path.
@@ -76,7 +74,7 @@ pub(crate) async fn record(
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let (mut parts, body) = request.into_parts();
     let names = RawPathParams::from_request_parts(&mut parts, &()).await.ok();
-    let subject = names.as_ref().and_then(subject_of);
+    let subject = names.as_ref().and_then(|names| subject_of(names, is_read));
     let request = Request::from_parts(parts, body);
     let act = Act { key_id: caller.0.id, operation, subject };
     if !is_read {
@@ -85,7 +83,11 @@ pub(crate) async fn record(
     let response = next.run(request).await;
     match Subject::of(&response) {
         Some(Subject(subject)) if act.subject.is_none() => {
-            note(&api, Act { subject: Some(subject), ..act }, &caller).await?;
+            let noted = note(&api, Act { subject: Some(subject), ..act }, &caller).await;
+            // What a change made is made, and the change itself is recorded.
+            if response.status() == StatusCode::OK {
+                noted?;
+            }
         }
         _ if is_read && !response.status().is_client_error() => note(&api, act, &caller).await?,
         _ => {}
@@ -104,14 +106,16 @@ async fn note(api: &Api, act: Act, caller: &Caller) -> Answer<()> {
     Ok(())
 }
 
-/// The ids and names in a path. Whoever puts a phone number there does not find it stored.
-fn subject_of(names: &RawPathParams) -> Option<String> {
-    let parts: Vec<&str> = names.iter().map(|(_, value)| value).collect();
-    let subject = parts.join("/");
-    let is_kept = !subject.is_empty()
-        && subject.len() <= MAX_SUBJECT
-        && parts.iter().all(|part| is_id(part) || !has_phone(part));
-    is_kept.then_some(subject)
+/// The ids and names in a path. Whoever puts a phone number or an e-mail address there does not
+/// find it stored. A read is recorded once it has shown something: its names exist.
+fn subject_of(names: &RawPathParams, is_read: bool) -> Option<String> {
+    let is_kept = |(name, value): (&str, &str)| match name {
+        "name" => is_read || is_name(value),
+        _ => is_id(value),
+    };
+    let subject = names.iter().map(|(_, value)| value).collect::<Vec<_>>().join("/");
+    let is_short = !subject.is_empty() && subject.len() <= MAX_SUBJECT;
+    (is_short && names.iter().all(is_kept)).then_some(subject)
 }
 
 /// Whether a text is a prefix and a UUID.
@@ -122,16 +126,10 @@ fn is_id(text: &str) -> bool {
     })
 }
 
-fn has_phone(text: &str) -> bool {
-    let mut run = 0;
-    text.bytes().any(|byte| {
-        run = match byte {
-            b'0'..=b'9' => run + 1,
-            b' ' | b'-' | b'.' | b'(' | b')' => run,
-            _ => 0,
-        };
-        run >= PHONE_DIGITS
-    })
+/// Whether a text has the form of a template's or a queue's name, with a letter in it.
+fn is_name(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        && text.bytes().any(|byte| byte.is_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -139,12 +137,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_phone_number_in_a_path_is_told_from_an_id() {
-        for id in ["cmp_01890a5d-ac96-774b-bcce-b302099a8057", "spring_offer", "en_US", "sends"] {
-            assert!(is_id(id) || !has_phone(id), "{id}");
+    fn addresses_in_a_path_differ_from_ids_and_names() {
+        assert!(is_id("cmp_01890a5d-ac96-774b-bcce-b302099a8057"));
+        assert!(is_id("sup_opted_out_01890a5d-ac96-774b-bcce-b302099a8057"));
+        for name in ["spring_offer", "promo_20261122", "sends"] {
+            assert!(is_name(name), "{name}");
         }
-        for phone in ["+573001234567", "573001234567", "300 123 4567", "CO.1234567890123"] {
-            assert!(!is_id(phone) && has_phone(phone), "{phone}");
+        for address in ["+573001234567", "573001234567", "300_123_4567", "CO.1349", "a@b.org"] {
+            assert!(!is_id(address) && !is_name(address), "{address}");
         }
     }
 }

@@ -108,7 +108,7 @@ const DESCRIPTION: &str = "Carillon sends WhatsApp campaigns.\n\n\
 **Lists** are read page by page: pass `next_cursor` of one page as `cursor` of the next; it is null on the last one. A filter that is repeated means any of its values.\n\n\
 **Errors** are `application/problem+json`: `code` tells programs what is wrong, `errors` names each member that is not valid, `remedy` says what to do, and `type` leads to a page about it.\n\n\
 **Changes** are JSON Merge Patches (RFC 7396): absent members stay, `null` clears, objects merge, and what `GET` answers can be sent back. Resources have an `ETag`; with `If-Match` a change is refused with 412 where somebody else has changed the resource since.\n\n\
-**Repetitions**: a POST with an `Idempotency-Key` may be repeated. It takes effect once, and its answer is stored for 24 hours; a request that was refused may be repeated with the same key. Uploads of recipients, searches and requests about contacts take none: repeated, they change nothing. Nor does an upload of a file: repeated, it makes a second file.\n\n\
+**Repetitions**: a POST with an `Idempotency-Key` may be repeated. It takes effect once, and its answer is stored for 24 hours; a request that was refused may be repeated with the same key. Uploads of recipients, searches, suppressions and requests about contacts take none: repeated, they change nothing. Nor does an upload of a file: repeated, it makes a second file.\n\n\
 **Times** are RFC 3339 in UTC with milliseconds, **money** is a decimal text with its currency, **countries** are ISO 3166-1 codes. New values of enumerations and new members of answers may appear in any version.";
 
 const TAGS: [(&str, &str); 11] = [

@@ -75,7 +75,7 @@ fn needs_no_key(request: &Request) -> bool {
 /// Whether the answers of a POST to this path are remembered.
 pub(crate) fn remembers(path: &str) -> bool {
     let last = path.rsplit('/').next().unwrap_or_default();
-    !matches!(last, "recipients" | "media" | "search" | "preview" | "validate")
+    !matches!(last, "recipients" | "media" | "search" | "preview" | "validate" | "suppressions")
         && !path.starts_with("/v1/contacts")
 }
 
@@ -90,7 +90,7 @@ async fn carry_out(
     let path = request.uri().path();
     // The message id of a test send contains the phone number.
     let has_secret = matches!(path, "/v1/keys" | "/v1/connections")
-        || path.contains("/recipients/")
+        || (path.contains("/recipients/") && !path.ends_with("/bulk"))
         || path.ends_with("/rotate")
         || path.ends_with("/test");
     let work = request_id::spawn(async move {

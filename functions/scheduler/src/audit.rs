@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use carillon::analytics;
 use carillon::analytics::audit::{Audit, audit};
+use carillon::campaign::store::Order;
 use carillon::campaign::{self, Campaign, Status};
 use carillon::table::StoreError;
 use carillon::telemetry::{Metric, measure};
@@ -38,7 +39,9 @@ impl Scheduler {
     }
 
     async fn audit_finished(&self, status: Status, now: Timestamp) -> Result<(), StoreError> {
-        let finished = campaign::store::list(&self.table, status, true, None, MAX_FINISHED).await?;
+        let finished =
+            campaign::store::list(&self.table, status, Order::NewestFirst, None, MAX_FINISHED)
+                .await?;
         let recent =
             |campaign: &&Campaign| campaign.finished_at.is_some_and(|at| now < at + AUDIT_PERIOD);
         for campaign in finished.items.iter().filter(recent) {

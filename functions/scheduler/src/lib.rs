@@ -4,13 +4,13 @@
 mod audit;
 mod batches;
 mod execute;
-mod jobs;
 mod media;
 mod plan_input;
 mod sweep;
 
 use carillon::AwsConfig;
 use carillon::batch::{self, Batch};
+use carillon::bulk;
 use carillon::channel::Providers;
 use carillon::config::Config;
 use carillon::delivery::{DeliveryError, SendQueue};
@@ -69,9 +69,9 @@ impl Scheduler {
         let released = self.execute(&plan, &input, now).await?;
         self.finish_ended(&input, now).await?;
         self.sweep().await?;
-        self.work_jobs(now).await?;
         self.renew_media(now).await?;
         self.audit(&input, now).await?;
+        bulk::work_all(&self.table, now).await?;
         report(&plan, &released);
         let highest = input.quotas.values().filter_map(QuotaStatus::percent_reserved).max();
         let quota_use = (Metric::QuotaUse, highest.unwrap_or(0));

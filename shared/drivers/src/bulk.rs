@@ -3,10 +3,10 @@
 //! Each part is one transaction, which changes the recipients and stores how far the job got. A run
 //! that stops at any moment leaves exact counts, and no recipient is changed twice.
 
-use carillon_foundations::ids::CampaignId;
+use carillon_foundations::ids::{CampaignId, JobId};
 use carillon_nouns::campaign::store::{ChangeError, announce_upload, change_status};
 use carillon_nouns::campaign::{self, Action, Campaign, Status as CampaignStatus};
-use carillon_nouns::job::store::{replace, replacement};
+use carillon_nouns::job::store::{self, replace, replacement};
 use carillon_nouns::job::{Bulk, BulkAction, Failure, FailureCode, Job, Progress, Status, Work};
 use carillon_nouns::recipient::store::{close_update, retry_update, skip_update, walk};
 use carillon_nouns::recipient::{Cursor, CursorRange, Recipient, SkipReason};
@@ -14,13 +14,15 @@ use carillon_table::{Cancelled, StoreError, Table, Update, Write};
 use jiff::{SignedDuration, Timestamp};
 
 /// How many recipients are read at a time.
-const PAGE: u32 = 250;
+const PAGE: u32 = 1000;
 /// How many recipients one transaction changes. `DynamoDB` takes 100 writes in one.
 const PART: usize = 50;
-/// How many pages one run reads at most.
-const MAX_PAGES: u32 = 100;
+/// How many requests one run of the scheduler makes for all jobs: some seconds.
+const MAX_REQUESTS: u32 = 400;
 /// How often a transaction that met another one is repeated.
 const MAX_TRIES: u32 = 8;
+/// After how many failed runs without progress a job fails.
+const MAX_FAILED_RUNS: u32 = 20;
 /// A recipient that is given back keeps the campaign from being completed so long.
 const RETRY_ANNOUNCED_FOR: SignedDuration = SignedDuration::from_mins(2);
 
@@ -35,22 +37,72 @@ pub enum BulkError {
     Store(#[from] StoreError),
 }
 
-/// Works a job, as far as one run gets.
+/// Works the jobs that are not done, each as far as one run gets. They share the run's requests,
+/// so that none of them waits for the end of another. What a run did before it failed stays done;
+/// a job whose runs fail again and again fails.
 ///
 /// # Errors
-/// The table fails. What was done stays done, and the next run goes on.
-pub async fn work(table: &Table, job: Job, now: Timestamp) -> Result<(), BulkError> {
-    let Work::BulkRecipients(bulk) = job.work.clone();
-    let run = match Run::begin(table, job, &bulk, now).await? {
-        Begun::Run(run) => run,
-        Begun::Failed(job, failure) => {
-            let failed = job.finished(Status::Failed, Some(failure), now);
-            replace(table, &failed, job.version).await?;
-            return Ok(());
+/// The jobs cannot be read.
+pub async fn work_all(table: &Table, now: Timestamp) -> Result<(), StoreError> {
+    let mut open = store::open(table).await?;
+    open.truncate(MAX_REQUESTS as usize / 4);
+    let requests = MAX_REQUESTS / u32::try_from(open.len()).unwrap_or(u32::MAX).max(1);
+    for job in open {
+        let id = job.id;
+        let Err(error) = work(table, job, requests, now).await else { continue };
+        tracing::error!(job = %id, error = &error as &dyn std::error::Error, "a job's run failed");
+        if let Err(error) = note_failed_run(table, id, now).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(job = %id, error, "the failed run was not noted");
         }
-        Begun::Taken => return Ok(()),
+    }
+    Ok(())
+}
+
+/// Works a job with so many requests.
+async fn work(table: &Table, job: Job, requests: u32, now: Timestamp) -> Result<(), BulkError> {
+    let Work::BulkRecipients(bulk) = job.work.clone();
+    let Some(job) = begin(table, job, now).await? else { return Ok(()) };
+    let Some(campaign) = campaign::store::get(table, bulk.campaign).await? else {
+        return fail(table, &job, not_found(bulk.campaign), now).await;
     };
-    Ok(run.pages().await?)
+    let run = Run { table, job, bulk: &bulk, campaign, requests, is_taken_up: false, now };
+    run.pages().await
+}
+
+/// The job, running; none where it was cancelled, or another run works it.
+async fn begin(table: &Table, job: Job, now: Timestamp) -> Result<Option<Job>, StoreError> {
+    if job.status != Status::Queued {
+        return Ok(Some(job));
+    }
+    let begun = Job {
+        status: Status::Running,
+        started_at: Some(now),
+        version: job.version + 1,
+        ..job.clone()
+    };
+    Ok(replace(table, &begun, job.version).await?.then_some(begun))
+}
+
+async fn fail(table: &Table, job: &Job, failure: Failure, now: Timestamp) -> Result<(), BulkError> {
+    let failed = job.finished(Status::Failed, Some(failure), now);
+    replace(table, &failed, job.version).await?;
+    Ok(())
+}
+
+async fn note_failed_run(table: &Table, id: JobId, now: Timestamp) -> Result<(), BulkError> {
+    let Some(job) = store::get(table, id).await?.filter(|job| !job.status.is_final()) else {
+        return Ok(());
+    };
+    let failed_runs = job.failed_runs + 1;
+    if failed_runs >= MAX_FAILED_RUNS {
+        let detail = "The work failed again and again; the scheduler's log says why.".to_owned();
+        let failure = Failure { code: FailureCode::InternalError, detail };
+        return fail(table, &job, failure, now).await;
+    }
+    let noted = Job { failed_runs, version: job.version + 1, ..job.clone() };
+    replace(table, &noted, job.version).await?;
+    Ok(())
 }
 
 /// Lets the recipients of a campaign that are pending again be met: a campaign that was completed
@@ -74,56 +126,30 @@ pub async fn take_up(
     Ok(true)
 }
 
-/// How the run of a job begins.
-enum Begun<'a> {
-    Run(Box<Run<'a>>),
-    Failed(Box<Job>, Failure),
-    /// It was cancelled, or another run works it.
-    Taken,
-}
-
 /// The run of a job.
 struct Run<'a> {
     table: &'a Table,
     job: Job,
     bulk: &'a Bulk,
     campaign: Campaign,
+    /// How many requests it may still make.
+    requests: u32,
+    /// Whether recipients that are pending again will be met.
+    is_taken_up: bool,
     now: Timestamp,
 }
 
-impl<'a> Run<'a> {
-    async fn begin(
-        table: &'a Table,
-        mut job: Job,
-        bulk: &'a Bulk,
-        now: Timestamp,
-    ) -> Result<Begun<'a>, BulkError> {
-        let Some(campaign) = campaign::store::get(table, bulk.campaign).await? else {
-            return Ok(Begun::Failed(Box::new(job), not_found(bulk.campaign)));
-        };
-        if bulk.action == BulkAction::Retry && !bulk.dry_run {
-            let taken_up = match take_up(table, &campaign, now).await {
-                Err(ChangeError::Illegal(_) | ChangeError::Unknown) => false,
-                other => other?,
-            };
-            if !taken_up {
-                return Ok(Begun::Failed(Box::new(job), ended(&campaign)));
-            }
-        }
-        if job.status == Status::Queued {
-            let seen = job.version;
-            job.version += 1;
-            job.status = Status::Running;
-            job.started_at = Some(now);
-            if !replace(table, &job, seen).await? {
-                return Ok(Begun::Taken);
-            }
-        }
-        Ok(Begun::Run(Box::new(Self { table, job, bulk, campaign, now })))
-    }
+/// Whether a run goes on after a part.
+enum Next {
+    GoesOn,
+    /// The job was cancelled, another run works it, or it failed.
+    Ends,
+}
 
-    async fn pages(mut self) -> Result<(), StoreError> {
-        for _ in 0..MAX_PAGES {
+impl Run<'_> {
+    async fn pages(mut self) -> Result<(), BulkError> {
+        while self.requests > 0 {
+            self.requests -= 1;
             let range = CursorRange::after(self.job.progress.cursor.as_ref());
             let (page, end) = walk(self.table, self.campaign.recipients(), range, PAGE).await?;
             let Some(end) = end else {
@@ -134,19 +160,24 @@ impl<'a> Run<'a> {
             let is_small = page.iter().filter(|one| self.is_meant(one)).count() <= PART;
             for part in page.chunks(if is_small { page.len() } else { PART }) {
                 let last = part.last().map(|last| last.contact);
-                if !self.part(part, Cursor { shard: end.shard, contact: last }).await? {
-                    return Ok(());
+                match self.part(part, Cursor { shard: end.shard, contact: last }).await? {
+                    Next::GoesOn if self.requests > 0 => {}
+                    Next::GoesOn | Next::Ends => return Ok(()),
                 }
             }
         }
         Ok(())
     }
 
-    /// Works the recipients up to a cursor; `false` where the job was cancelled or another run
-    /// works it.
-    async fn part(&mut self, part: &[Recipient], until: Cursor) -> Result<bool, StoreError> {
+    /// Works the recipients up to a cursor.
+    async fn part(&mut self, part: &[Recipient], until: Cursor) -> Result<Next, BulkError> {
         let mut meant: Vec<&Recipient> = part.iter().filter(|one| self.is_meant(one)).collect();
+        if !meant.is_empty() && !self.take_up().await? {
+            fail(self.table, &self.job, ended(&self.campaign), self.now).await?;
+            return Ok(Next::Ends);
+        }
         for _ in 0..MAX_TRIES {
+            self.requests = self.requests.saturating_sub(1);
             let done = self.after(part.len(), meant.len(), until);
             let mut writes = vec![replacement(&done, self.job.version)?];
             if !self.bulk.dry_run {
@@ -155,24 +186,47 @@ impl<'a> Run<'a> {
             match self.table.transact(writes).await {
                 Ok(()) => {
                     self.job = done;
-                    return Ok(true);
+                    return Ok(Next::GoesOn);
                 }
                 Err(StoreError::Cancelled(reasons)) => {
                     if matches!(reasons.first(), Some(Cancelled::Condition(_))) {
-                        return Ok(false);
+                        return Ok(Next::Ends);
                     }
                     // Who has changed meanwhile is not meant any more.
                     let mut reasons = reasons.iter().skip(1);
                     meant.retain(|_| !matches!(reasons.next(), Some(Cancelled::Condition(_))));
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
-        Err(StoreError::Cancelled(Vec::new()))
+        Err(StoreError::Cancelled(Vec::new()).into())
     }
 
+    /// Lets recipients that are to be retried be met; `false` where the campaign is over.
+    async fn take_up(&mut self) -> Result<bool, BulkError> {
+        let needs = self.bulk.action == BulkAction::Retry && !self.bulk.dry_run;
+        if needs && !self.is_taken_up {
+            match take_up(self.table, &self.campaign, self.now).await {
+                Err(ChangeError::Illegal(_) | ChangeError::Unknown) | Ok(false) => {
+                    return Ok(false);
+                }
+                Err(error @ ChangeError::Store(_)) => return Err(error.into()),
+                Ok(true) => self.is_taken_up = true,
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether the job was asked for this recipient: not for one who was added, or whose message
+    /// was sent, only after it.
     fn is_meant(&self, recipient: &Recipient) -> bool {
-        self.bulk.statuses.contains(&recipient.status) && !recipient.is_erased()
+        let asked_at = self.job.created_at;
+        let was_there = match self.bulk.action {
+            BulkAction::Close => true,
+            BulkAction::Retry => recipient.sent_at.is_some_and(|sent| sent < asked_at),
+            BulkAction::Skip => recipient.imported_at <= asked_at,
+        };
+        was_there && self.bulk.statuses.contains(&recipient.status) && !recipient.is_erased()
     }
 
     /// The job after a part of which so many recipients were meant.
@@ -186,15 +240,15 @@ impl<'a> Run<'a> {
             changed: changed + changes as u64,
             cursor: Some(until),
         };
-        Job { progress, version: self.job.version + 1, ..self.job.clone() }
+        Job { progress, failed_runs: 0, version: self.job.version + 1, ..self.job.clone() }
     }
 
     fn change(&self, recipient: &Recipient) -> Update {
         let key = self.campaign.recipients().key(recipient.contact);
         match self.bulk.action {
-            BulkAction::Close => close_update(&key, recipient.attempt, self.now),
+            BulkAction::Close => close_update(&key, recipient, self.now),
             BulkAction::Retry => retry_update(&key, recipient),
-            BulkAction::Skip => skip_update(&key, recipient.attempt, SkipReason::Requested),
+            BulkAction::Skip => skip_update(&key, recipient.attempt, SkipReason::Requested, None),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The feed: which events the changes of items in the table's stream are.
 
-use carillon_foundations::ids::{EventId, uuid_of};
+use std::collections::BTreeMap;
+
+use carillon_foundations::ids::{CampaignId, EventId, uuid_of};
 use carillon_nouns::batch::{Batch, BatchStatus};
 use carillon_nouns::campaign::{Campaign, Status};
 use carillon_nouns::connection::{Connection, Health};
@@ -10,6 +12,7 @@ use carillon_nouns::event::{Event, EventType, Subject, SubjectType};
 use carillon_nouns::job::{Job, Status as JobStatus, Work};
 use carillon_nouns::recipient::Recipient;
 use carillon_table::{Key, StoreError, Table};
+use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -66,21 +69,58 @@ pub struct Record {
     pub new: serde_dynamo::Item,
 }
 
-/// Writes the event of a record, if it is one, to the feed, and those of a campaign to its history.
+/// How many subjects' events are written at once.
+const AT_ONCE: usize = 16;
+
+/// An event to be written.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    event: Event,
+    sequence: String,
+    /// The campaign whose history has the event, too.
+    history_of: Option<CampaignId>,
+}
+
+/// The events that records are, in their order.
+pub fn entries(records: &[Record], detail: Detail) -> Vec<Entry> {
+    let entry = |record: &Record| {
+        let event = event_of(record, detail)?;
+        let history_of = match record.key {
+            Key::Campaign(campaign) if !record.new.is_empty() => Some(campaign),
+            _ => None,
+        };
+        Some(Entry { event, sequence: record.sequence.clone(), history_of })
+    };
+    records.iter().filter_map(entry).collect()
+}
+
+/// Writes events to the feed, and those of a campaign to its history. Those of one subject are
+/// written one after the other: a reader sees none before the one that it follows.
 ///
 /// # Errors
-/// The table fails. Repeated, the event is written again, with the same id.
-pub async fn write(
+/// The table fails. Repeated, the events are written again, with the same ids.
+pub async fn write(table: &Table, entries: Vec<Entry>, now: Timestamp) -> Result<(), StoreError> {
+    let mut subjects: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
+    for entry in entries {
+        subjects.entry(entry.event.subject.id.clone()).or_default().push(entry);
+    }
+    let writes: Vec<_> =
+        subjects.into_values().map(|entries| write_in_order(table, entries, now)).collect();
+    stream::iter(writes).buffer_unordered(AT_ONCE).try_collect().await
+}
+
+async fn write_in_order(
     table: &Table,
-    record: &Record,
-    detail: Detail,
+    entries: Vec<Entry>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let Some(event) = event_of(record, detail) else { return Ok(()) };
-    if let (Key::Campaign(campaign), true) = (&record.key, !record.new.is_empty()) {
-        remember(table, *campaign, &record.sequence, &event).await?;
+    for Entry { event, sequence, history_of } in entries {
+        if let Some(campaign) = history_of {
+            remember(table, campaign, &sequence, &event).await?;
+        }
+        append(table, &Offset::of(now, &sequence, event.kind), &event, now).await?;
     }
-    append(table, &Offset::of(now, &record.sequence, event.kind), &event, now).await
+    Ok(())
 }
 
 /// The event that a record is; none for a change that is no event.
@@ -224,7 +264,9 @@ fn of_health(change: Change<Health>) -> Option<Value> {
 fn of_job(change: Change<Job>) -> Option<(EventType, Value)> {
     let (old, Some(job)) = change else { return None };
     let kind = match (old.map(|old| old.status), job.status) {
-        (None, _) => EventType::JobCreated,
+        (None, JobStatus::Queued) => EventType::JobCreated,
+        // It was moved into this table.
+        (None, _) => return None,
         (Some(old), new) if old == new => return None,
         (Some(_), JobStatus::Queued | JobStatus::Running) => return None,
         (Some(_), JobStatus::Completed) => EventType::JobCompleted,
@@ -244,8 +286,9 @@ fn of_job(change: Change<Job>) -> Option<(EventType, Value)> {
 }
 
 fn of_recipient(change: Change<Recipient>) -> Option<Value> {
-    let (old, Some(new)) = change else { return None };
-    if old.is_some_and(|old| (old.status, old.attempt) == (new.status, new.attempt)) {
+    // One that is imported is no event of its own.
+    let (Some(old), Some(new)) = change else { return None };
+    if (old.status, old.attempt) == (new.status, new.attempt) {
         return None;
     }
     Some(json!({

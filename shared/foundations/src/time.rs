@@ -105,6 +105,14 @@ impl Clock {
         }
     }
 
+    /// How far this clock moves while `real` time passes.
+    pub fn during(&self, real: Duration) -> Duration {
+        match &self.0 {
+            Kind::System | Kind::Stepped(_) => real,
+            Kind::Movable(movable) => real.mul_f64(lock(movable).rate),
+        }
+    }
+
     /// The real time that `duration` takes by this clock.
     pub fn real(&self, duration: Duration) -> Duration {
         match &self.0 {

@@ -111,7 +111,7 @@ enum Ended {
 ///
 /// Which key did what with what: one record for each key, operation, subject and hour, kept for
 /// 400 days. Changes are recorded before they are made, whether they succeed or not; reads that
-/// succeed, before their answer leaves.
+/// show something, before their answer leaves.
 #[utoipa::path(get, path = "/v1/audit-log", operation_id = "listAuditLog", tag = "Keys",
     security(("api_key" = ["admin"])), params(RecordsAsked),
     responses((status = 200, description = "A page of records.", body = RecordPage)))]

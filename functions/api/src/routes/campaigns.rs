@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use carillon::analytics::Report;
+use carillon::campaign::store::Order;
 use carillon::campaign::{self, Campaign, Settings, Status};
 use carillon::channel::{FieldCode, FieldProblem, TemplateRef};
 use carillon::connection;
@@ -67,6 +68,36 @@ pub(crate) enum Sort {
     OldestFirst,
 }
 
+impl Sort {
+    fn order(self) -> Order {
+        match self {
+            Self::NewestFirst => Order::NewestFirst,
+            Self::OldestFirst => Order::OldestFirst,
+        }
+    }
+}
+
+/// The lists of the statuses in the order in which they are read. A campaign that moves from one
+/// list to another meanwhile is found in one of them: it moves on in this order, or becomes active
+/// again.
+const READ_ORDER: [Status; 8] = [
+    Status::Draft,
+    Status::Scheduled,
+    Status::Active,
+    Status::Paused,
+    Status::Halted,
+    Status::Completed,
+    Status::Cancelled,
+    Status::Active,
+];
+
+/// The highest id that a campaign of that millisecond may have.
+fn last_id_of(at: Timestamp) -> CampaignId {
+    let millis = u64::try_from(at.as_millisecond()).unwrap_or(0);
+    let uuid = uuid::Builder::from_unix_timestamp_millis(millis, &[0xff; 10]).into_uuid();
+    CampaignId::from_uuid(uuid)
+}
+
 /// What a campaign of a list can have besides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -109,7 +140,7 @@ pub(crate) struct CampaignCounts {
     /// Accepted by the provider.
     sent: u64,
     /// Delivered to the device.
-    received: u64,
+    delivered: u64,
     /// Read.
     read: u64,
     /// Replied to.
@@ -133,7 +164,7 @@ impl From<Report> for CampaignCounts {
             pending: report.pending,
             sending: report.sending,
             sent: report.sent,
-            received: report.received,
+            delivered: report.received,
             read: report.read,
             replied: report.replied,
             closed: report.closed,
@@ -259,18 +290,21 @@ async fn listed(
     let mut found: BTreeMap<CampaignId, Campaign> = BTreeMap::new();
     let is_asked = |status: &Status| asked.status.is_empty() || asked.status.contains(status);
     let since = asked.created_after.map(|Time(since)| since);
-    for status in Status::ALL.into_iter().filter(is_asked) {
+    let order = sort.order();
+    // Ids begin with the time at which they were made.
+    let first = since.filter(|_| order == Order::OldestFirst).map(last_id_of);
+    let after = after.max(first);
+    for status in READ_ORDER.into_iter().filter(is_asked) {
         let mut start = after.map(|id| campaign::store::start_after(status, id));
         let mut of_status = 0;
         while of_status <= limit {
             let left = u32::try_from(limit + 1 - of_status).unwrap_or(u32::MAX);
-            let newest_first = sort == Sort::NewestFirst;
-            let page = campaign::store::list(&api.table, status, newest_first, start, left).await?;
+            let page = campaign::store::list(&api.table, status, order, start, left).await?;
             // Times are shown, and asked for, in milliseconds.
             let is_past = |one: &Campaign| {
                 since.is_some_and(|since| one.created_at.as_millisecond() <= since.as_millisecond())
             };
-            let ends = newest_first && page.items.last().is_some_and(is_past);
+            let ends = order == Order::NewestFirst && page.items.last().is_some_and(is_past);
             let asked_for = page.items.into_iter().filter(|one| !is_past(one));
             for one in asked_for {
                 of_status += 1;

@@ -20,8 +20,8 @@ use crate::values::Time;
 const MAX_WAIT: u32 = 20;
 /// How often it looks meanwhile.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How many hours of the feed one request reads at most.
-const MAX_HOURS: u32 = 170;
+/// How many events are read at a time where only some are asked for.
+const FILTERED: u32 = 500;
 /// How many reads one request makes at most, where it asks for some events only.
 const MAX_READS: u32 = 20;
 
@@ -37,7 +37,7 @@ pub(crate) struct EventsAsked {
     #[serde(default)]
     #[param(required = false)]
     subject: Vec<String>,
-    /// Only those since this time, where there is no `cursor`.
+    /// Only those that were written since this time, where there is no `cursor`.
     created_after: Option<Time>,
     /// How many seconds to wait where there are none yet, 0 to 20; 0 by default.
     #[param(minimum = 0, maximum = 20, default = 0)]
@@ -56,6 +56,8 @@ pub(crate) struct EventPage {
     items: Vec<EventView>,
     /// Where to read on, now or later: never null.
     next_cursor: String,
+    /// Whether there may be more already: read on at once. `false` once the reader has caught up.
+    has_more: bool,
 }
 
 /// A page of the history of a campaign.
@@ -99,7 +101,7 @@ impl From<Event> for EventView {
 ///
 /// What happened to campaigns, batches, connections and jobs in the last seven days, a few seconds
 /// behind. Keep `next_cursor`, and read on from it: nothing is left out. An event may come twice,
-/// with the same `id`. Those of one subject come in their order. With `wait` the answer comes as
+/// with the same `id`. Those of one campaign, batch or job come in their order. With `wait` the answer comes as
 /// soon as there is an event. Recipients and messages have events where the deployment asks for
 /// them.
 #[utoipa::path(get, path = "/v1/events", operation_id = "listEvents", tag = "Events",
@@ -116,6 +118,8 @@ pub(crate) async fn list(
         return Err(Problem::parameter("wait", FieldCode::OutOfRange, reason));
     }
     let began = api.clock.now();
+    let lag = SignedDuration::try_from(api.clock.during(event::store::LAG));
+    let lag = lag.map_err(Problem::internal)?;
     let since =
         asked.created_after.map_or_else(|| Offset::oldest(began), |Time(at)| Offset::at(at));
     let mut offset = cursor::read(asked.cursor.as_deref())?.unwrap_or(since);
@@ -124,23 +128,33 @@ pub(crate) async fn list(
         (asked.r#type.is_empty() || asked.r#type.contains(&event.kind))
             && (asked.subject.is_empty() || asked.subject.contains(&event.subject.id))
     };
+    // Where only some are asked for, many are read at a time.
+    let is_filtered = !asked.r#type.is_empty() || !asked.subject.is_empty();
+    let count = if is_filtered { FILTERED } else { limit };
     loop {
         let mut items = Vec::new();
+        let mut has_more = true;
         for _ in 0..MAX_READS {
-            let left = limit - u32::try_from(items.len()).unwrap_or(limit);
-            let now = api.clock.now();
-            let (found, next) =
-                event::store::read(&api.table, &offset, left, MAX_HOURS, now).await?;
-            let is_end = found.is_empty();
-            items.extend(found.into_iter().filter(is_asked).map(EventView::from));
-            offset = next;
-            if is_end || items.len() >= limit as usize {
+            let before = api.clock.now() - lag;
+            let (found, end) = event::store::read(&api.table, &offset, count, before).await?;
+            if found.is_empty() {
+                (offset, has_more) = (end, false);
+                break;
+            }
+            for (event, at) in found {
+                if items.len() == limit as usize {
+                    break;
+                }
+                offset = at;
+                items.extend(is_asked(&event).then(|| EventView::from(event)));
+            }
+            if items.len() == limit as usize {
                 break;
             }
         }
-        if !items.is_empty() || api.clock.now() >= until {
+        if !items.is_empty() || has_more || api.clock.now() >= until {
             let next_cursor = cursor::write(&offset).unwrap_or_default();
-            return Ok(Json(EventPage { items, next_cursor }));
+            return Ok(Json(EventPage { items, next_cursor, has_more }));
         }
         api.clock.sleep(LOOK_EVERY).await;
     }

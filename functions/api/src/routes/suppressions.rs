@@ -8,14 +8,16 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::contacts::{known, parse_address};
-use crate::App;
 use crate::answer::Created;
 use crate::audit::Subject;
 use crate::body::{Asked, Body, Id, cursor, page_size};
 use crate::etag::{IfMatch, Resource, Tagged};
 use crate::problem::{Answer, Code, Problem};
 use crate::values::Time;
+use crate::{Api, App};
 
+/// How many contacts are read at a time.
+const PAGE: u32 = 200;
 /// How many pages of contacts one request reads at most.
 const MAX_READS: u32 = 20;
 
@@ -167,24 +169,49 @@ pub(crate) async fn list(
     State(api): App,
     Asked(asked): Asked<SuppressionsAsked>,
 ) -> Answer<Json<SuppressionPage>> {
-    let limit = page_size(asked.limit)?;
-    let mut after: Option<ContactId> = cursor::read(asked.cursor.as_deref())?;
+    let limit = page_size(asked.limit)? as usize;
+    let after = asked_after(asked.cursor.as_deref())?;
     let is_asked =
         |one: &Suppression| asked.reason.is_empty() || asked.reason.contains(&one.id.reason);
-    let mut items: Vec<SuppressionView> = Vec::new();
+    let mut last = after.map(|after| after.contact);
+    let mut found = match after {
+        Some(after) => others_of(&api, after).await?,
+        None => Vec::new(),
+    };
+    found.retain(is_asked);
+    let mut is_end = false;
     for _ in 0..MAX_READS {
-        // A contact may have two.
-        let left = limit.saturating_sub(u32::try_from(items.len()).unwrap_or(limit));
-        let (page, has_more) =
-            contact::store::suppressed(&api.table, after, left.div_ceil(2).max(1)).await?;
-        after = page.last().map(|contact| contact.id).filter(|_| has_more);
-        let found = page.iter().flat_map(Contact::suppressions).filter(is_asked);
-        items.extend(found.map(SuppressionView::from));
-        if after.is_none() || items.len() + 1 >= limit as usize {
+        if is_end || found.len() > limit {
             break;
         }
+        let (page, has_more) = contact::store::suppressed(&api.table, last, PAGE).await?;
+        last = page.last().map(|contact| contact.id).or(last);
+        is_end = !has_more;
+        found.extend(page.iter().flat_map(Contact::suppressions).filter(is_asked));
     }
-    Ok(Json(SuppressionPage { items, next_cursor: after.and_then(|id| cursor::write(&id)) }))
+    let next = if found.len() > limit {
+        found.truncate(limit);
+        found.last().map(|last| last.id)
+    } else {
+        let reason = SuppressionReason::OptedOut;
+        last.filter(|_| !is_end).map(|contact| SuppressionId { contact, reason })
+    };
+    let next_cursor = next.and_then(|id| cursor::write(&id.to_string()));
+    let items = found.into_iter().map(SuppressionView::from).collect();
+    Ok(Json(SuppressionPage { items, next_cursor }))
+}
+
+fn asked_after(cursor: Option<&str>) -> Answer<Option<SuppressionId>> {
+    let id: Option<String> = cursor::read(cursor)?;
+    id.map(|id| id.parse().map_err(|_| cursor::unknown())).transpose()
+}
+
+/// The suppressions of a contact after one: a page may have ended between two of them.
+async fn others_of(api: &Api, after: SuppressionId) -> Answer<Vec<Suppression>> {
+    let id = after.contact;
+    let Some(profile) = contact::store::get(&api.table, id).await? else { return Ok(Vec::new()) };
+    let contact = Contact { id, profile };
+    Ok(contact.suppressions().filter(|one| one.id > after).collect())
 }
 
 /// Show a suppression

@@ -1,3 +1,4 @@
+use carillon::contact;
 use serde_json::json;
 
 use crate::fixture::{TestApi, id};
@@ -33,6 +34,40 @@ async fn a_contact_can_be_blacklisted_and_unblacklisted() {
     api.get(&one).await.assert_problem(404, "no such suppression");
     assert_eq!(api.get(&path).await.ok()["blacklisted_at"], json!(null));
     assert_eq!(api.get("/v1/suppressions").await.ok()["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_page_of_suppressions_has_no_more_than_were_asked_for() {
+    let api = TestApi::new().await;
+    let mut all = Vec::new();
+    for n in 0..3 {
+        let phone = crate::fixture::phone(n);
+        let made = api.post("/v1/suppressions", json!({"address": phone})).await.ok();
+        let contact = made["contact_id"].as_str().unwrap().parse().unwrap();
+        let stop = carillon::channel::event::Choice::Stop;
+        contact::store::record_preference(&api.table, contact, stop, api.clock.now())
+            .await
+            .unwrap();
+        all.extend([id(&made), id(&made).replace("blacklisted", "opted_out")]);
+    }
+    all.sort_by_key(|id| id.rsplit('_').next().map(str::to_owned));
+    for limit in [1, 2, 3, 4, 500] {
+        let (mut found, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let path = format!("/v1/suppressions?limit={limit}&cursor={cursor}");
+            let page = api.get(&path).await.ok();
+            let items = page["items"].as_array().unwrap();
+            assert!(items.len() <= limit);
+            found.extend(items.iter().map(id));
+            match page["next_cursor"].as_str() {
+                Some(next) => next.clone_into(&mut cursor),
+                None => break,
+            }
+        }
+        assert_eq!(found, all, "{limit}");
+    }
+    let opted_out = format!("/v1/suppressions/{}", all[1]);
+    api.delete(&opted_out).await.assert_problem(409, "only they can opt in");
 }
 
 #[tokio::test]

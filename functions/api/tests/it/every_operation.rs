@@ -13,6 +13,17 @@ use serde_json::{Value, json};
 use crate::fixture::{Response, TestApi, id, phone, phones_csv};
 use crate::openapi::{description, operations};
 
+/// The operations whose answers are not kept for a repetition.
+const WITH_SECRETS_OR_PEOPLE: [&str; 7] = [
+    "createKey",
+    "rotateKey",
+    "createConnection",
+    "testCampaign",
+    "closeRecipient",
+    "retryRecipient",
+    "skipRecipient",
+];
+
 /// An operation as it is described.
 struct Operation {
     name: String,
@@ -238,7 +249,8 @@ async fn every_operation_with_an_idempotency_key_takes_effect_once() {
         let name = &operation.name;
         if first.status.is_success() {
             let is_kept = second.header("idempotent-replayed") == Some("true");
-            let is_secret = second.json["code"] == "answer_not_kept";
+            let may_have_secret = WITH_SECRETS_OR_PEOPLE.contains(&&**name);
+            let is_secret = may_have_secret && second.json["code"] == "answer_not_kept";
             assert!(is_kept || is_secret, "{name}: {second:?}");
             assert!(is_secret || second.json == first.json, "{name}: {second:?}");
             replayed += 1;

@@ -6,9 +6,7 @@ use crate::fixture::{TestApi, id};
 
 /// Works all open jobs, as the scheduler does.
 async fn work(api: &TestApi) {
-    for job in job::store::open(&api.table).await.unwrap() {
-        bulk::work(&api.table, job, api.clock.now()).await.unwrap();
-    }
+    bulk::work_all(&api.table, api.clock.now()).await.unwrap();
 }
 
 async fn statuses(api: &TestApi, campaign: &str) -> Vec<String> {
@@ -54,12 +52,7 @@ async fn a_job_that_is_worked_twice_at_the_same_time_counts_once() {
     let campaign = api.draft_with(300, json!({})).await;
     let path = format!("/v1/campaigns/{campaign}/recipients/bulk");
     let job = id(&api.post(&path, json!({"action": "skip"})).await.ok());
-    let open = job::store::open(&api.table).await.unwrap().remove(0);
-    let now = api.clock.now();
-    let (one, other) =
-        tokio::join!(bulk::work(&api.table, open.clone(), now), bulk::work(&api.table, open, now));
-    one.unwrap();
-    other.unwrap();
+    tokio::join!(work(&api), work(&api));
     work(&api).await;
     let done = api.get(&format!("/v1/jobs/{job}")).await.ok();
     assert_eq!(done["result"], json!({"matched": 300, "changed": 300}));
@@ -71,12 +64,10 @@ async fn a_cancelled_job_does_nothing_more() {
     let campaign = api.draft_with(3, json!({})).await;
     let path = format!("/v1/campaigns/{campaign}/recipients/bulk");
     let job = format!("/v1/jobs/{}", id(&api.post(&path, json!({"action": "skip"})).await.ok()));
-    let open = job::store::open(&api.table).await.unwrap().remove(0);
     let cancelled = api.post_empty(&format!("{job}/cancel")).await.ok();
     assert_eq!(cancelled["status"], "cancelled");
     assert_eq!(cancelled["result"], json!({"matched": 0, "changed": 0}));
-    // A run that has read the job before goes on with it.
-    bulk::work(&api.table, open, api.clock.now()).await.unwrap();
+    work(&api).await;
     assert_eq!(statuses(&api, &campaign).await, ["pending"; 3]);
     assert_eq!(api.post_empty(&format!("{job}/cancel")).await.ok(), cancelled, "it stays so");
     let unknown = "/v1/jobs/job_01890a5d-ac96-774b-bcce-b302099a8057";
@@ -104,4 +95,37 @@ async fn an_action_takes_only_the_statuses_it_can_be_done_with() {
     api.post_empty(&format!("/v1/campaigns/{campaign}/cancel")).await.ok();
     let retry = api.post(&path, json!({"action": "retry"})).await;
     retry.assert_problem(409, "cancelled");
+}
+
+#[tokio::test]
+async fn who_was_added_after_a_job_is_left_alone() {
+    let api = TestApi::new().await;
+    let campaign = api.draft_with(2, json!({})).await;
+    let path = format!("/v1/campaigns/{campaign}/recipients/bulk");
+    let job = id(&api.post(&path, json!({"action": "skip"})).await.ok());
+    api.advance(std::time::Duration::from_secs(1));
+    api.upload_csv(&campaign, "phone\n+573009999999").await.ok();
+    work(&api).await;
+    let done = api.get(&format!("/v1/jobs/{job}")).await.ok();
+    assert_eq!(done["result"], json!({"matched": 2, "changed": 2}));
+    let pending = api.get(&format!("/v1/campaigns/{campaign}/recipients?status=pending")).await;
+    assert_eq!(pending.ok()["items"][0]["address"], "+573009999999");
+}
+
+#[tokio::test]
+async fn a_campaign_is_not_taken_up_again_for_nobody() {
+    let api = TestApi::new().await;
+    let campaign = api.started(2).await;
+    let path = format!("/v1/campaigns/{campaign}/recipients/bulk");
+    api.post(&path, json!({"action": "skip"})).await.ok();
+    work(&api).await;
+    let stored = api.stored_campaign(&campaign).await;
+    assert!(
+        carillon::campaign::store::complete(&api.table, &stored, api.clock.now()).await.unwrap()
+    );
+    let retry = id(&api.post(&path, json!({"action": "retry"})).await.ok());
+    work(&api).await;
+    let done = api.get(&format!("/v1/jobs/{retry}")).await.ok();
+    assert_eq!((&done["status"], &done["result"]["matched"]), (&json!("completed"), &json!(0)));
+    assert_eq!(api.get(&format!("/v1/campaigns/{campaign}")).await.ok()["status"], "completed");
 }

@@ -66,8 +66,9 @@ fn every_operation_lists_its_errors_and_parameters() {
         let named = |name: &str| parameters.iter().any(|parameter| parameter["name"] == name);
         // Their answers are not remembered: uploads are streamed, searches read, contacts are people.
         let last = path.rsplit('/').next().unwrap_or_default();
-        let is_forgotten = matches!(last, "recipients" | "media" | "search" | "preview")
-            || path.starts_with("/v1/contacts");
+        let is_forgotten =
+            matches!(last, "recipients" | "media" | "search" | "preview" | "suppressions")
+                || path.starts_with("/v1/contacts");
         let expected = method == "post" && !is_forgotten;
         assert_eq!(named("idempotency-key"), expected, "{method} {path}");
         for name in path.split('{').skip(1).filter_map(|part| part.split_once('}')) {

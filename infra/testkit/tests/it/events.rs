@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 /// All events after a cursor, once readers may see them; and the cursor to go on from.
 async fn read(world: &World, query: &str, cursor: Option<&str>) -> (Vec<Value>, String) {
     world.wait_until_idle().await;
-    world.clock.advance(Duration::from_secs(10));
+    // The clock runs faster than the writers of events, and readers wait for them.
+    world.clock.advance(Duration::from_mins(10));
     let (mut found, mut cursor) = (Vec::new(), cursor.map(str::to_owned));
     loop {
         let after = cursor.as_ref().map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();

@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use carillon_foundations::ids::{CampaignId, ContactId};
+use carillon_nouns::campaign::store::Order;
 use carillon_nouns::campaign::{self, Campaign};
 use carillon_nouns::contact::{Contact, addresses, store};
 use carillon_nouns::conversation;
@@ -87,7 +88,8 @@ async fn erase_from_new(
     for status in campaign::Status::ALL {
         let mut after = None;
         loop {
-            let mut page = campaign::store::list(table, status, true, after, 100).await?;
+            let mut page =
+                campaign::store::list(table, status, Order::NewestFirst, after, 100).await?;
             page.items.retain(|campaign| seen.insert(campaign.id));
             any |= !page.items.is_empty();
             for id in ids {

@@ -22,14 +22,24 @@ pub async fn get(table: &Table, id: CampaignId) -> Result<Option<Campaign>, Stor
     table.get(&Key::Campaign(id)).await
 }
 
-/// One page of the campaigns of one status, by age.
+/// The order of campaigns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// The newest first.
+    NewestFirst,
+    /// The oldest first.
+    OldestFirst,
+}
+
+/// One page of the campaigns of one status.
 pub async fn list(
     table: &Table,
     status: Status,
-    newest_first: bool,
+    order: Order,
     after: Option<Item>,
     limit: u32,
 ) -> Result<Page<Campaign>, StoreError> {
+    let newest_first = order == Order::NewestFirst;
     table.list(ListedAs::Campaigns(status.as_str()), newest_first, after, limit).await
 }
 

@@ -4,6 +4,8 @@
 //! The feed is in the order in which its writer wrote. A reader stays [`LAG`] behind the clock, so
 //! that nothing is written behind the offset to which it has read.
 
+use std::time::Duration;
+
 use carillon_foundations::ids::CampaignId;
 use carillon_foundations::time::sortable;
 use carillon_table::{Key, Page, StoreError, Table, Write};
@@ -14,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::{Event, EventType, KEPT_FOR};
 
 /// How far readers stay behind: longer than the writer lets its writes take.
-pub const LAG: SignedDuration = SignedDuration::from_secs(5);
+pub const LAG: Duration = Duration::from_secs(5);
 /// The last text.
 const END: &str = "\u{10FFFF}";
 
@@ -76,33 +78,29 @@ pub async fn append(
     table.write(Write::put(&key, &Expiring { event, expires_at })?).await
 }
 
-/// The events after an offset, oldest first: `limit` at most, or as many as lie in `hours` partitions;
-/// and the offset to read on from.
+/// The events after an offset and before a time, oldest first, each with its offset: `limit` at
+/// most, of one hour; and where to read on if there are none.
 pub async fn read(
     table: &Table,
     after: &Offset,
     limit: u32,
-    hours: u32,
-    now: Timestamp,
-) -> Result<(Vec<Event>, Offset), StoreError> {
-    let horizon = Offset::at(now - LAG);
-    let mut offset = after.clone().max(Offset::oldest(now));
-    for _ in 0..hours {
-        if offset >= horizon {
-            break;
-        }
+    before: Timestamp,
+) -> Result<(Vec<(Event, Offset)>, Offset), StoreError> {
+    let end = Offset::at(before);
+    let mut offset = after.clone().max(Offset::oldest(before));
+    while offset < end {
         let hour = offset.hour();
-        let to = if hour == horizon.hour() { &horizon.0 } else { END };
-        let pk = Key::events_of(&hour);
+        let to = if hour == end.hour() { &end.0 } else { END };
         let from = format!("{}\u{0}", offset.0);
-        let page: Page<Stored> = table.query(&pk, (&from, to), None, limit).await?;
-        if let Some(last) = page.items.last() {
-            let offset = Offset(last.sk.clone());
-            return Ok((page.items.into_iter().map(|stored| stored.event).collect(), offset));
+        let page: Page<Stored> =
+            table.query(&Key::events_of(&hour), (&from, to), None, limit).await?;
+        if !page.items.is_empty() {
+            let event = |Stored { sk, event }| (event, Offset(sk));
+            return Ok((page.items.into_iter().map(event).collect(), offset));
         }
         match offset.next_hour() {
-            Some(next) if next < horizon => offset = next,
-            Some(_) | None => return Ok((Vec::new(), offset)),
+            Some(next) if next < end => offset = next,
+            Some(_) | None => break,
         }
     }
     Ok((Vec::new(), offset))

@@ -42,6 +42,9 @@ pub struct Job {
     /// When the work ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
+    /// How many runs have failed since it last made progress.
+    #[serde(default)]
+    pub failed_runs: u32,
     /// When the table may delete it, in seconds since 1970; none before it is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<i64>,
@@ -183,6 +186,8 @@ pub enum FailureCode {
     CampaignNotFound,
     /// The campaign was cancelled, or its scheduled end has come: nobody is sent to any more.
     CampaignEnded,
+    /// Its runs failed again and again.
+    InternalError,
 }
 
 impl Job {
@@ -204,6 +209,7 @@ impl Job {
             created_at: now,
             started_at: None,
             finished_at: None,
+            failed_runs: 0,
             expires_at: None,
             version: 1,
         }

@@ -226,13 +226,22 @@ pub async fn skip(
     reason: SkipReason,
     detail: Option<&str>,
 ) -> Result<bool, StoreError> {
-    passed(table, skip_update(key, attempt, reason).set_or_remove("reason", detail)).await
+    passed(table, skip_update(key, attempt, reason, detail)).await
 }
 
 /// The change that skips a recipient: it fails unless the recipient is pending in that attempt.
-pub fn skip_update(key: &RecipientKey, attempt: u32, reason: SkipReason) -> Update {
+pub fn skip_update(
+    key: &RecipientKey,
+    attempt: u32,
+    reason: SkipReason,
+    detail: Option<&str>,
+) -> Update {
     let update = at(key, Position { attempt, status: Status::Pending });
-    status(update, Status::Skipped).set("skip_reason", reason)
+    status(update, Status::Skipped)
+        .set("skip_reason", reason)
+        .set_or_remove("reason", detail)
+        .remove("not_before")
+        .remove("waits_for")
 }
 
 /// Lets a pending recipient wait until `not_before`. `false` where it was no longer pending.
@@ -273,10 +282,11 @@ pub async fn retry_unconfirmed(
 }
 
 /// The change that retries a recipient: it fails unless it is unconfirmed in the attempt that was
-/// read.
+/// read, and was not erased since.
 pub fn retry_update(key: &RecipientKey, found: &Recipient) -> Update {
     let attempt = found.attempt;
-    let update = at(key, Position { attempt, status: Status::Unconfirmed });
+    let update = at(key, Position { attempt, status: Status::Unconfirmed })
+        .unchanged("message_id", found.message_id.as_deref());
     let update = match found.spends() {
         Some(spent) => update.include("spent", &spent.to_string()),
         None => update,
@@ -333,9 +343,11 @@ pub async fn record(
     }
 }
 
-/// The change that closes the lead of a recipient: it fails where that changes nothing.
-pub fn close_update(key: &RecipientKey, attempt: u32, now: Timestamp) -> Update {
-    advance(key, Event { attempt, status: DeliveryStatus::Closed }, now, None)
+/// The change that closes the lead of a recipient: it fails unless the recipient is as it was
+/// read.
+pub fn close_update(key: &RecipientKey, found: &Recipient, now: Timestamp) -> Update {
+    status(at(key, found.position()), Status::Closed)
+        .set_once(DeliveryStatus::Closed.time_attribute(), sortable(now))
 }
 
 /// The write for the usual case, [`Transition::Advance`], whose condition stands for
