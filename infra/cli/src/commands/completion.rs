@@ -1,11 +1,11 @@
 //! `carillon completion`.
 
-use std::io;
-
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
 use super::Cli;
+use crate::error::CommandError;
+use crate::output;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,6 +22,8 @@ pub(crate) struct CompletionArgs {
     shell: Shell,
 }
 
-pub(crate) fn run(args: &CompletionArgs) {
-    clap_complete::generate(args.shell, &mut Cli::command(), "carillon", &mut io::stdout());
+pub(crate) fn run(args: &CompletionArgs) -> Result<(), CommandError> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "carillon", &mut script);
+    output::line(String::from_utf8_lossy(&script).trim_end())
 }

@@ -203,10 +203,7 @@ impl Command {
             Self::Doctor(_) => doctor::run(access, *json).await,
             Self::Login(_) => login::run(access, *json).await,
             Self::Profiles(args) => profiles::run(args, *json, *yes),
-            Self::Completion(args) => {
-                completion::run(&args);
-                Ok(())
-            }
+            Self::Completion(args) => completion::run(&args),
             Self::Call(call) => Box::pin(call.run(access, &globals.session()?)).await,
         }
     }
