@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use carillon_host::{DataFolderError, HostError};
 use serde_json::json;
 
-use crate::access::ProfilesError;
 use crate::client::ClientError;
+use crate::profiles::ProfilesError;
 use crate::upload::UploadError;
 
 /// Why a command failed. The messages are shown to the user.

@@ -3,17 +3,16 @@
 
 mod folder;
 mod origin;
-mod profiles;
 
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
 pub(crate) use folder::Folder;
 use origin::is_same_origin;
-pub(crate) use profiles::{Profile, Profiles, ProfilesError};
 
 use crate::client::Client;
 use crate::error::CommandError;
+use crate::profiles::{Profile, Profiles};
 
 /// The address of `carillon serve` without other options.
 pub(crate) const LOCAL_URL: &str = "http://127.0.0.1:8080";
@@ -118,10 +117,14 @@ mod tests {
         Access { url: text(url), key: key.map(SecretString::from), profile: text(profile) }
     }
 
+    fn profile(url: &str, key: &str) -> Profile {
+        Profile { url: url.to_owned(), key: key.into() }
+    }
+
     fn profiles() -> Profiles {
         let mut profiles = Profiles::default();
-        profiles.put("test", Profile::new("https://test.example.com", "test-key"));
-        profiles.put("shop", Profile::new("https://api.example.com", "shop-key"));
+        profiles.put("test", profile("https://test.example.com", "test-key"));
+        profiles.put("shop", profile("https://api.example.com", "shop-key"));
         profiles
     }
 

@@ -2,12 +2,13 @@
 
 use clap::Args;
 
-use crate::access::{Access, LOCAL_URL, Profile, Profiles};
+use crate::access::{Access, LOCAL_URL};
 use crate::ask;
 use crate::client::{ApiPath, Client};
 use crate::commands::whoami::Me;
 use crate::error::CommandError;
 use crate::output;
+use crate::profiles::{Profile, Profiles};
 
 const EXAMPLES: &str = "\
 Examples:

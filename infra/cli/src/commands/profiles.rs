@@ -3,10 +3,10 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::access::Profiles;
 use crate::ask;
 use crate::error::CommandError;
 use crate::output::{self, Column};
+use crate::profiles::Profiles;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::stub::{Reply, Stub};
 
-fn list(items: Value) -> Value {
+fn list(items: &Value) -> Value {
     json!({ "items": items, "next_cursor": null })
 }
 
@@ -117,11 +117,11 @@ async fn retrying_an_unconfirmed_recipient_is_confirmed() {
 #[tokio::test]
 async fn an_address_travels_in_a_body_only() {
     let stub = Stub::start([
-        Reply("POST /v1/contacts/search", 200, list(json!([{ "id": "ctc_77" }]))),
+        Reply("POST /v1/contacts/search", 200, list(&json!([{ "id": "ctc_77" }]))),
         Reply("POST /v1/suppressions", 201, json!({ "id": "sup_blacklisted_77" })),
         Reply("GET /v1/suppressions/sup_blacklisted_77", 200, json!({ "reason": "blacklisted" })),
         Reply("DELETE /v1/suppressions/sup_blacklisted_77", 204, Value::Null),
-        Reply("GET /v1/suppressions?reason=opted_out", 200, list(json!([]))),
+        Reply("GET /v1/suppressions?reason=opted_out", 200, list(&json!([]))),
     ])
     .await;
     stub.text("suppressions add +573001234567").await;
@@ -165,15 +165,15 @@ async fn what_an_operator_reads_is_shown() {
         Reply(
             "GET /v1/audit-log?key_id=key_1&created_after=2026-12-01T00%3A00%3A00.000Z",
             200,
-            list(json!([record])),
+            list(&json!([record])),
         ),
         Reply("POST /v1/campaigns/cmp_1/duplicate", 201, json!({ "id": "cmp_2" })),
         Reply(
             "GET /v1/campaigns/cmp_1/history",
             200,
-            list(json!([{ "type": "campaign.created" }])),
+            list(&json!([{ "type": "campaign.created" }])),
         ),
-        Reply("GET /v1/campaigns?include=counts", 200, list(json!([{ "counts": { "read": 7 } }]))),
+        Reply("GET /v1/campaigns?include=counts", 200, list(&json!([{ "counts": { "read": 7 } }]))),
         Reply("POST /v1/jobs/job_1/cancel", 200, json!({ "status": "cancelled" })),
         Reply("GET /v1/jobs/job_1", 200, json!({ "status": "running" })),
     ])

@@ -1,5 +1,6 @@
 //! `carillon campaigns`.
 
+mod id;
 mod message;
 mod plan;
 mod report;
@@ -15,11 +16,12 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::body::Body;
-use crate::client::{ApiPath, Request, Segment};
+use crate::client::{ApiPath, Request};
 use crate::error::CommandError;
 use crate::output::{self, Column};
 use crate::session::Session;
 use crate::when;
+use id::CampaignId;
 use settings::Settings;
 use test_send::TestArgs;
 use verbs::StartArgs;
@@ -162,12 +164,6 @@ enum Command {
 }
 
 #[derive(Debug, Args)]
-struct CampaignId {
-    /// ID of the campaign.
-    id: Segment,
-}
-
-#[derive(Debug, Args)]
 struct ListArgs {
     /// Only campaigns with this status: draft, scheduled, active, paused, halted, completed or
     /// cancelled. Repeat for several.
@@ -182,12 +178,6 @@ struct ListArgs {
     /// Show at most this number of campaigns [default: all].
     #[arg(long, value_name = "N", value_parser = super::limit)]
     limit: Option<usize>,
-}
-
-impl CampaignId {
-    fn path(&self) -> ApiPath {
-        ApiPath::of("campaigns", &self.id)
-    }
 }
 
 pub(crate) async fn run(args: CampaignsArgs, session: &Session) -> Result<(), CommandError> {

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::CampaignId;
+use super::id::CampaignId;
 use crate::body::{Body, pair};
 use crate::client::Request;
 use crate::error::CommandError;

@@ -2,7 +2,7 @@ use carillon::time::Timestamp;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::CampaignId;
+use super::id::CampaignId;
 use crate::body::Body;
 use crate::client::Request;
 use crate::error::CommandError;

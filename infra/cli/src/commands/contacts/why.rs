@@ -126,11 +126,14 @@ mod tests {
 
     #[test]
     fn a_recipient_is_told_in_order() {
-        let told = about_recipient(&json!({"status": "failed", "failure_code": 131_026,
+        let sentences = about_recipient(&json!({"status": "failed", "failure_code": 131_026,
             "failure_reason": "Message undeliverable", "sent_at": "2026-12-01T09:00:00.000Z",
             "failed_at": "2026-12-01T09:00:05.000Z", "skip_reason": null, "not_before": null}));
-        assert_eq!(told[0], "In the campaign the recipient is failed.");
-        assert_eq!(told[1], "The reason: Message undeliverable (code 131026).");
-        assert!(told[2].starts_with("Sent on") && told[3].starts_with("Failed on"), "{told:?}");
+        assert_eq!(sentences[0], "In the campaign the recipient is failed.");
+        assert_eq!(sentences[1], "The reason: Message undeliverable (code 131026).");
+        assert!(
+            sentences[2].starts_with("Sent on") && sentences[3].starts_with("Failed on"),
+            "{sentences:?}"
+        );
     }
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::OfCampaign;
+use super::named::OfCampaign;
 use super::verbs::{SECOND_MESSAGE, Verb};
 use crate::ask;
 use crate::client::{Answer, Request};

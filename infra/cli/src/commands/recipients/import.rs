@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::Value;
 
-use super::OfCampaign;
+use super::named::OfCampaign;
 use crate::client::Request;
 use crate::error::CommandError;
 use crate::output::{self, format_count};

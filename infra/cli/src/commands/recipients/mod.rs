@@ -3,19 +3,20 @@
 mod bulk;
 mod export;
 mod import;
+mod named;
 mod verbs;
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::client::{ApiPath, Request, Segment};
+use crate::client::Request;
 use crate::error::CommandError;
 use crate::output::Column;
-use crate::person::Person;
 use crate::session::Session;
 use bulk::BulkArgs;
 use import::ImportArgs;
+use named::{OfCampaign, OneRecipient};
 use verbs::Verb;
 
 const EXAMPLES: &str = "\
@@ -85,45 +86,16 @@ enum Command {
     Bulk(BulkArgs),
 }
 
-/// The campaign whose recipients are meant.
-#[derive(Debug, Args)]
-struct OfCampaign {
-    /// ID of the campaign.
-    #[arg(long, value_name = "ID")]
-    campaign: Segment,
-}
-
-#[derive(Debug, Args)]
-struct OneRecipient {
-    /// Contact id, phone number (+573001234567) or business-scoped user id.
-    person: Person,
-    #[command(flatten)]
-    of: OfCampaign,
-}
-
-impl OfCampaign {
-    fn recipients(&self) -> ApiPath {
-        ApiPath::of("campaigns", &self.campaign).then("recipients")
-    }
-}
-
-impl OneRecipient {
-    async fn path(&self, session: &Session) -> Result<ApiPath, CommandError> {
-        Ok(self.of.recipients().item(&self.person.id(&session.client).await?))
-    }
-}
-
 pub(crate) async fn run(args: RecipientsArgs, session: &Session) -> Result<(), CommandError> {
     match args.command {
         Command::List { of, status, limit } => {
             let request = Request::get(&of.recipients()).query("status", &status);
             session.list(request, limit, &COLUMNS).await
         }
-        Command::Get(one) => session.show(&one.path(session).await?).await,
+        Command::Get(one) => session.show(&one.path(&session.client).await?).await,
         Command::Import(args) => import::run(session, &args).await,
         Command::Export { of, output } => {
-            let path = ApiPath::of("campaigns", &of.campaign).then("recipients.csv");
-            export::run(&session.client, &path, output.as_deref()).await
+            export::run(&session.client, &of.csv(), output.as_deref()).await
         }
         Command::Retry(one) => verbs::act(session, &one, Verb::Retry).await,
         Command::Close(one) => verbs::act(session, &one, Verb::Close).await,

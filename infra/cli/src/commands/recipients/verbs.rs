@@ -1,6 +1,6 @@
 use clap::ValueEnum;
 
-use super::OneRecipient;
+use super::named::OneRecipient;
 use crate::client::Request;
 use crate::error::CommandError;
 use crate::output;
@@ -35,7 +35,7 @@ pub(super) async fn act(
     one: &OneRecipient,
     verb: Verb,
 ) -> Result<(), CommandError> {
-    let path = one.path(session).await?;
+    let path = one.path(&session.client).await?;
     let current = session.client.send(&Request::get(&path)).await?;
     if verb == Verb::Retry && current.value()["status"] == "unconfirmed" {
         session.confirm(&format!("Retry? It is unconfirmed: {SECOND_MESSAGE}"))?;

@@ -40,12 +40,6 @@ pub(crate) enum ProfilesError {
     Unknown(String),
 }
 
-impl Profile {
-    pub(crate) fn new(url: &str, key: &str) -> Self {
-        Self { url: url.to_owned(), key: key.into() }
-    }
-}
-
 impl Profiles {
     /// The path of the file: `CARILLON_CONFIG`, or in the user's configuration folder.
     pub(crate) fn path() -> Result<PathBuf, ProfilesError> {
@@ -145,13 +139,17 @@ fn private_file(path: &Path) -> io::Result<File> {
 mod tests {
     use super::*;
 
+    fn profile(url: &str, key: &str) -> Profile {
+        Profile { url: url.to_owned(), key: key.into() }
+    }
+
     #[test]
     fn profiles_are_stored_for_the_user_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deeper").join("config.json");
         let mut profiles = Profiles::read(&path).unwrap();
         assert!(profiles.current().is_none());
-        profiles.put("shop", Profile::new("https://api.example.com", "secret"));
+        profiles.put("shop", profile("https://api.example.com", "secret"));
         profiles.write(&path).unwrap();
         profiles.write(&path).unwrap();
 
@@ -168,8 +166,8 @@ mod tests {
     #[test]
     fn a_removed_profile_is_not_current() {
         let mut profiles = Profiles::default();
-        profiles.put("a", Profile::new("http://a", "1"));
-        profiles.put("b", Profile::new("http://b", "2"));
+        profiles.put("a", profile("http://a", "1"));
+        profiles.put("b", profile("http://b", "2"));
         assert!(profiles.make_current("c").is_err() && profiles.remove("c").is_err());
         profiles.make_current("a").unwrap();
         assert_eq!(profiles.current().unwrap().0, "a");
