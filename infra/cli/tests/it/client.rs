@@ -196,8 +196,8 @@ fn a_file_is_overridden_by_flags() {
 #[test]
 fn problems_have_exit_codes_and_are_documents_with_json() {
     let user = User::new();
-    let text = user.refused(6, &["campaigns", "create", "--name", "", "--daily-limit", "0"]);
-    for part in ["name: ", "daily_send_limit: ", "connection_id: ", "Request: "] {
+    let text = user.refused(6, &["campaigns", "create", "--name", "Spring"]);
+    for part in ["connection_id: is missing", "message: is missing", "Request: req_"] {
         assert!(text.contains(part), "{part} is missing: {text}");
     }
     let output = user.run(&["campaigns", "get", "cmp_nothing", "--json"]);
@@ -281,7 +281,7 @@ fn contacts_are_named_by_their_address_or_id() {
 fn templates_files_and_lists_are_shown() {
     let user = User::new();
     let template = json!({ "name": "spring_offer", "language": "es", "category": "MARKETING",
-        "components": [{ "type": "BODY", "text": "Hola {{1}}",
+        "components": [{ "type": "BODY", "text": "Hola {{1}}.",
             "example": { "body_text": [["Ana"]] } }] });
     let file = user.write("template.json", &template.to_string());
     user.text(&["templates", "create", &file]);
@@ -289,7 +289,7 @@ fn templates_files_and_lists_are_shown() {
     assert!(user.text(&["templates", "list"]).contains("MARKETING"));
     assert_eq!(user.json(&[&["templates", "get"], &name[..]].concat())["language"], "es");
     let preview = [&["templates", "preview"], &name[..], &["--var", "1=Ana"]].concat();
-    assert_eq!(user.text(&preview), "Hola Ana\n");
+    assert_eq!(user.text(&preview), "Hola Ana.\n");
     user.text(&[&["templates", "delete", "--yes"], &name[..]].concat());
 
     let picture = user.write("offer.png", "\u{89}PNG");
