@@ -22,16 +22,34 @@ pub(crate) const LOCAL_URL: &str = "http://127.0.0.1:8080";
 pub(crate) struct Access {
     /// URL of the API. Default: the profile's; without a profile, the `carillon serve` of this
     /// folder, or port 8080 of this machine.
-    #[arg(long, global = true, env = "CARILLON_URL", value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "CARILLON_URL",
+        value_name = "URL",
+        help_heading = "Global options"
+    )]
     pub(crate) url: Option<String>,
 
     /// API key. Default: the profile's, or the one that `carillon serve` stores in
     /// ./.carillon/admin-key. A stored key is sent to its own address only.
-    #[arg(long, global = true, env = "CARILLON_API_KEY", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "CARILLON_API_KEY",
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
     pub(crate) key: Option<SecretString>,
 
     /// Profile that `carillon login` has stored.
-    #[arg(long, global = true, env = "CARILLON_PROFILE", value_name = "NAME")]
+    #[arg(
+        long,
+        global = true,
+        env = "CARILLON_PROFILE",
+        value_name = "NAME",
+        help_heading = "Global options"
+    )]
     pub(crate) profile: Option<String>,
 }
 

@@ -65,6 +65,10 @@ impl ClientError {
         }
     }
 
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused(problem) if problem.status == 404)
+    }
+
     /// The problem as the API wrote it.
     pub(crate) fn document(&self) -> Option<&str> {
         match self {

@@ -16,15 +16,14 @@ Examples:
   carillon login --url https://test.example.com --profile test
   carillon login < key.txt --url https://api.example.com
 
-The key is stored for this address and sent to no other.";
+Without --url and --key it asks for them; without a terminal the key is the next line of the standard
+input. The server must accept the key. It is stored for this address, as the profile that --profile
+names [default: default], and sent to no other. Commands use the profile from then on.";
 
 /// The name of a profile that is given none.
 const DEFAULT_PROFILE: &str = "default";
 
-/// Stores an address and its API key as a profile, which commands use from then on.
-///
-/// Give them with --url and --key, or answer the questions. --profile names the profile
-/// [default: default].
+/// Stores an address and its API key as a profile.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct LoginArgs;

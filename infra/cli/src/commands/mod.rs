@@ -68,15 +68,21 @@ pub(crate) struct Cli {
     access: Access,
 
     /// Print JSON instead of text.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Global options")]
     json: bool,
 
     /// Do not ask before what cannot be undone.
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = "Global options")]
     yes: bool,
 
     /// Filter of the log on the standard error, such as `info` or `carillon=debug`.
-    #[arg(long, global = true, env = "CARILLON_LOG", value_name = "FILTER")]
+    #[arg(
+        long,
+        global = true,
+        env = "CARILLON_LOG",
+        value_name = "FILTER",
+        help_heading = "Global options"
+    )]
     log_filter: Option<String>,
 }
 

@@ -13,6 +13,9 @@ pub(crate) use text::{format_count, text};
 
 use crate::error::CommandError;
 
+/// The members of an object that are printed first.
+const FIRST: [&str; 3] = ["id", "name", "status"];
+
 /// Prints a line. A closed pipe is not an error, so that `carillon … | head` works.
 pub(crate) fn line(text: &str) -> Result<(), CommandError> {
     let mut out = io::stdout().lock();
@@ -36,6 +39,10 @@ fn ignore_closed_pipe(error: io::Error) -> Result<(), CommandError> {
 pub(crate) fn fields(item: &Value) -> Result<(), CommandError> {
     let mut found = Vec::new();
     collect("", item, &mut found);
+    // What it is comes first.
+    found.sort_by_key(|(name, _)| {
+        FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len())
+    });
     let width = found.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     for (name, value) in found {
         line(format!("{name:width$}  {value}").trim_end())?;

@@ -155,6 +155,10 @@ fn a_campaign_goes_from_flags_to_its_results() {
     let why = user.text(&["contacts", "why", phone, "--campaign", campaign]);
     assert!(why.contains("Not suppressed") && why.contains("the recipient is closed"), "{why}");
 
+    user.text(&["contacts", "create", "+573009999999"]);
+    let stranger = user.text(&["contacts", "why", "+573009999999", "--campaign", campaign]);
+    assert!(stranger.contains("not a recipient"), "{stranger}");
+
     let results = user.path("results.csv");
     user.text(&["recipients", "export", "--campaign", campaign, "-o", &results]);
     assert!(fs::read_to_string(results).unwrap().contains(phone));

@@ -31,8 +31,9 @@ fn print(plan: &Value) -> Result<(), CommandError> {
     for line in lines(plan) {
         output::line(&line)?;
     }
-    let countries = plan["estimate"]["by_country"].as_array();
-    countries.map_or(Ok(()), |countries| output::table(countries, &COST_COLUMNS))
+    let Some(countries) = plan["estimate"]["by_country"].as_array() else { return Ok(()) };
+    output::line("")?;
+    output::table(countries, &COST_COLUMNS)
 }
 
 /// What the plan says beside its tables.

@@ -24,7 +24,7 @@ pub(super) struct Settings {
     /// How fast it sends. Carillon's default is normal.
     #[arg(long, value_enum)]
     speed: Option<Speed>,
-    /// 1 (first) to 10 (last).
+    /// 1 (first) to 10 (last). Carillon's default is 5.
     #[arg(long, value_name = "N")]
     priority: Option<u8>,
     /// IANA time zone in which its days are counted, such as America/Bogota. Carillon's default
@@ -43,7 +43,7 @@ pub(super) struct Settings {
     /// Country in which national phone numbers of the file are read, such as CO.
     #[arg(long, value_name = "CODE")]
     country: Option<String>,
-    /// Most retries of a message that failed, 0 to 10.
+    /// Most retries of a message that failed, 0 to 10. Carillon's default is 3.
     #[arg(long, value_name = "N")]
     max_retries: Option<u8>,
     /// Label, to find it by.

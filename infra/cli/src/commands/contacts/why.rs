@@ -27,19 +27,37 @@ pub(super) async fn run(
 ) -> Result<(), CommandError> {
     let id = person.id(&session.client).await?;
     let contact: Value = session.client.get(&ApiPath::of("contacts", &id)).await?;
-    let recipient: Option<Value> = match campaign {
-        Some(campaign) => {
-            let path = ApiPath::of("campaigns", campaign).then("recipients").item(&id);
-            Some(session.client.get(&path).await?)
-        }
+    let recipient = match campaign {
+        Some(campaign) => recipient(session, campaign, &id).await?,
         None => None,
     };
     if session.json {
         return output::json(&json!({ "contact": contact, "recipient": recipient }));
     }
     let mut sentences = about_contact(&contact, when::now());
-    sentences.extend(recipient.iter().flat_map(about_recipient));
+    match (campaign, &recipient) {
+        (Some(_), Some(recipient)) => sentences.extend(about_recipient(recipient)),
+        (Some(_), None) => sentences.push("It is not a recipient of the campaign.".to_owned()),
+        (None, _) => {}
+    }
     output::line(&sentences.join("\n"))
+}
+
+/// The contact's recipient in a campaign; `None` where it has none.
+async fn recipient(
+    session: &Session,
+    campaign: &Segment,
+    contact: &Segment,
+) -> Result<Option<Value>, CommandError> {
+    let path = ApiPath::of("campaigns", campaign);
+    match session.client.get(&path.then("recipients").item(contact)).await {
+        Ok(recipient) => Ok(Some(recipient)),
+        // Either the campaign or the recipient is missing.
+        Err(error) if error.is_not_found() => {
+            session.client.get::<Value>(&path).await.map(|_| None).map_err(CommandError::from)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Whether campaigns send to the contact.
