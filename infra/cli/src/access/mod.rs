@@ -32,7 +32,8 @@ pub(crate) struct Access {
     pub(crate) url: Option<String>,
 
     /// API key. Default: the profile's, or the one that `carillon serve` stores in
-    /// ./.carillon/admin-key. A stored key is sent to its own address only.
+    /// ./.carillon/admin-key. A stored key is sent to its own address only. A key that is given here
+    /// goes to --url, to the address of --profile, or to port 8080 of this machine.
     #[arg(
         long,
         global = true,

@@ -7,6 +7,11 @@ use crate::error::CommandError;
 use crate::output::Column;
 use crate::session::Session;
 
+const EXAMPLES: &str = "\
+Examples:
+  carillon channels list
+  carillon channels list --json      all capabilities of each provider";
+
 const COLUMNS: [Column; 5] = [
     ("PROVIDER", "name"),
     ("REACHES", "capabilities.addresses"),
@@ -17,6 +22,7 @@ const COLUMNS: [Column; 5] = [
 
 /// Lists the providers and what they can do.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct ChannelsArgs {
     #[command(subcommand)]
     command: Command,

@@ -7,6 +7,13 @@ use crate::error::CommandError;
 use crate::output::Column;
 use crate::session::Session;
 
+const EXAMPLES: &str = "\
+Examples:
+  carillon quota-groups list
+  carillon quota-groups get 900000000000001
+
+RESERVED counts the unique contacts of the last 24 hours. NEXT FREE is when a reservation expires.";
+
 /// The columns of a quota group, in the overview too.
 pub(super) const COLUMNS: [Column; 6] = [
     ("QUOTA GROUP", "name"),
@@ -19,6 +26,7 @@ pub(super) const COLUMNS: [Column; 6] = [
 
 /// Shows the rolling limits of 24 hours that connections share.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct QuotaGroupsArgs {
     #[command(subcommand)]
     command: Command,

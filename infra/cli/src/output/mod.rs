@@ -59,6 +59,7 @@ fn collect(path: &str, value: &Value, found: &mut Vec<(String, String)>) {
             }
         }
         Value::Null => {}
+        Value::Array(items) if items.is_empty() => {}
         value => found.push((path.to_owned(), text(value))),
     }
 }
@@ -72,7 +73,7 @@ mod tests {
     #[test]
     fn members_are_named_by_their_path() {
         let mut found = Vec::new();
-        let item = json!({"id": "con_1", "note": null, "provider": {"type": "whatsapp_cloud"}});
+        let item = json!({"id": "con_1", "note": null, "blocked_countries": [], "provider": {"type": "whatsapp_cloud"}});
         collect("", &item, &mut found);
         let pairs = [("id", "con_1"), ("provider.type", "whatsapp_cloud")];
         assert_eq!(found, pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));

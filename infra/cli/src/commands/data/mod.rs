@@ -12,8 +12,17 @@ use crate::error::CommandError;
 use export::ExportArgs;
 use import::ImportArgs;
 
+const EXAMPLES: &str = "\
+Examples:
+  carillon data export --data ./.carillon backup.jsonl
+  carillon data import --data ./new --address-key-file address-key \\
+                       --secrets-key-file secrets-key backup.jsonl
+
+These commands read and write the table, not the API. The file contains personal data.";
+
 /// Moves all data of a Carillon to another one, or to a backup.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct DataArgs {
     #[command(subcommand)]
     command: Command,

@@ -2,6 +2,7 @@
 
 mod checks;
 mod finding;
+mod resources;
 
 use clap::Args;
 use serde_json::json;
