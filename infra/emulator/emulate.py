@@ -7,8 +7,8 @@ API. WhatsApp is Carillon's simulator. It checks that
 
 - a campaign of 600 recipients, created over the deployed API, completes with a report
   that equals the simulator's own log, replies included;
-- a campaign that started on one machine continues in the stack after `carillon export`
-  and `carillon import`, and no recipient is sent to twice;
+- a campaign that started on one machine continues in the stack after `carillon data export`
+  and `carillon data import`, and no recipient is sent to twice;
 - the stack can be deleted.
 
     infra/emulator/emulate.py            with the binaries of `cargo build`
@@ -304,8 +304,8 @@ def a_move(program, place, aws, outputs, deployed, simulator):
         wait_until(lambda: local.report(campaign)["sent"] + local.report(campaign)["failed"] >= MOVED_FIRST_DAY, 60, "the first day is sent")
         child.terminate()
         child.wait(30)
-    run([program, "export", "--retire", "--data", folder, file])
-    move_in = [program, "import", "--table", outputs["TableName"], "--secrets-prefix", outputs["SecretsPrefix"]]
+    run([program, "data", "export", "--retire", "--data", folder, file])
+    move_in = [program, "data", "import", "--table", outputs["TableName"], "--secrets-prefix", outputs["SecretsPrefix"]]
     keys = ["--secrets-key-file", folder / "secrets-key", "--address-key-file", folder / "address-key"]
     run([*move_in, *keys, file], env=aws)
     deployed.receive_webhooks()

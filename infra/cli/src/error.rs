@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use carillon_host::{DataFolderError, HostError};
+use serde_json::json;
 
 use crate::client::ClientError;
+use crate::profiles::ProfilesError;
 use crate::upload::UploadError;
 
 /// Why a command failed. The messages are shown to the user.
@@ -30,14 +32,28 @@ pub(crate) enum CommandError {
     #[error("{}: the JSON is invalid: {source}", path.display())]
     Json { path: PathBuf, source: serde_json::Error },
     #[error(
-        "no API key: give --key, set CARILLON_API_KEY, or run the command in the folder that contains {}",
-        .0.display()
+        "no API key: run `carillon login`, give --key or set CARILLON_API_KEY, or run the command in the folder that `carillon serve` was started in"
     )]
-    NoApiKey(PathBuf),
+    NoApiKey,
     #[error(
-        "the API key in this folder belongs to {served}, and is not sent to {url}: give the key of {url} with --key or CARILLON_API_KEY"
+        "the API key of {origin} belongs to {own}, and is not sent to {url}: give the key of {url} with --key or CARILLON_API_KEY, or `carillon login --url {url}`"
     )]
-    OtherAddress { url: String, served: String },
+    OtherAddress { url: String, own: String, origin: String },
+    #[error(transparent)]
+    Profiles(#[from] ProfilesError),
+    /// The arguments do not fit together.
+    #[error("{0}")]
+    Usage(String),
+    #[error("{0}\nNobody can be asked here: give --yes to confirm.")]
+    NotConfirmed(String),
+    #[error("not confirmed: nothing was changed")]
+    Declined,
+    #[error("cannot read the input: {0}")]
+    Input(#[source] io::Error),
+    #[error("the job has {status}{detail}")]
+    Job { status: String, detail: String },
+    #[error("{0}")]
+    Problems(String),
     #[error("{} already contains a table; --keep requires an empty folder", .0.display())]
     NotEmpty(PathBuf),
     #[error("{} contains no table; give the folder of `carillon serve --data`", .0.display())]
@@ -75,12 +91,25 @@ impl CommandError {
         match self {
             Self::Client(error) | Self::Upload(UploadError::Client(error)) => error.exit_code(),
             Self::NoContact => 3,
-            Self::NoApiKey(_) | Self::OtherAddress { .. } => 4,
+            Self::Usage(_) | Self::NotConfirmed(_) => 2,
+            Self::NoApiKey | Self::OtherAddress { .. } => 4,
             Self::NotEmpty(_) => 5,
             Self::Json { .. } | Self::ExportFile { .. } => 6,
-            Self::Halted(_) => 8,
+            Self::Halted(_) | Self::Job { .. } => 8,
             _ => 1,
         }
+    }
+
+    /// The error as one line of JSON: the API's problem unchanged, or the message.
+    pub(crate) fn document(&self) -> String {
+        let problem = match self {
+            Self::Client(error) | Self::Upload(UploadError::Client(error)) => error.document(),
+            _ => None,
+        };
+        problem.map_or_else(
+            || json!({ "detail": self.with_causes(), "exit_code": self.exit_code() }).to_string(),
+            str::to_owned,
+        )
     }
 
     /// The error of an operation on the file `path`.

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, stderr, stdout};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::Value;
 
 pub(crate) fn stdout_is_terminal() -> bool {
     stdout().is_terminal()
@@ -21,6 +22,27 @@ pub(crate) fn byte_bar(total: Option<u64>) -> ProgressBar {
         bar.set_draw_target(ProgressDrawTarget::hidden());
     }
     bar
+}
+
+/// A bar that counts what a job has done.
+pub(crate) fn job_bar() -> ProgressBar {
+    let bar = ProgressBar::no_length().with_style(style("{spinner} {human_pos} {msg}"));
+    if !stderr().is_terminal() {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    bar
+}
+
+/// Shows a job's member `progress`.
+pub(crate) fn show_job(bar: &ProgressBar, progress: &Value) {
+    if let Some(total) = progress["total"].as_u64()
+        && bar.length().is_none()
+    {
+        bar.set_length(total);
+        bar.set_style(style("{bar:40} {percent:>3} %  {human_pos} of {human_len} {msg}"));
+    }
+    bar.set_message(progress["unit"].as_str().unwrap_or_default().to_owned());
+    bar.set_position(progress["done"].as_u64().unwrap_or(0));
 }
 
 /// A group of bars and lines on the standard output.

@@ -45,6 +45,13 @@ pub(crate) struct Halt {
     pub(crate) remedy: String,
 }
 
+impl Halt {
+    /// What is wrong, and what to do about it.
+    pub(crate) fn text(&self) -> String {
+        format!("{}\n{}", self.detail, self.remedy).trim_end().to_owned()
+    }
+}
+
 impl CampaignReport {
     /// The status, with the reason if the campaign waits.
     pub(crate) fn status_text(&self) -> String {

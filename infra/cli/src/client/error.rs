@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use reqwest::StatusCode;
 
 use super::problem::Problem;
@@ -13,7 +15,7 @@ pub(crate) enum ClientError {
     Unreachable { url: String, source: reqwest::Error },
     #[error("{0}")]
     Refused(Box<Problem>),
-    #[error("the response from {url} is not one of Carillon's API (HTTP {status})")]
+    #[error("the response from {url} is not one of Carillon's API (HTTP {status}); check the URL")]
     UnexpectedResponse { url: String, status: StatusCode },
 }
 
@@ -23,6 +25,7 @@ impl ClientError {
         match self {
             Self::InvalidUrl(_) => 2,
             Self::Unreachable { .. } => 7,
+            Self::UnexpectedResponse { status, .. } if status.is_server_error() => 7,
             Self::Refused(problem) => match problem.status {
                 404 => 3,
                 401 | 403 => 4,
@@ -32,6 +35,45 @@ impl ClientError {
                 _ => 1,
             },
             Self::Setup(_) | Self::UnexpectedResponse { .. } => 1,
+        }
+    }
+
+    /// Whether the request certainly changed nothing, and may succeed later.
+    pub(super) fn had_no_effect(&self) -> bool {
+        match self {
+            Self::Unreachable { source, .. } => source.is_connect(),
+            Self::Refused(problem) => problem.status == 429,
+            _ => false,
+        }
+    }
+
+    /// Whether it is unknown if the request took effect.
+    pub(super) fn is_lost(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Refused(problem) => problem.status == 503,
+            Self::UnexpectedResponse { status, .. } => *status == StatusCode::SERVICE_UNAVAILABLE,
+            Self::InvalidUrl(_) | Self::Setup(_) => false,
+        }
+    }
+
+    /// How long the server asks to wait.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused(problem) => problem.retry_after,
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused(problem) if problem.status == 404)
+    }
+
+    /// The problem as the API wrote it.
+    pub(crate) fn document(&self) -> Option<&str> {
+        match self {
+            Self::Refused(problem) => Some(&problem.text),
+            _ => None,
         }
     }
 

@@ -1,7 +1,11 @@
 //! The client of Carillon's HTTP API.
 
+mod answer;
 mod error;
+mod path;
 mod problem;
+mod request;
+mod retry;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,35 +13,33 @@ use std::time::Duration;
 use carillon::http_client::install_tls_provider;
 use carillon::ids::IdSource;
 use carillon::time::Clock;
-use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::redirect::Policy;
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, header};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub(crate) use answer::{Answer, List};
 pub(crate) use error::ClientError;
+pub(crate) use path::{ApiPath, Segment};
 use problem::Problem;
+use request::Body;
+pub(crate) use request::Request;
+use retry::Retries;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest pause within a response. The import of a large chunk takes a while.
 const READ_TIMEOUT: Duration = Duration::from_mins(2);
 /// Items of a list requested at a time.
-const PAGE_SIZE: u32 = 100;
+const PAGE_SIZE: usize = 100;
 
+/// Sends requests to one address with the key that belongs to it. It follows no redirect.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
     base_url: String,
     key: SecretString,
     ids: IdSource,
-}
-
-/// One page of a list.
-#[derive(Deserialize)]
-struct Page {
-    items: Vec<Value>,
-    #[serde(default)]
-    next_cursor: Option<String>,
 }
 
 impl Client {
@@ -48,8 +50,10 @@ impl Client {
         let host = parsed.as_ref().and_then(Url::host_str);
         let host = host.ok_or_else(|| ClientError::InvalidUrl(base_url.to_owned()))?;
         install_tls_provider();
-        let mut builder =
-            reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT);
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
+            .redirect(Policy::none());
         if is_loopback(host) {
             builder = builder.no_proxy();
         }
@@ -58,94 +62,128 @@ impl Client {
         Ok(Self { http, base_url, key, ids: IdSource::random() })
     }
 
-    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        self.fetch(self.request(Method::GET, path)).await
+    pub(crate) fn base_url(&self) -> &str {
+        &self.base_url
     }
 
-    /// Reads all pages of a list.
-    pub(crate) async fn list(&self, path: &str) -> Result<Vec<Value>, ClientError> {
-        let mut items = Vec::new();
-        let mut cursor: Option<String> = None;
+    /// Sends a request, and again where that is safe and may help. A POST request has an
+    /// idempotency key, so that its repetition has no second effect.
+    pub(crate) async fn send(&self, request: &Request) -> Result<Answer, ClientError> {
+        let key = (request.method == Method::POST)
+            .then(|| self.ids.uuid(Clock::system().now()).to_string());
+        let mut retries = Retries::of(&request.method);
         loop {
-            let request = self.request(Method::GET, path).query(&[("limit", PAGE_SIZE)]);
-            let request = match &cursor {
-                Some(cursor) => request.query(&[("cursor", cursor)]),
-                None => request,
-            };
-            let page: Page = self.fetch(request).await?;
-            items.extend(page.items);
-            cursor = page.next_cursor;
-            if cursor.is_none() {
-                return Ok(items);
+            match self.attempt(request, key.as_deref()).await {
+                Err(error) => retries.pause_after(error).await?,
+                answer => return answer,
             }
         }
     }
 
-    /// Sends a POST request with a new idempotency key.
-    pub(crate) async fn post<T: DeserializeOwned>(
+    /// Sends a request once.
+    pub(crate) async fn send_once(&self, request: &Request) -> Result<Answer, ClientError> {
+        self.attempt(request, None).await
+    }
+
+    /// Reads the pages of a list: all, or until `limit` items are read.
+    pub(crate) async fn list(
         &self,
-        path: &str,
-        body: Option<&Value>,
+        request: &Request,
+        limit: Option<usize>,
+    ) -> Result<List, ClientError> {
+        let mut list: Option<List> = None;
+        loop {
+            let read = list.as_ref().map_or(0, List::len);
+            let size = limit.map_or(PAGE_SIZE, |limit| PAGE_SIZE.min(limit - read));
+            let cursor = list.as_ref().and_then(List::next_cursor);
+            let page = request.clone().query("limit", [size]).query("cursor", cursor);
+            let page: List = self.fetch(&page).await?;
+            match &mut list {
+                Some(list) => list.extend(page),
+                None => list = Some(page),
+            }
+            if let Some(list) = list.take_if(|list| {
+                list.next_cursor.is_none() || limit.is_some_and(|limit| list.len() >= limit)
+            }) {
+                return Ok(list);
+            }
+        }
+    }
+
+    /// Sends a request and reads the answer's body as a type.
+    pub(crate) async fn fetch<T: DeserializeOwned>(
+        &self,
+        request: &Request,
     ) -> Result<T, ClientError> {
-        let key = self.ids.uuid(Clock::system().now()).to_string();
-        let request = self.request(Method::POST, path).header("idempotency-key", key);
-        let request = match body {
-            Some(body) => request.json(body),
-            None => request,
-        };
-        self.fetch(request).await
+        self.send(request).await?.parse().map_err(|_| self.unexpected(StatusCode::OK))
     }
 
-    pub(crate) async fn put<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        self.fetch(self.request(Method::PUT, path)).await
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &ApiPath) -> Result<T, ClientError> {
+        self.fetch(&Request::get(path)).await
     }
 
-    pub(crate) async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        self.fetch(self.request(Method::DELETE, path)).await
+    pub(crate) async fn post(&self, path: &ApiPath, body: Value) -> Result<Value, ClientError> {
+        self.fetch(&Request::post(path).json(body)).await
     }
 
+    /// Uploads a part of a CSV file, once.
     pub(crate) async fn post_csv<T: DeserializeOwned>(
         &self,
-        path: &str,
+        request: &Request,
         csv: Vec<u8>,
     ) -> Result<T, ClientError> {
-        let request = self.request(Method::POST, path).header("content-type", "text/csv").body(csv);
-        self.fetch(request).await
+        let answer = self.send_once(&request.clone().file("text/csv", csv)).await?;
+        answer.parse().map_err(|_| self.unexpected(StatusCode::OK))
     }
 
     /// Starts a download, which is then read in chunks.
-    pub(crate) async fn download(&self, path: &str) -> Result<Download, ClientError> {
-        let response = self.send(self.request(Method::GET, path)).await?;
+    pub(crate) async fn download(&self, path: &ApiPath) -> Result<Download, ClientError> {
+        let response = self.response(self.build(&Request::get(path))).await?;
         Ok(Download { response, base_url: self.base_url.clone() })
     }
 
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http
-            .request(method, format!("{}{path}", self.base_url))
-            .bearer_auth(self.key.expose_secret())
+    async fn attempt(&self, request: &Request, key: Option<&str>) -> Result<Answer, ClientError> {
+        let mut builder = self.build(request);
+        if let Some(key) = key {
+            builder = builder.header("idempotency-key", key);
+        }
+        let response = self.response(builder).await?;
+        let etag = response.headers().get(header::ETAG).and_then(|etag| etag.to_str().ok());
+        let etag = etag.map(str::to_owned);
+        let text = response.text().await.map_err(|source| self.unreachable(source))?;
+        Ok(Answer { etag, text })
     }
 
-    async fn fetch<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
-        let response = self.send(request).await?;
-        let status = response.status();
-        let bytes = response.bytes().await.map_err(|source| self.unreachable(source))?;
-        // An empty body, as of a 204 response, is read as null.
-        let bytes: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
-        serde_json::from_slice(bytes).map_err(|_| self.unexpected(status))
+    fn build(&self, request: &Request) -> RequestBuilder {
+        let url = format!("{}{}", self.base_url, request.path.as_str());
+        let mut builder =
+            self.http.request(request.method.clone(), url).bearer_auth(self.key.expose_secret());
+        if !request.query.is_empty() {
+            builder = builder.query(&request.query);
+        }
+        if let Some(etag) = &request.if_match {
+            builder = builder.header(header::IF_MATCH, etag);
+        }
+        match &request.body {
+            Body::Empty => builder,
+            Body::Json(value) => builder.json(value),
+            Body::File { content_type, content } => {
+                builder.header(header::CONTENT_TYPE, content_type).body(content.clone())
+            }
+        }
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
+    /// Sends a request. A response without success is an error.
+    async fn response(&self, request: RequestBuilder) -> Result<Response, ClientError> {
         let response = request.send().await.map_err(|source| self.unreachable(source))?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
         }
-        let bytes = response.bytes().await.map_err(|source| self.unreachable(source))?;
-        let problem = serde_json::from_slice::<Problem>(&bytes).ok();
-        Err(match problem.filter(|problem| !problem.title.is_empty()) {
-            Some(problem) => {
-                ClientError::Refused(Box::new(Problem { status: status.as_u16(), ..problem }))
-            }
+        let retry_after = retry::retry_after(response.headers());
+        let text = response.text().await.map_err(|source| self.unreachable(source))?;
+        Err(match Problem::read(&text, status.as_u16(), retry_after) {
+            Some(problem) => ClientError::Refused(Box::new(problem)),
             None => self.unexpected(status),
         })
     }

@@ -1,20 +1,33 @@
 //! `carillon keys`.
 
+use carillon::time::Timestamp;
 use clap::{Args, Subcommand, ValueEnum};
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::access::Access;
-use crate::client::Client;
+use crate::body::Body;
+use crate::client::{ApiPath, Request, Segment};
 use crate::error::CommandError;
-use crate::output;
+use crate::output::{self, Column};
+use crate::session::Session;
+use crate::when;
 
 const EXAMPLES: &str = "\
 Examples:
-  carillon keys create reporting --scope read
+  carillon keys create reporting --scope read --expires '2027-01-01'
+  carillon keys update key_… --scope read --scope send
+  carillon keys rotate key_… --overlap-seconds 3600
   carillon keys list";
 
-/// Lists and creates API keys.
+const COLUMNS: [Column; 6] = [
+    ("ID", "id"),
+    ("NAME", "name"),
+    ("SCOPES", "scopes"),
+    ("CREATED", "created_at"),
+    ("LAST USED", "last_used_at"),
+    ("EXPIRES", "expires_at"),
+];
+
+/// Creates, changes, rotates and deletes API keys.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct KeysArgs {
@@ -24,20 +37,58 @@ pub(crate) struct KeysArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List all keys, without their secret part.
+    /// List keys, without their secret part.
     List,
+    /// Show a key, without its secret part.
+    Get(KeyId),
     /// Create a key. It is shown only once.
     Create {
         /// Name of the key.
         name: String,
-        /// A scope of the key; give the flag once for each. No scope includes another one.
+        /// A scope of the key. Repeat for several: no scope includes another one.
         #[arg(long = "scope", required = true, value_enum)]
         scopes: Vec<Scope>,
+        /// When it ends to work [default: never].
+        #[arg(long, value_name = "TIME", value_parser = when::parse)]
+        expires: Option<Timestamp>,
     },
+    /// Change a key. What is not given stays as it is.
+    Update {
+        #[command(flatten)]
+        of: KeyId,
+        /// Name of the key.
+        #[arg(long)]
+        name: Option<String>,
+        /// A scope of the key. Repeat for several; they replace the present ones.
+        #[arg(long = "scope", value_enum)]
+        scopes: Vec<Scope>,
+        /// When it ends to work.
+        #[arg(long, value_name = "TIME", value_parser = when::parse)]
+        expires: Option<Timestamp>,
+        /// Member to clear: `expires_at`.
+        #[arg(long, value_name = "FIELD")]
+        clear: Vec<String>,
+    },
+    /// Give a key a new secret, which is shown only once. The old one still works for a while.
+    Rotate {
+        #[command(flatten)]
+        of: KeyId,
+        /// How long the old secret still works, in seconds, at most 30 days. Carillon's default
+        /// is a day.
+        #[arg(long, value_name = "SECONDS")]
+        overlap_seconds: Option<u32>,
+    },
+    /// Delete a key. It stops working within a minute.
+    Delete(KeyId),
 }
 
-#[derive(Debug, Clone, Copy, Serialize, ValueEnum)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Args)]
+struct KeyId {
+    /// ID of the key.
+    id: Segment,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
 enum Scope {
     /// Look at everything except keys.
     Read,
@@ -49,38 +100,65 @@ enum Scope {
     Erase,
     /// Change connections and templates, redrive queues.
     Settings,
-    /// Manage keys.
+    /// Manage keys, and read the audit log.
     Admin,
 }
 
-pub(crate) async fn run(args: KeysArgs, access: &Access, json: bool) -> Result<(), CommandError> {
-    let client = access.client()?;
+impl KeyId {
+    fn path(&self) -> ApiPath {
+        ApiPath::of("keys", &self.id)
+    }
+}
+
+impl Scope {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Send => "send",
+            Self::People => "people",
+            Self::Erase => "erase",
+            Self::Settings => "settings",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+pub(crate) async fn run(args: KeysArgs, session: &Session) -> Result<(), CommandError> {
+    let keys = ApiPath::new("keys");
     match args.command {
-        Command::List => list(&client, json).await,
-        Command::Create { name, scopes } => create(&client, &name, &scopes, json).await,
+        Command::List => session.list(Request::get(&keys), None, &COLUMNS).await,
+        Command::Get(of) => session.show(&of.path()).await,
+        Command::Create { name, scopes, expires } => {
+            let body = body(Some(name), &scopes, expires);
+            let created =
+                session.client.send(&Request::post(&keys).json(body.into_value())).await?;
+            session.print(&created, print_secret)
+        }
+        Command::Update { of, name, scopes, expires, clear } => {
+            let mut body = body(name, &scopes, expires);
+            body.clear(&clear);
+            let request = Request::patch(&of.path(), body.into_changes()?);
+            session.print(&session.change(&of.path(), request).await?, output::fields)
+        }
+        Command::Rotate { of, overlap_seconds } => {
+            let mut body = Body::default();
+            body.set("overlap_seconds", overlap_seconds);
+            let request = Request::post(&of.path().then("rotate")).json(body.into_value());
+            session.print(&session.change(&of.path(), request).await?, print_secret)
+        }
+        Command::Delete(of) => session.delete(&of.path(), "the key").await,
     }
 }
 
-async fn list(client: &Client, json: bool) -> Result<(), CommandError> {
-    let keys = client.list("/v1/keys").await?;
-    if json {
-        return output::json(&keys);
-    }
-    let columns = [("ID", "id"), ("NAME", "name"), ("SCOPES", "scopes"), ("CREATED", "created_at")];
-    output::table(&keys, &columns)
+fn body(name: Option<String>, scopes: &[Scope], expires: Option<Timestamp>) -> Body {
+    let mut body = Body::default();
+    body.set("name", name);
+    body.set_list("scopes", scopes.iter().map(|scope| scope.word()).collect());
+    body.set("expires_at", expires.map(when::rfc3339));
+    body
 }
 
-async fn create(
-    client: &Client,
-    name: &str,
-    scopes: &[Scope],
-    json: bool,
-) -> Result<(), CommandError> {
-    let request = json!({ "name": name, "scopes": scopes });
-    let created: Value = client.post("/v1/keys", Some(&request)).await?;
-    if json {
-        return output::json(&created);
-    }
+fn print_secret(key: &Value) -> Result<(), CommandError> {
     output::line("Store this key now. It is not shown again.")?;
-    output::line(created["key"].as_str().unwrap_or_default())
+    output::line(key["key"].as_str().unwrap_or_default())
 }

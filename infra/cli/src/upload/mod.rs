@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::client::{Client, ClientError};
+use crate::client::{Client, ClientError, Request};
 use chunks::{Chunk, Chunks};
 use records::RecordError;
 
@@ -46,11 +46,11 @@ pub(crate) struct UploadResult {
     pub(crate) invalid_total: u64,
 }
 
-/// Uploads a CSV file to the API path `path`. Calls `progress` after each chunk with
+/// Uploads a CSV file, each part with the request `request`. Calls `progress` after each chunk with
 /// the number of bytes uploaded.
 pub(crate) async fn upload(
     client: &Client,
-    path: &str,
+    request: &Request,
     csv: impl BufRead,
     mut progress: impl FnMut(u64, &UploadResult),
 ) -> Result<UploadResult, UploadError> {
@@ -59,7 +59,7 @@ pub(crate) async fn upload(
     let mut chunks = Chunks::new(csv)?;
     while let Some(mut chunk) = chunks.next()? {
         let csv = mem::take(&mut chunk.csv);
-        result.add(send(client, path, csv).await?, &chunk);
+        result.add(send(client, request, csv).await?, &chunk);
         bytes += chunk.bytes;
         progress(bytes, &result);
     }
@@ -68,10 +68,14 @@ pub(crate) async fn upload(
 
 /// Sends a chunk; retries transient errors. Adding recipients is idempotent, but if the
 /// response to a successful request is lost, the retry counts them as duplicates.
-async fn send(client: &Client, path: &str, csv: Vec<u8>) -> Result<UploadResult, ClientError> {
+async fn send(
+    client: &Client,
+    request: &Request,
+    csv: Vec<u8>,
+) -> Result<UploadResult, ClientError> {
     let mut delay = FIRST_RETRY_DELAY;
     for _ in 0..MAX_RETRIES {
-        match client.post_csv(path, csv.clone()).await {
+        match client.post_csv(request, csv.clone()).await {
             Err(error) if error.is_transient() => {
                 tracing::warn!(error = &error as &dyn Error, "retrying a chunk of the upload");
             }
@@ -80,7 +84,7 @@ async fn send(client: &Client, path: &str, csv: Vec<u8>) -> Result<UploadResult,
         tokio::time::sleep(delay).await;
         delay *= 2;
     }
-    client.post_csv(path, csv).await
+    client.post_csv(request, csv).await
 }
 
 impl UploadResult {

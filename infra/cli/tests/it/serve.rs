@@ -79,13 +79,16 @@ fn start_campaign(server: &Server, folder: &Path) -> String {
     let created = run_json(server, &["campaigns", "create", &request]);
     let id = created["id"].as_str().unwrap();
 
-    let imported = run_json(server, &["campaigns", "import", id, &csv]);
+    let imported = run_json(server, &["recipients", "import", &csv, "--campaign", id]);
     assert_eq!((&imported["added"], &imported["invalid_total"]), (&json!(2), &json!(2)));
     assert_eq!(
         (&imported["invalid"][0]["line"], &imported["invalid"][1]["line"]),
         (&json!(3), &json!(6))
     );
-    assert_eq!(run_json(server, &["campaigns", "import", id, &csv])["duplicates"], 2);
+    assert_eq!(
+        run_json(server, &["recipients", "import", &csv, "--campaign", id])["duplicates"],
+        2
+    );
 
     run_json(server, &["campaigns", "start", id]);
     let again = run(server, &["campaigns", "start", id]);
@@ -107,14 +110,15 @@ fn a_campaign_run_by_commands_survives_a_restart() {
 
     let server = start(folder);
     assert_eq!(server.startup["connection_created"], Value::Null);
-    assert_eq!(run_json(&server, &["campaigns", "list"])[0]["id"], id);
+    assert_eq!(run_json(&server, &["campaigns", "list"])["items"][0]["id"], id);
     let report = run_json(&server, &["campaigns", "report", &id]);
     assert_eq!((&report["recipients"], &report["replied"]), (&json!(2), &json!(2)));
     let results = folder.join("results.csv");
-    let output = run(&server, &["campaigns", "results", &id, "-o", results.to_str().unwrap()]);
+    let output =
+        run(&server, &["recipients", "export", "--campaign", &id, "-o", results.to_str().unwrap()]);
     assert!(output.status.success());
     assert!(fs::read_to_string(results).unwrap().contains("+573001234568"));
-    run_json(&server, &["campaigns", "cancel", &id]);
+    run_json(&server, &["campaigns", "cancel", &id, "--yes"]);
     assert_eq!(run_json(&server, &["campaigns", "watch", &id])["status"], "cancelled");
     server.terminate();
 }

@@ -1,38 +1,96 @@
 //! `carillon campaigns`.
 
-mod detailed_report;
-mod import;
-mod path;
-mod results;
+mod id;
+mod message;
+mod plan;
+mod report;
+mod settings;
+mod test_send;
+mod verbs;
 mod watch;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use carillon::time::Timestamp;
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use serde_json::json;
 
-use super::access::Access;
-use crate::client::Client;
+use crate::body::Body;
+use crate::client::{ApiPath, Request};
 use crate::error::CommandError;
-use crate::{json_file, output};
-use path::campaign_path;
+use crate::output::{self, Column};
+use crate::session::Session;
+use crate::when;
+use id::CampaignId;
+use settings::Settings;
+use test_send::TestArgs;
+use verbs::StartArgs;
 
 const EXAMPLES: &str = "\
 Examples:
-  carillon campaigns create campaign.json
-  carillon campaigns import cmp_… contacts.csv
-  carillon campaigns start cmp_…
+  carillon campaigns create --name Spring --connection con_… --template spring_offer \\
+      --language es --param first_name --daily-limit 250
+  carillon campaigns create campaign.json --name 'Spring, second try'
+  carillon recipients import contacts.csv --campaign cmp_…
+  carillon campaigns plan cmp_…
+  carillon campaigns test cmp_… --to +573001234567 --var first_name=Ana
+  carillon campaigns start cmp_… --at '2026-12-01 09:00' --expect-recipients 1000
   carillon campaigns watch cmp_…
+  carillon campaigns update cmp_… --daily-limit 500 --clear scheduled_end
 
-Example of campaign.json (GET /openapi.json describes all fields):
+Example of campaign.json (`carillon api GET /openapi.json` describes all members):
   { \"name\": \"Spring offer\", \"connection_id\": \"con_…\",
     \"message\": { \"type\": \"template\", \"template\": { \"name\": \"spring_offer\", \"language\": \"es\",
       \"components\": [{ \"type\": \"body\",
         \"parameters\": [{ \"type\": \"text\", \"text\": \"{first_name}\" }] }] } },
     \"daily_send_limit\": 250, \"speed\": \"fast\", \"timezone\": \"America/Bogota\",
-    \"send_window\": { \"from\": \"09:00\", \"to\": \"18:00\" }, \"default_country\": \"CO\" }";
+    \"send_window\": { \"from\": \"09:00\", \"to\": \"18:00\" }, \"default_country\": \"CO\" }
 
-/// Creates, imports, starts and watches campaigns, on this machine or on AWS.
+A time is local (`2026-12-01 09:00`) or RFC 3339 (2026-12-01T14:00:00Z).";
+
+const COLUMNS: [Column; 7] = [
+    ("ID", "id"),
+    ("NAME", "name"),
+    ("STATUS", "status"),
+    ("DAILY LIMIT", "daily_send_limit"),
+    ("SPEED", "speed"),
+    ("PRIORITY", "priority"),
+    ("CREATED", "created_at"),
+];
+
+const COUNT_COLUMNS: [Column; 9] = [
+    ("ID", "id"),
+    ("NAME", "name"),
+    ("STATUS", "status"),
+    ("RECIPIENTS", "counts.recipients"),
+    ("SENT", "counts.sent"),
+    ("READ", "counts.read"),
+    ("REPLIED", "counts.replied"),
+    ("FAILED", "counts.failed"),
+    ("CREATED", "created_at"),
+];
+
+const DAY_COLUMNS: [Column; 6] = [
+    ("DAY", "date"),
+    ("SENT", "sent"),
+    ("RECEIVED", "received"),
+    ("READ", "read"),
+    ("REPLIED", "replied"),
+    ("FAILED", "failed"),
+];
+
+const BATCH_COLUMNS: [Column; 8] = [
+    ("DAY", "date"),
+    ("NUMBER", "number"),
+    ("SPEED", "lane"),
+    ("STATUS", "status"),
+    ("SIZE", "size"),
+    ("USED", "used"),
+    ("CREATED", "created_at"),
+    ("CLOSED FOR", "close_reason"),
+];
+
+/// Creates, changes, starts and watches campaigns.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CampaignsArgs {
@@ -42,121 +100,147 @@ pub(crate) struct CampaignsArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List all campaigns.
-    List,
+    /// List campaigns, the newest first.
+    List(ListArgs),
     /// Show a campaign's settings and status.
-    Show(CampaignId),
-    /// Create a campaign from a JSON file.
+    Get(CampaignId),
+    /// Create a campaign from flags, from a JSON file, or from a file with flags that override it.
     Create {
-        /// The file, or `-` for the standard input.
-        file: PathBuf,
+        /// JSON file, or `-` for the standard input.
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        settings: Settings,
     },
-    /// Import recipients from a CSV file. Importing a file again adds no duplicates.
-    Import {
-        /// ID of the campaign.
-        id: String,
-        /// The file, or `-` for the standard input. Its header must contain a column
-        /// `phone`.
-        file: PathBuf,
+    /// Change settings of a campaign. What is not given stays as it is.
+    Update {
+        #[command(flatten)]
+        of: CampaignId,
+        /// JSON merge patch, or `-` for the standard input. Flags override it.
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        settings: Settings,
+        /// Member to clear, such as `scheduled_end`. Repeat for several.
+        #[arg(long, value_name = "FIELD")]
+        clear: Vec<String>,
     },
+    /// Delete a draft that was never given recipients.
+    Delete(CampaignId),
+    /// Copy a campaign's settings to a new draft without recipients.
+    Duplicate {
+        #[command(flatten)]
+        of: CampaignId,
+        /// Name of the copy. Default: made from the campaign's name.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Show what a campaign will do: the messages of each day, the cost, what it waits for.
+    Plan(CampaignId),
     /// Start a campaign, now or at its scheduled start.
-    Start(CampaignId),
-    /// Pause a campaign.
+    Start(StartArgs),
+    /// Pause a campaign. Messages in flight are still sent.
     Pause(CampaignId),
     /// Resume a paused or halted campaign.
-    Resume(CampaignId),
+    Resume {
+        #[command(flatten)]
+        of: CampaignId,
+        /// Do not check the message again first.
+        #[arg(long)]
+        no_check: bool,
+    },
     /// Cancel a campaign. Recipients that were not sent to are cancelled.
     Cancel(CampaignId),
-    /// Show the report until the campaign ends. Exit code 0: it ended; 1: it is halted.
+    /// Send the campaign's message to one address now. It does not count in the report.
+    Test(TestArgs),
+    /// Show the report until the campaign ends. Exit code 0: it ended; 8: it is halted.
     Watch(CampaignId),
     /// Show the report: messages sent, received, read, replied to.
     Report(CampaignId),
-    /// Download all recipients and their status as CSV.
-    Results {
-        /// ID of the campaign.
-        id: String,
-        /// The file to write. Default: the standard output.
-        #[arg(short, long, value_name = "FILE")]
-        output: Option<PathBuf>,
-    },
+    /// Show the counts of each day.
+    Analytics(CampaignId),
+    /// List the batches: at most 250 recipients of one day each.
+    Batches(CampaignId),
+    /// List what happened to a campaign, the oldest first.
+    History(CampaignId),
 }
 
 #[derive(Debug, Args)]
-struct CampaignId {
-    /// ID of the campaign.
-    id: String,
+struct ListArgs {
+    /// Only campaigns with this status: draft, scheduled, active, paused, halted, completed or
+    /// cancelled. Repeat for several.
+    #[arg(long)]
+    status: Vec<String>,
+    /// Only campaigns that were created after this time.
+    #[arg(long, value_name = "TIME", value_parser = when::parse)]
+    since: Option<Timestamp>,
+    /// Show the counts of recipients.
+    #[arg(long)]
+    counts: bool,
+    /// Show at most this number of campaigns [default: all].
+    #[arg(long, value_name = "N", value_parser = super::limit)]
+    limit: Option<usize>,
 }
 
-pub(crate) async fn run(
-    args: CampaignsArgs,
-    access: &Access,
-    json: bool,
-) -> Result<(), CommandError> {
-    let client = access.client()?;
+pub(crate) async fn run(args: CampaignsArgs, session: &Session) -> Result<(), CommandError> {
     match args.command {
-        Command::List => list(&client, json).await,
-        Command::Show(CampaignId { id }) => show(&client, &id, json).await,
-        Command::Create { file } => create(&client, &file, json).await,
-        Command::Import { id, file } => import::run(&client, &id, &file, json).await,
-        Command::Start(CampaignId { id }) => act(&client, &id, "start", json).await,
-        Command::Pause(CampaignId { id }) => act(&client, &id, "pause", json).await,
-        Command::Resume(CampaignId { id }) => act(&client, &id, "resume", json).await,
-        Command::Cancel(CampaignId { id }) => act(&client, &id, "cancel", json).await,
-        Command::Watch(CampaignId { id }) => watch::run(&client, &id, json).await,
-        Command::Report(CampaignId { id }) => detailed_report::run(&client, &id, json).await,
-        Command::Results { id, output } => results::run(&client, &id, output.as_deref()).await,
+        Command::List(args) => list(session, args).await,
+        Command::Get(of) => session.show(&of.path()).await,
+        Command::Create { file, settings } => {
+            let mut body = Body::of_file(file.as_deref())?;
+            settings.apply(&mut body);
+            create(session, Request::post(&ApiPath::new("campaigns")).json(body.into_value())).await
+        }
+        Command::Update { of, file, settings, clear } => {
+            let mut body = Body::of_file(file.as_deref())?;
+            settings.apply(&mut body);
+            body.clear(&clear);
+            let request = Request::patch(&of.path(), body.into_changes()?);
+            session.print(&session.change(&of.path(), request).await?, output::fields)
+        }
+        Command::Delete(of) => session.delete(&of.path(), "the campaign").await,
+        Command::Duplicate { of, name } => {
+            let mut body = Body::default();
+            body.set("name", name);
+            create(session, Request::post(&of.path().then("duplicate")).json(body.into_value()))
+                .await
+        }
+        Command::Plan(of) => plan::run(session, &of.path()).await,
+        Command::Start(args) => verbs::start(session, args).await,
+        Command::Pause(of) => verbs::act(session, &of, "pause", json!({})).await,
+        Command::Resume { of, no_check } => {
+            verbs::act(session, &of, "resume", json!({ "check": !no_check })).await
+        }
+        Command::Cancel(of) => verbs::cancel(session, &of).await,
+        Command::Test(args) => test_send::run(session, args).await,
+        Command::Watch(of) => watch::run(session, &of.path()).await,
+        Command::Report(of) => report::run(session, &of.path()).await,
+        Command::Analytics(of) => {
+            session.list_all(&of.path().then("analytics"), &DAY_COLUMNS).await
+        }
+        Command::Batches(of) => {
+            session.list(Request::get(&of.path().then("batches")), None, &BATCH_COLUMNS).await
+        }
+        Command::History(of) => {
+            let request = Request::get(&of.path().then("history"));
+            session.list(request, None, &super::events::COLUMNS).await
+        }
     }
 }
 
-async fn list(client: &Client, json: bool) -> Result<(), CommandError> {
-    let campaigns = client.list("/v1/campaigns").await?;
-    if json {
-        return output::json(&campaigns);
-    }
-    if campaigns.is_empty() {
-        return output::line(
-            "No campaigns. To create one: carillon campaigns create campaign.json",
-        );
-    }
-    output::table(
-        &campaigns,
-        &[
-            ("ID", "id"),
-            ("NAME", "name"),
-            ("STATUS", "status"),
-            ("DAILY LIMIT", "daily_send_limit"),
-            ("SPEED", "speed"),
-            ("PRIORITY", "priority"),
-            ("CREATED", "created_at"),
-        ],
-    )
+async fn list(session: &Session, args: ListArgs) -> Result<(), CommandError> {
+    let request = Request::get(&ApiPath::new("campaigns"))
+        .query("status", &args.status)
+        .query("created_after", args.since.map(when::rfc3339))
+        .query("include", args.counts.then_some("counts"));
+    let columns: &[Column] = if args.counts { &COUNT_COLUMNS } else { &COLUMNS };
+    session.list(request, args.limit, columns).await
 }
 
-async fn show(client: &Client, id: &str, json: bool) -> Result<(), CommandError> {
-    let campaign: Value = client.get(&campaign_path(id, "")).await?;
-    if json { output::json(&campaign) } else { output::fields(&campaign) }
-}
-
-async fn create(client: &Client, file: &Path, json: bool) -> Result<(), CommandError> {
-    let request = json_file::read_or_stdin(file)?;
-    let campaign: Value = client.post("/v1/campaigns", Some(&request)).await?;
-    if json {
-        return output::json(&campaign);
-    }
-    let id = campaign["id"].as_str().unwrap_or_default();
-    output::line(&format!("Created {id}. Next: carillon campaigns import {id} contacts.csv"))
-}
-
-async fn act(client: &Client, id: &str, action: &str, json: bool) -> Result<(), CommandError> {
-    let path = campaign_path(id, &format!("/{action}"));
-    let campaign: Value = client.post(&path, None).await?;
-    if json {
-        return output::json(&campaign);
-    }
-    for warning in campaign["warnings"].as_array().into_iter().flatten() {
-        let text = warning["text"].as_str().unwrap_or_default();
-        output::line(&format!("Warning: {text}"))?;
-    }
-    let status = campaign["status"].as_str().unwrap_or_default();
-    output::line(&format!("The campaign is {status}."))
+async fn create(session: &Session, request: Request) -> Result<(), CommandError> {
+    let created = session.client.send(&request).await?;
+    session.print(&created, |campaign| {
+        let id = campaign["id"].as_str().unwrap_or_default();
+        output::line(&format!(
+            "Created {id}. Next: carillon recipients import contacts.csv --campaign {id}"
+        ))
+    })
 }

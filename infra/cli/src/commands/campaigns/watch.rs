@@ -4,29 +4,30 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar};
 
-use super::path::campaign_path;
-use crate::client::Client;
+use crate::client::{Answer, ApiPath, Request};
 use crate::error::CommandError;
 use crate::report::CampaignReport;
+use crate::session::Session;
 use crate::{output, progress};
 
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-pub(super) async fn run(client: &Client, id: &str, json: bool) -> Result<(), CommandError> {
-    let view = View::new(json);
-    let path = campaign_path(id, "/report");
+pub(super) async fn run(session: &Session, campaign: &ApiPath) -> Result<(), CommandError> {
+    let view = View::new(session.json);
+    let request = Request::get(&campaign.then("report"));
     let mut shown = None;
     loop {
-        let report: CampaignReport = client.get(&path).await?;
+        let answer = session.client.send(&request).await?;
+        let report: CampaignReport = serde_json::from_value(answer.value()).unwrap_or_default();
         if shown.as_ref() != Some(&report) {
-            view.show(&report)?;
+            view.show(&report, &answer)?;
         }
         if report.is_final() {
             return view.close(&report);
         }
         if report.status == "halted" {
             view.close(&report)?;
-            return Err(CommandError::Halted(report.halt.unwrap_or_default().detail));
+            return Err(CommandError::Halted(report.halt.unwrap_or_default().text()));
         }
         shown = Some(report);
         tokio::time::sleep(POLL_INTERVAL).await;
@@ -38,7 +39,7 @@ enum View {
     Bars { status: ProgressBar, funnel: Vec<ProgressBar>, _group: MultiProgress },
     /// Elsewhere: one line of text for each change.
     Lines,
-    /// One line of JSON for each change.
+    /// The API's document for each change.
     Json,
 }
 
@@ -55,9 +56,9 @@ impl View {
         Self::Bars { funnel, status: group.add(progress::text_line()), _group: group }
     }
 
-    fn show(&self, report: &CampaignReport) -> Result<(), CommandError> {
+    fn show(&self, report: &CampaignReport, answer: &Answer) -> Result<(), CommandError> {
         match self {
-            Self::Json => output::json(report),
+            Self::Json => output::line(&answer.text),
             Self::Lines => output::line(&line(report)),
             Self::Bars { status, funnel, .. } => {
                 for (bar, (name, count)) in funnel.iter().zip(report.funnel()) {

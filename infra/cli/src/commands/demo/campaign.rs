@@ -8,7 +8,7 @@ use super::args::DemoArgs;
 use super::clock::{SEND_WINDOW, TIME_ZONE};
 use super::contacts;
 use super::environment::Environment;
-use crate::client::{Client, ClientError};
+use crate::client::{ApiPath, Client, ClientError, Request};
 use crate::error::CommandError;
 use crate::report::CampaignReport;
 use crate::simulator_config::TEMPLATE;
@@ -16,7 +16,7 @@ use crate::upload::{UploadResult, upload};
 
 /// The demo's campaign, started.
 pub(super) struct Campaign {
-    path: String,
+    path: ApiPath,
     pub(super) imported: UploadResult,
 }
 
@@ -25,14 +25,15 @@ pub(super) async fn start(
     args: &DemoArgs,
 ) -> Result<Campaign, CommandError> {
     let client = &environment.client;
-    let connection: Value =
-        client.post("/v1/connections", Some(&environment.connection_request)).await?;
+    let connections = ApiPath::new("connections");
+    let connection = client.post(&connections, environment.connection_request.clone()).await?;
     let request = campaign_request(&connection["id"], args.daily_limit);
-    let campaign: Value = client.post("/v1/campaigns", Some(&request)).await?;
-    let path = format!("/v1/campaigns/{}", campaign["id"].as_str().unwrap_or_default());
+    let campaign = client.post(&ApiPath::new("campaigns"), request).await?;
+    let path =
+        ApiPath::raw(&format!("/v1/campaigns/{}", campaign["id"].as_str().unwrap_or_default()));
     let csv = Cursor::new(contacts::csv(args.contacts));
-    let imported = upload(client, &format!("{path}/recipients"), csv, |_, _| {}).await?;
-    let _: Value = client.post(&format!("{path}/start"), None).await?;
+    let imported = upload(client, &Request::post(&path.then("recipients")), csv, |_, _| {}).await?;
+    client.post(&path.then("start"), json!({})).await?;
     Ok(Campaign { path, imported })
 }
 
@@ -56,6 +57,6 @@ fn campaign_request(connection: &Value, daily_limit: u32) -> Value {
 
 impl Campaign {
     pub(super) async fn report(&self, client: &Client) -> Result<CampaignReport, ClientError> {
-        client.get(&format!("{}/report", self.path)).await
+        client.get(&self.path.then("report")).await
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use whatsapp_simulator::{Config, Simulator};
 
 use super::args::ServeArgs;
-use crate::client::Client;
+use crate::client::{ApiPath, Client, Request};
 use crate::error::CommandError;
 use crate::json_file;
 use crate::simulator_config::{built_in, connection_request, fast_behaviour};
@@ -57,8 +57,9 @@ impl Provider {
         };
         let client = Client::new(url, key.clone())?;
         let mut created_id = None;
-        if client.list("/v1/connections").await?.is_empty() {
-            let created: Value = client.post("/v1/connections", Some(connection_request)).await?;
+        let connections = ApiPath::new("connections");
+        if client.list(&Request::get(&connections), Some(1)).await?.len() == 0 {
+            let created = client.post(&connections, connection_request.clone()).await?;
             created_id = created["id"].as_str().map(str::to_owned);
         }
         simulator.set_webhook(&format!("{url}/webhooks/whatsapp"), verify_token);

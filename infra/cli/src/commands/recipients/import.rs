@@ -1,37 +1,47 @@
-//! `carillon campaigns import`.
+//! `carillon recipients import`.
 
 use std::fs::{File, Metadata};
 use std::io::{BufRead, BufReader, stdin};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use serde_json::Value;
 
-use super::path::campaign_path;
-use crate::client::Client;
+use super::named::OfCampaign;
+use crate::client::Request;
 use crate::error::CommandError;
 use crate::output::{self, format_count};
 use crate::progress;
+use crate::session::Session;
 use crate::upload::{UploadResult, upload};
 
 /// Invalid lines that are printed. Further ones are only counted.
 const MAX_PRINTED_INVALID: usize = 20;
 
-pub(super) async fn run(
-    client: &Client,
-    id: &str,
-    file: &Path,
-    json: bool,
-) -> Result<(), CommandError> {
-    let (csv, length) = open(file)?;
+#[derive(Debug, Args)]
+pub(super) struct ImportArgs {
+    /// The file, or `-` for the standard input. Its header must contain a column `phone`.
+    file: PathBuf,
+    #[command(flatten)]
+    of: OfCampaign,
+    /// Country in which national phone numbers are read, such as CO. Default: the campaign's.
+    #[arg(long, value_name = "CODE")]
+    country: Option<String>,
+}
+
+pub(super) async fn run(session: &Session, args: &ImportArgs) -> Result<(), CommandError> {
+    let (csv, length) = open(&args.file)?;
     let bar = progress::byte_bar(length);
-    let outcome = upload(client, &campaign_path(id, "/recipients"), csv, |bytes, so_far| {
+    let request =
+        Request::post(&args.of.recipients()).query("default_country", args.country.as_ref());
+    let outcome = upload(&session.client, &request, csv, |bytes, so_far| {
         bar.set_position(bytes);
         bar.set_message(format!("{} added", format_count(so_far.added)));
     })
     .await;
     bar.finish_and_clear();
     let result = outcome?;
-    if json { output::json(&result) } else { print_text(&result) }
+    if session.json { output::json(&result) } else { print_text(&result) }
 }
 
 /// Opens a file or the standard input. Returns its length if it is known.

@@ -1,4 +1,4 @@
-//! `carillon export`.
+//! `carillon data export`.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -18,8 +18,8 @@ use crate::progress;
 
 const EXAMPLES: &str = "\
 Examples:
-  carillon export --data ./.carillon --retire all.jsonl
-  carillon export --table carillon-Table-1ABC all.jsonl
+  carillon data export --data ./.carillon --retire all.jsonl
+  carillon data export --table carillon-Table-1ABC all.jsonl
 
 First stop `carillon serve`; on AWS pause all campaigns. An export is not a consistent
 snapshot. The standard variables configure AWS (AWS_REGION, AWS_PROFILE,
@@ -28,7 +28,7 @@ AWS_ENDPOINT_URL, …). The file contains personal data.";
 /// Exports all data to a file of JSON lines.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct ExportArgs {
+pub(super) struct ExportArgs {
     #[command(flatten)]
     location: Location,
 
@@ -48,7 +48,7 @@ struct Exported {
     bytes: u64,
 }
 
-pub(crate) async fn run(args: ExportArgs, json: bool) -> Result<(), CommandError> {
+pub(super) async fn run(args: ExportArgs, json: bool) -> Result<(), CommandError> {
     let data = args.location.data.as_deref();
     if let Some(folder) = data.filter(|folder| !DataFolder::has_table(folder)) {
         return Err(CommandError::NoTable(folder.to_owned()));

@@ -1,4 +1,4 @@
-//! `carillon import`.
+//! `carillon data import`.
 
 use std::fs;
 use std::future;
@@ -28,10 +28,10 @@ use crate::progress;
 
 const EXAMPLES: &str = "\
 Examples:
-  carillon import --table carillon-Table-1ABC --secrets-prefix /carillon/connections/ \\
+  carillon data import --table carillon-Table-1ABC --secrets-prefix /carillon/connections/ \\
                   --address-key-file ./.carillon/address-key \\
                   --secrets-key-file ./.carillon/secrets-key all.jsonl
-  carillon import --data ./elsewhere --address-key-file ./.carillon/address-key \\
+  carillon data import --data ./elsewhere --address-key-file ./.carillon/address-key \\
                   --secrets-key-file ./.carillon/secrets-key all.jsonl
 
 Importing is idempotent: existing items are not changed, and an interrupted import can
@@ -43,7 +43,7 @@ const CONCURRENT_WRITES: usize = 32;
 /// Imports an exported file into another Carillon.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct ImportArgs {
+pub(super) struct ImportArgs {
     #[command(flatten)]
     location: Location,
 
@@ -67,7 +67,7 @@ pub(crate) struct ImportArgs {
     file: PathBuf,
 }
 
-pub(crate) async fn run(args: ImportArgs, json: bool) -> Result<(), CommandError> {
+pub(super) async fn run(args: ImportArgs, json: bool) -> Result<(), CommandError> {
     let needs = export_file::verify(&args.file)?;
     if let Some(folder) = &args.location.data {
         DataFolder::open(folder)?;
