@@ -265,13 +265,14 @@ fn of_job(change: Change<Job>) -> Option<(EventType, Value)> {
     let (old, Some(job)) = change else { return None };
     let kind = match (old.map(|old| old.status), job.status) {
         (None, JobStatus::Queued) => EventType::JobCreated,
-        // It was moved into this table.
-        (None, _) => return None,
-        (Some(old), new) if old == new => return None,
-        (Some(_), JobStatus::Queued | JobStatus::Running) => return None,
-        (Some(_), JobStatus::Completed) => EventType::JobCompleted,
-        (Some(_), JobStatus::Failed) => EventType::JobFailed,
-        (Some(_), JobStatus::Cancelled) => EventType::JobCancelled,
+        (Some(old), new) if old != new => match new {
+            JobStatus::Queued | JobStatus::Running => return None,
+            JobStatus::Completed => EventType::JobCompleted,
+            JobStatus::Failed => EventType::JobFailed,
+            JobStatus::Cancelled => EventType::JobCancelled,
+        },
+        // It goes on, or was moved into this table.
+        (Some(_) | None, _) => return None,
     };
     let Work::BulkRecipients(bulk) = &job.work;
     let data = json!({

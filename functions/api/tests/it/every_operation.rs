@@ -125,7 +125,6 @@ impl Stage {
             "createConnection" => crate::fixture::connection_body("800000000000002"),
             "createKey" => json!({"name": "other", "scopes": ["read"]}),
             "createContact" => json!({"addresses": ["+573009999999"]}),
-            "createSuppression" => json!({"contact_id": contact}),
             "createTemplate" => {
                 let mut other = template();
                 other["name"] = json!("other");
@@ -133,7 +132,7 @@ impl Stage {
             }
             "previewTemplate" => json!({"language": "es"}),
             "searchContacts" => json!({"address": phone(0)}),
-            "mergeContacts" => json!({"contact_id": contact}),
+            "createSuppression" | "mergeContacts" => json!({"contact_id": contact}),
             "splitContact" => json!({"addresses": [phone(0)]}),
             "bulkUpdateRecipients" => json!({"action": "skip"}),
             "testCampaign" => json!({"to": phone(1)}),

@@ -29,6 +29,9 @@ pub(crate) struct List {
     items: Vec<Box<RawValue>>,
     #[serde(default)]
     pub(super) next_cursor: Option<String>,
+    /// Of the feed of events: whether there are more already.
+    #[serde(default)]
+    has_more: bool,
 }
 
 impl List {
@@ -55,6 +58,10 @@ impl List {
     pub(super) fn extend(&mut self, page: Self) {
         self.items.extend(page.items);
         self.next_cursor = page.next_cursor;
+    }
+
+    pub(crate) fn has_more(&self) -> bool {
+        self.has_more
     }
 
     pub(crate) fn next_cursor(&self) -> Option<&str> {

@@ -72,7 +72,7 @@ pub(crate) async fn run(args: EventsArgs, session: &Session) -> Result<(), Comma
             page => page?,
         };
         print(session, &page)?;
-        if page.len() == 0 && !args.follow {
+        if !page.has_more() && !args.follow {
             return Ok(());
         }
         // There always is one: it is where the feed goes on.

@@ -18,7 +18,13 @@ const ACTIVE: [Column; 6] = [
     ("READ", "counts.read"),
     ("REPLIED", "counts.replied"),
 ];
-const CONNECTIONS: [Column; 3] = [("CONNECTION", "id"), ("NAME", "name"), ("HEALTH", "health")];
+const CONNECTIONS: [Column; 5] = [
+    ("CONNECTION", "id"),
+    ("NAME", "name"),
+    ("QUALITY", "quality"),
+    ("MSG/S", "effective_throughput_mps"),
+    ("NOTE", "note.text"),
+];
 
 pub(crate) async fn run(session: &Session) -> Result<(), CommandError> {
     let answer = session.client.send(&Request::get(&ApiPath::new("overview"))).await?;

@@ -13,13 +13,13 @@ use crate::program::carillon;
 use crate::server::{Server, serve};
 
 /// A server, and a user who is logged in to it.
-struct User {
-    server: Server,
+pub(crate) struct User {
+    pub(crate) server: Server,
     folder: TempDir,
 }
 
 impl User {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("simulator.json");
         let behaviour = json!({ "behaviour": { "outcomes": { "read": 1.0, "reply": 1.0 } } });
@@ -33,16 +33,16 @@ impl User {
         user
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.folder.path().join(name).to_str().unwrap().to_owned()
     }
 
-    fn write(&self, name: &str, text: &str) -> String {
+    pub(crate) fn write(&self, name: &str, text: &str) -> String {
         fs::write(self.path(name), text).unwrap();
         self.path(name)
     }
 
-    fn run_with_input(&self, arguments: &[&str], input: &str) -> Output {
+    pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Output {
         let mut command = carillon();
         command.args(arguments).current_dir(self.folder.path());
         command.env("CARILLON_CONFIG", self.path("config.json")).env("TZ", "America/Bogota");
@@ -61,14 +61,14 @@ impl User {
     }
 
     /// Runs a command that must succeed. Returns its standard output.
-    fn text(&self, arguments: &[&str]) -> String {
+    pub(crate) fn text(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// Runs a command with `--json` that must succeed. Returns its last line.
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let text = self.text(&[arguments, &["--json"]].concat());
         serde_json::from_str(text.lines().last().unwrap_or("null")).unwrap()
     }
@@ -81,12 +81,12 @@ impl User {
     }
 
     /// The id of the connection to the simulator.
-    fn connection(&self) -> &str {
+    pub(crate) fn connection(&self) -> &str {
         self.server.startup["connection_created"].as_str().unwrap()
     }
 }
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
@@ -97,7 +97,7 @@ fn id(document: &Value) -> String {
 const CSV: &str = "phone,first_name\n300 123 4567,Ana\n+573001234568,Luis\n12,Nobody\n";
 
 /// Creates a campaign by flags alone.
-fn create_campaign(user: &User) -> String {
+pub(crate) fn create_campaign(user: &User) -> String {
     let words = "campaigns create --name Spring --template spring_offer --language es \
                  --param first_name --daily-limit 100 --speed fast --country CO --connection";
     let arguments: Vec<_> = words.split_whitespace().chain([user.connection()]).collect();
@@ -380,4 +380,79 @@ fn a_profile_belongs_to_its_address() {
 fn completion_names_the_commands() {
     let output = carillon().args(["completion", "bash"]).output().unwrap();
     assert!(String::from_utf8_lossy(&output.stdout).contains("quota-groups"));
+}
+
+#[test]
+fn many_recipients_are_acted_on_by_a_job() {
+    let user = User::new();
+    let campaign = create_campaign(&user);
+    let file = user.write("people.csv", CSV);
+    user.text(&["recipients", "import", &file, "--campaign", &campaign]);
+    let bulk = ["recipients", "bulk", "skip", "--campaign", &campaign];
+    assert!(user.refused(2, &bulk).contains("--yes"));
+    let done = user.json(&[&bulk[..], &["--yes"]].concat());
+    let job = id(&done);
+    let watched = user.json(&["jobs", "watch", &job]);
+    assert_eq!(watched["status"], "completed", "{watched}");
+    assert_eq!(watched["result"], json!({ "matched": 2, "changed": 2 }));
+    assert!(user.text(&["jobs", "list"]).contains("completed"));
+    assert_eq!(user.json(&["jobs", "cancel", &job, "--yes"])["status"], "completed");
+    let listed = user.json(&["recipients", "list", "--campaign", &campaign]);
+    assert_eq!(listed["items"][0]["skip_reason"], "requested");
+    user.server.terminate();
+}
+
+#[test]
+fn a_campaign_is_copied_and_its_history_is_told() {
+    let user = User::new();
+    let campaign = create_campaign(&user);
+    let copy = user.json(&["campaigns", "duplicate", &campaign, "--name", "Again"]);
+    assert_eq!((&copy["name"], &copy["status"]), (&json!("Again"), &json!("draft")));
+    let list = user.json(&["campaigns", "list", "--counts", "--limit", "1"]);
+    assert_eq!(
+        (&list["items"][0]["id"], &list["items"][0]["counts"]["recipients"]),
+        (&copy["id"], &json!(0))
+    );
+    user.text(&["campaigns", "list", "--since", "2020-01-01"]);
+    for _ in 0..50 {
+        let history = user.json(&["campaigns", "history", &campaign]);
+        if history["items"][0]["type"] == "campaign.created" {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert!(user.text(&["campaigns", "history", &campaign]).contains("campaign.created"));
+    // The feed is a few seconds behind.
+    std::thread::sleep(Duration::from_secs(6));
+    let tail = user.text(&["events", "tail", "--subject", &campaign]);
+    assert!(tail.contains("campaign.created"), "{tail}");
+    user.server.terminate();
+}
+
+#[test]
+fn suppressions_are_added_and_lifted_by_address() {
+    let user = User::new();
+    let added = user.json(&["suppressions", "add", "+573001234567"]);
+    assert_eq!(added["reason"], "blacklisted");
+    assert!(user.text(&["suppressions", "list"]).contains("blacklisted"));
+    let why = user.text(&["contacts", "why", "+573001234567"]);
+    assert!(why.contains("Suppressed"), "{why}");
+    user.text(&["suppressions", "remove", "+573001234567", "--yes"]);
+    assert_eq!(user.json(&["suppressions", "list"])["items"], json!([]));
+    user.server.terminate();
+}
+
+#[test]
+fn the_overview_the_limits_and_the_audit_log_are_shown() {
+    let user = User::new();
+    create_campaign(&user);
+    assert!(user.text(&["overview"]).contains("Simulator"));
+    let groups = user.json(&["quota-groups", "list"]);
+    let name = groups["items"][0]["name"].as_str().unwrap();
+    assert_eq!(user.json(&["quota-groups", "get", name])["reserved"], 0);
+    let log = user.text(&["audit-log", "list"]);
+    assert!(log.contains("createCampaign"), "{log}");
+    let record = id(&user.json(&["audit-log", "list", "--limit", "1"])["items"][0]);
+    assert!(user.json(&["audit-log", "get", &record])["operation"].is_string());
+    user.server.terminate();
 }

@@ -5,6 +5,8 @@
 mod client;
 mod demo;
 #[cfg(unix)]
+mod documents;
+#[cfg(unix)]
 mod kill;
 mod program;
 #[cfg(unix)]

@@ -137,14 +137,13 @@ async fn an_address_travels_in_a_body_only() {
 async fn events_are_printed_until_there_are_no_more() {
     let event = json!({ "id": "evt_1", "type": "campaign.started", "data": {},
         "created_at": "2026-12-01T09:00:00.000Z", "subject": { "type": "campaign", "id": "cmp_1" } });
-    let page = |items: Value, next: &str| json!({ "items": items, "next_cursor": next });
+    let page = |items: Value, next: &str, has_more: bool| json!({ "items": items, "next_cursor": next, "has_more": has_more });
+    let path = "GET /v1/events?type=campaign.started&subject=cmp_1";
+    // A page may be empty and still not the last.
     let stub = Stub::start([
-        Reply(
-            "GET /v1/events?type=campaign.started&subject=cmp_1&cursor=a",
-            200,
-            page(json!([]), "a"),
-        ),
-        Reply("GET /v1/events?type=campaign.started&subject=cmp_1", 200, page(json!([event]), "a")),
+        Reply(format!("{path}&cursor=b").leak(), 200, page(json!([event]), "c", false)),
+        Reply(format!("{path}&cursor=a").leak(), 200, page(json!([]), "b", true)),
+        Reply(path, 200, page(json!([]), "a", true)),
     ])
     .await;
     let tail = "events tail --type campaign.started --subject cmp_1";

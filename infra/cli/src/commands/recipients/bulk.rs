@@ -20,8 +20,8 @@ pub(super) struct BulkArgs {
     action: Verb,
     #[command(flatten)]
     of: OfCampaign,
-    /// Recipients with this status. Repeat for several.
-    #[arg(long, required = true)]
+    /// Recipients with this status. Repeat for several. Default: all with whom it can be done.
+    #[arg(long)]
     status: Vec<String>,
     /// Only count the recipients; change nothing.
     #[arg(long)]
@@ -47,15 +47,14 @@ pub(super) async fn run(session: &Session, args: BulkArgs) -> Result<(), Command
 /// Counts and asks. Where nobody can be asked, nothing is counted.
 async fn confirm(session: &Session, args: &BulkArgs) -> Result<(), CommandError> {
     let verb = args.action.word();
-    let statuses = args.status.join(" or ");
     if session.yes || !ask::is_terminal() {
-        return session.confirm(&format!("{verb} all recipients that are {statuses}?"));
+        return session.confirm(&format!("{verb} all these recipients?"));
     }
     let counted = job(session, args, true).await?;
     let matched = format_count(count(&counted.value(), "matched"));
-    let unconfirmed = args.action == Verb::Retry && args.status.iter().any(|s| s == "unconfirmed");
-    let danger = if unconfirmed { format!(" Mind that {SECOND_MESSAGE}") } else { String::new() };
-    session.confirm(&format!("{verb} {matched} recipients that are {statuses}?{danger}"))
+    let is_retry = args.action == Verb::Retry;
+    let danger = if is_retry { format!(" Mind that {SECOND_MESSAGE}") } else { String::new() };
+    session.confirm(&format!("{verb} {matched} recipients?{danger}"))
 }
 
 /// Starts the job and waits for its end.
@@ -67,8 +66,11 @@ async fn job(session: &Session, args: &BulkArgs, dry_run: bool) -> Result<Answer
 }
 
 fn body(args: &BulkArgs, dry_run: bool) -> Value {
-    let filter = json!({ "status": args.status });
-    json!({ "filter": filter, "action": args.action.word(), "dry_run": dry_run })
+    let mut body = json!({ "action": args.action.word(), "dry_run": dry_run });
+    if !args.status.is_empty() {
+        body["filter"] = json!({ "status": args.status });
+    }
+    body
 }
 
 fn count(job: &Value, name: &str) -> u64 {
@@ -94,6 +96,7 @@ mod tests {
         let filter = json!({"status": ["pending", "failed"]});
         let expected = json!({"filter": filter, "action": "skip", "dry_run": true});
         assert_eq!(body(&line.args, true), expected);
-        assert!(Line::try_parse_from(["test", "skip", "--campaign", "cmp_1"]).is_err());
+        let all = Line::parse_from(["test", "skip", "--campaign", "cmp_1"]);
+        assert_eq!(body(&all.args, false), json!({"action": "skip", "dry_run": false}));
     }
 }
