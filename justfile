@@ -63,3 +63,7 @@ fuzz MINUTES="30" SEED="1":
 # list the breaking changes of the API's description since the last release
 breaking:
     .ci/description/breaking.py
+
+# write docs/api anew, from the API's description and what it answers
+reference:
+    UPDATE_REFERENCE=1 cargo test -p carillon-api --test it reference::

@@ -25,10 +25,13 @@ const WITH_SECRETS_OR_PEOPLE: [&str; 7] = [
 ];
 
 /// An operation as it is described.
-struct Operation {
-    name: String,
-    method: Method,
-    path: String,
+pub(crate) struct Operation {
+    pub(crate) name: String,
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) tag: String,
+    /// Its description.
+    pub(crate) described: Value,
     scope: Option<Scope>,
     headers: Vec<String>,
     /// Whether its body is a JSON object of members that are listed.
@@ -36,7 +39,7 @@ struct Operation {
 }
 
 impl Operation {
-    fn all() -> Vec<Self> {
+    pub(crate) fn all() -> Vec<Self> {
         let description = description();
         let in_v1 = |(path, _, _): &(&str, &str, &Value)| path.starts_with("/v1/");
         let all = operations(&description).into_iter().filter(in_v1);
@@ -50,6 +53,8 @@ impl Operation {
                 name: described["operationId"].as_str().unwrap().to_owned(),
                 method: method.to_uppercase().parse().unwrap(),
                 path: path.to_owned(),
+                tag: described["tags"][0].as_str().unwrap().to_owned(),
+                described: described.clone(),
                 scope: described["x-required-scope"].as_str().map(|scope| scope.parse().unwrap()),
                 headers: headers.map(|one| one["name"].as_str().unwrap().to_owned()).collect(),
                 has_members: body["application/json"]["schema"]["$ref"].is_string()
@@ -65,13 +70,13 @@ impl Operation {
 }
 
 /// An API that has one of everything.
-struct Stage {
+pub(crate) struct Stage {
     api: TestApi,
     ids: BTreeMap<&'static str, String>,
 }
 
 impl Stage {
-    async fn set() -> Self {
+    pub(crate) async fn set() -> Self {
         let api = TestApi::new().await;
         let connection = api.connection_with(json!({"quota_group": "portfolio"})).await;
         let campaign = api.campaign_on(&connection, json!({})).await;
@@ -83,7 +88,7 @@ impl Stage {
         let listed = api.post("/v1/suppressions", json!({"contact_id": contact})).await.ok();
         let key = id(&api.post("/v1/keys", json!({"name": "k", "scopes": ["read"]})).await.ok());
         api.post("/v1/templates", template()).await.ok();
-        let log = api.get("/v1/audit-log").await.ok();
+        let log = api.get("/v1/audit-log?operation=createTemplate").await.ok();
         let ids = BTreeMap::from([
             ("/v1/campaigns", campaign),
             ("/v1/contacts", contact),
@@ -102,7 +107,7 @@ impl Stage {
     }
 
     /// The path of an operation, with the ids of this stage.
-    fn path(&self, operation: &Operation) -> String {
+    pub(crate) fn path(&self, operation: &Operation) -> String {
         let (list, _) = operation.path.split_once("/{").unwrap_or((&operation.path, ""));
         let own = self.ids.get(list).map_or("", String::as_str);
         let path = operation.path.replace("{id}", own).replace("{name}", own);
@@ -117,7 +122,7 @@ impl Stage {
     }
 
     /// A valid body of an operation.
-    fn body(&self, operation: &Operation) -> Option<Value> {
+    pub(crate) fn body(&self, operation: &Operation) -> Option<Value> {
         let connection = &self.ids["/v1/connections"];
         let contact = &self.ids["/v1/contacts"];
         Some(match &*operation.name {
@@ -143,7 +148,7 @@ impl Stage {
         })
     }
 
-    async fn send(
+    pub(crate) async fn send(
         &self,
         operation: &Operation,
         with: &Request<()>,

@@ -14,6 +14,7 @@ mod jobs;
 mod openapi;
 mod plain_provider;
 mod recipients;
+mod reference;
 mod resources;
 mod templates;
 mod test_send;
