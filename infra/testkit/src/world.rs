@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use carillon::channel::whatsapp_cloud::signature;
 use carillon::time::Clock;
 use carillon_host::Host;
@@ -174,7 +176,23 @@ impl World {
         self.http.request(method, format!("{}{path}", self.host.url())).bearer_auth(ADMIN_KEY)
     }
 
+    /// GET of a path with personal data, which no log may have.
+    pub async fn get_hostile(&self, path: &str) -> Response {
+        Response::read(self.request("GET", path).send().await.expect("a response")).await
+    }
+
+    /// Logs the addresses of requests and what their answers' cursors hold, so that the `logs`
+    /// test searches them too.
     async fn send(&self, request: reqwest::RequestBuilder) -> Response {
-        Response::read(request.send().await.expect("a response")).await
+        let request = request.build().expect("a request");
+        let url = request.url();
+        tracing::info!(path = url.path(), query = url.query(), "a test's request");
+        let response = self.http.execute(request).await.expect("a response");
+        let response = Response::read(response).await;
+        if let Some(cursor) = response.body["next_cursor"].as_str() {
+            let cursor = BASE64_URL_SAFE_NO_PAD.decode(cursor).unwrap_or_default();
+            tracing::info!(cursor = %String::from_utf8_lossy(&cursor), "an answer's cursor");
+        }
+        response
     }
 }

@@ -178,7 +178,7 @@ pub(crate) struct BulkRequest {
 pub(crate) struct RecipientFilter {
     /// Those of these statuses: `sent`, `delivered`, `read` and `replied` can be closed,
     /// `unconfirmed` can be retried, `pending` can be skipped.
-    #[schema(min_items = 1, example = json!(["pending"]))]
+    #[schema(min_items = 1, value_type = Vec<RecipientStatus>, example = json!(["pending"]))]
     status: BTreeSet<RecipientStatus>,
 }
 

@@ -33,7 +33,7 @@ async fn erasing_a_contact_removes_their_data_and_keeps_every_count() {
     assert_eq!((suppressed, hashes.len()), (1, 5));
     let log = world.simulator.log();
     let message = log.into_iter().find(|entry| entry.to == wa_id(1)).expect("the message");
-    for text in ["Person 1\"", "Ana", &message.wamid, &wa_id(1)] {
+    for text in ["Person 1\"", "Ana Gómez", &message.wamid, &wa_id(1)] {
         assert!(world.items_containing(text).await.is_empty(), "{text}");
     }
     assert_eq!(world.report(&sent).await.text, report);

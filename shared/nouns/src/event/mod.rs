@@ -59,8 +59,9 @@ pub enum SubjectType {
     Contact,
 }
 
+// As token trees, not as literals: the schema's derive reads no literal of a macro's argument.
 macro_rules! event_types {
-    ($($(#[doc = $doc:literal])* $name:ident = $text:literal;)*) => {
+    ($($(#[doc = $doc:tt])* $name:ident = $text:tt;)*) => {
         /// What happened.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
         pub enum EventType {$(
