@@ -177,6 +177,9 @@ impl World {
     }
 
     /// GET of a path with personal data, which no log may have.
+    ///
+    /// # Panics
+    /// If there is no response.
     pub async fn get_hostile(&self, path: &str) -> Response {
         Response::read(self.request("GET", path).send().await.expect("a response")).await
     }
