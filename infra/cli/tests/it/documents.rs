@@ -28,8 +28,8 @@ fn commands_of(document: &str) -> (Vec<String>, Vec<String>) {
     for line in text.lines() {
         match line.trim().strip_prefix("```") {
             Some(kind) => is_shell = kind == "sh",
-            None if is_shell => blocks.push_str(&format!("{}\n", line.trim())),
-            None => sentences.push_str(&format!("{} ", line.trim())),
+            None if is_shell => blocks.extend([line.trim(), "\n"]),
+            None => sentences.extend([line.trim(), " "]),
         }
     }
     let blocks = blocks.replace("\\\n", "");
