@@ -83,9 +83,19 @@ pub(crate) enum CommandError {
     Signal(#[source] io::Error),
     #[error("cannot write the output: {0}")]
     Output(#[source] io::Error),
+    #[error("nobody reads the output")]
+    NobodyReads,
 }
 
 impl CommandError {
+    /// The error of writing to the standard output.
+    pub(crate) fn of_output(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::NobodyReads,
+            _ => Self::Output(error),
+        }
+    }
+
     /// The exit code of the program.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {

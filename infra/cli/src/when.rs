@@ -14,11 +14,7 @@ fn parse_in(text: &str, zone: &TimeZone) -> Result<Timestamp, String> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Ok(time);
     }
-    let local = match text.parse::<Date>() {
-        Ok(date) if !text.contains(':') => Ok(DateTime::from(date)),
-        _ => text.parse::<DateTime>(),
-    };
-    let local = local.map_err(|_| {
+    let local = local_time(text).ok_or_else(|| {
         "expected a local time such as `2026-12-01 09:00`, or RFC 3339 such as \
          2026-12-01T14:00:00Z"
             .to_owned()
@@ -26,6 +22,19 @@ fn parse_in(text: &str, zone: &TimeZone) -> Result<Timestamp, String> {
     // A time that a change of the clocks repeats or leaves out is not guessed.
     let found = zone.to_ambiguous_timestamp(local).unambiguous();
     found.map_err(|_| format!("{text} is not one moment where the clocks change; give RFC 3339"))
+}
+
+/// A day, or a day and a time. Other forms that the parser takes are not guessed at: it reads
+/// `2026-12-01 0900` as midnight, and leaves the zone of `2026-12-01T09:00[Asia/Tokyo]` out.
+fn local_time(text: &str) -> Option<DateTime> {
+    let form: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    match form.as_str() {
+        "0000-00-00" => text.parse::<Date>().ok().map(DateTime::from),
+        "0000-00-00 00:00" | "0000-00-00T00:00" | "0000-00-00 00:00:00" | "0000-00-00T00:00:00" => {
+            text.parse().ok()
+        }
+        _ => None,
+    }
 }
 
 /// The time as the API writes and reads it.
@@ -62,7 +71,15 @@ mod tests {
         ] {
             assert_eq!(rfc3339(parse_in(text, &zone).unwrap()), expected, "{text}");
         }
-        assert!(parse_in("tomorrow", &zone).unwrap_err().contains("2026-12-01 09:00"));
+        for text in [
+            "tomorrow",
+            "2026-12-01 0900",
+            "2026-12-01T09",
+            "2026-12-01T09:00[Asia/Tokyo]",
+            "2026-13-01",
+        ] {
+            assert!(parse_in(text, &zone).unwrap_err().contains("2026-12-01 09:00"), "{text}");
+        }
         let local = local_in("2026-12-01T14:00:00.000Z", zone.clone());
         assert_eq!(local.as_deref(), Some("2026-12-01 09:00"));
         assert_eq!(local_in("2026-12-01", zone), None);

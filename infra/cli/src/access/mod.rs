@@ -8,7 +8,7 @@ use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
 pub(crate) use folder::Folder;
-use origin::is_same_origin;
+use origin::is_same_address;
 
 use crate::client::Client;
 use crate::error::CommandError;
@@ -31,17 +31,22 @@ pub(crate) struct Access {
     )]
     pub(crate) url: Option<String>,
 
-    /// API key. Default: the profile's, or the one that `carillon serve` stores in
+    /// API key, also in `CARILLON_API_KEY`. Default: the profile's, or the one that `carillon serve` stores in
     /// ./.carillon/admin-key. A stored key is sent to its own address only. A key that is given here
     /// goes to --url, to the address of --profile, or to port 8080 of this machine.
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) key: Option<SecretString>,
+
+    /// The key of the environment, which a profile that is named goes before.
     #[arg(
         long,
         global = true,
+        hide = true,
         env = "CARILLON_API_KEY",
         hide_env_values = true,
-        help_heading = "Global options"
+        value_name = "KEY"
     )]
-    pub(crate) key: Option<SecretString>,
+    pub(crate) environment_key: Option<SecretString>,
 
     /// Profile that `carillon login` has stored.
     #[arg(
@@ -76,7 +81,8 @@ impl Access {
     /// that is given, the current profile, the folder.
     fn choose(&self, profiles: &Profiles, folder: Option<Folder>) -> Result<Target, CommandError> {
         let named = self.profile.as_deref().map(|name| profiles.get(name)).transpose()?;
-        if let Some(key) = &self.key {
+        let of_environment = self.environment_key.as_ref().filter(|_| named.is_none());
+        if let Some(key) = self.key.as_ref().or(of_environment) {
             let of_profile = named.map(|profile| profile.url.clone());
             let url = self.url.clone().or(of_profile).unwrap_or_else(|| LOCAL_URL.to_owned());
             return Ok(Target {
@@ -99,7 +105,7 @@ impl Access {
             return current.or(folder).ok_or(CommandError::NoApiKey);
         };
         let candidates = current.iter().cloned().chain(of_profiles()).chain(folder.clone());
-        let found = candidates.into_iter().find(|target| is_same_origin(url, &target.url));
+        let found = candidates.into_iter().find(|target| is_same_address(url, &target.url));
         match found.or(current).or(folder) {
             Some(target) => self.only_for_its_address(target),
             None => Err(CommandError::NoApiKey),
@@ -109,7 +115,7 @@ impl Access {
     /// A stored key is refused for another address than its own.
     fn only_for_its_address(&self, target: Target) -> Result<Target, CommandError> {
         match &self.url {
-            Some(url) if !is_same_origin(url, &target.url) => Err(CommandError::OtherAddress {
+            Some(url) if !is_same_address(url, &target.url) => Err(CommandError::OtherAddress {
                 url: url.clone(),
                 own: target.url,
                 origin: target.source,
@@ -133,7 +139,8 @@ mod tests {
 
     fn access(url: Option<&str>, key: Option<&str>, profile: Option<&str>) -> Access {
         let text = |value: Option<&str>| value.map(str::to_owned);
-        Access { url: text(url), key: key.map(SecretString::from), profile: text(profile) }
+        let key = key.map(SecretString::from);
+        Access { url: text(url), key, environment_key: None, profile: text(profile) }
     }
 
     fn profile(url: &str, key: &str) -> Profile {
@@ -185,6 +192,18 @@ mod tests {
             let access = access(Some(url), None, profile);
             assert_eq!(chosen(&access, &profiles()), expected, "{url} {profile:?}");
         }
+    }
+
+    #[test]
+    fn a_profile_that_is_named_goes_before_the_key_of_the_environment() {
+        let environment_key = Some(SecretString::from("production"));
+        let named = Access { environment_key, ..access(None, None, Some("test")) };
+        assert_eq!(chosen(&named, &profiles()), Some(pair("https://test.example.com", "test-key")));
+        let unnamed = Access { profile: None, url: Some("https://x.example.com".into()), ..named };
+        assert_eq!(
+            chosen(&unnamed, &profiles()),
+            Some(pair("https://x.example.com", "production"))
+        );
     }
 
     #[test]

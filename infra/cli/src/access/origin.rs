@@ -1,14 +1,15 @@
 use reqwest::Url;
 
-/// Whether two addresses are one server's: scheme, host and port are the same.
-pub(super) fn is_same_origin(one: &str, other: &str) -> bool {
+/// Whether two addresses are one Carillon's: scheme, host, port and path are the same.
+pub(super) fn is_same_address(one: &str, other: &str) -> bool {
     let origin = |url: &str| {
         let url = Url::parse(url).ok()?;
         let host = match url.host_str()? {
             "localhost" => "127.0.0.1".to_owned(),
             host => host.to_owned(),
         };
-        Some((url.scheme().to_owned(), host, url.port_or_known_default()?))
+        let path = url.path().trim_end_matches('/').to_owned();
+        Some((url.scheme().to_owned(), host, url.port_or_known_default()?, path))
     };
     origin(one).is_some_and(|one| origin(other) == Some(one))
 }
@@ -18,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_is_scheme_host_and_port() {
+    fn an_address_is_scheme_host_port_and_path() {
         let served = "http://127.0.0.1:8080";
         for (url, is_same) in [
             ("http://127.0.0.1:8080/", true),
@@ -28,9 +29,10 @@ mod tests {
             ("https://api.example.com", false),
             ("http://127.0.0.1:8080.example.com", false),
             ("http://127.0.0.1:8080@example.com", false),
+            ("http://127.0.0.1:8080/test", false),
             ("nonsense", false),
         ] {
-            assert_eq!(is_same_origin(url, served), is_same, "{url}");
+            assert_eq!(is_same_address(url, served), is_same, "{url}");
         }
     }
 }

@@ -25,16 +25,11 @@ impl ClientError {
         match self {
             Self::InvalidUrl(_) => 2,
             Self::Unreachable { .. } => 7,
+            // What stands before Carillon answers in its own words.
             Self::UnexpectedResponse { status, .. } if status.is_server_error() => 7,
-            Self::Refused(problem) => match problem.status {
-                404 => 3,
-                401 | 403 => 4,
-                409 | 412 => 5,
-                400 | 413 | 415 | 422 => 6,
-                429 | 502..=504 => 7,
-                _ => 1,
-            },
-            Self::Setup(_) | Self::UnexpectedResponse { .. } => 1,
+            Self::UnexpectedResponse { status, .. } => exit_code_of(status.as_u16()),
+            Self::Refused(problem) => exit_code_of(problem.status),
+            Self::Setup(_) => 1,
         }
     }
 
@@ -43,7 +38,8 @@ impl ClientError {
         match self {
             Self::Unreachable { source, .. } => source.is_connect(),
             Self::Refused(problem) => problem.status == 429,
-            _ => false,
+            Self::UnexpectedResponse { status, .. } => *status == StatusCode::TOO_MANY_REQUESTS,
+            Self::InvalidUrl(_) | Self::Setup(_) => false,
         }
     }
 
@@ -51,8 +47,11 @@ impl ClientError {
     pub(super) fn is_lost(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
-            Self::Refused(problem) => problem.status == 503,
-            Self::UnexpectedResponse { status, .. } => *status == StatusCode::SERVICE_UNAVAILABLE,
+            // The first request with this idempotency key is still under way.
+            Self::Refused(problem) => {
+                problem.status == 503 || problem.code == "request_in_progress"
+            }
+            Self::UnexpectedResponse { status, .. } => status.is_server_error(),
             Self::InvalidUrl(_) | Self::Setup(_) => false,
         }
     }
@@ -82,8 +81,22 @@ impl ClientError {
         match self {
             Self::Unreachable { .. } => true,
             Self::Refused(problem) => problem.status == 429 || problem.status >= 500,
-            Self::UnexpectedResponse { status, .. } => status.is_server_error(),
+            Self::UnexpectedResponse { status, .. } => {
+                status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
+            }
             Self::InvalidUrl(_) | Self::Setup(_) => false,
         }
+    }
+}
+
+/// The exit code for a status.
+fn exit_code_of(status: u16) -> u8 {
+    match status {
+        404 => 3,
+        401 | 403 => 4,
+        409 | 412 => 5,
+        400 | 413 | 415 | 422 => 6,
+        429 | 502..=504 => 7,
+        _ => 1,
     }
 }

@@ -48,7 +48,14 @@ impl Client {
     pub(crate) fn new(base_url: &str, key: SecretString) -> Result<Self, ClientError> {
         let parsed = Url::parse(base_url).ok().filter(|url| url.scheme().starts_with("http"));
         let host = parsed.as_ref().and_then(Url::host_str);
-        let host = host.ok_or_else(|| ClientError::InvalidUrl(base_url.to_owned()))?;
+        let is_plain = |url: &Url| {
+            url.username().is_empty()
+                && url.password().is_none()
+                && url.query().is_none()
+                && url.fragment().is_none()
+        };
+        let host = host.filter(|_| parsed.as_ref().is_some_and(is_plain));
+        let host = host.ok_or_else(|| ClientError::InvalidUrl(without_secrets(base_url)))?;
         install_tls_provider();
         let mut builder = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -215,6 +222,14 @@ impl Download {
     }
 }
 
+/// A wrong address as an error may show it: a password may stand before the `@`.
+fn without_secrets(url: &str) -> String {
+    match url.rsplit_once('@') {
+        Some((_, host)) => format!("…@{host}"),
+        None => url.to_owned(),
+    }
+}
+
 fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
@@ -226,9 +241,13 @@ mod tests {
 
     #[test]
     fn only_an_http_url_is_accepted() {
-        for (url, valid) in
-            [("http://127.0.0.1:8080/", true), ("127.0.0.1:8080", false), ("ftp://x", false)]
-        {
+        for (url, valid) in [
+            ("http://127.0.0.1:8080/", true),
+            ("127.0.0.1:8080", false),
+            ("ftp://x", false),
+            ("http://a:b@x", false),
+            ("http://x?y", false),
+        ] {
             assert_eq!(Client::new(url, "key".into()).is_ok(), valid, "{url}");
         }
     }

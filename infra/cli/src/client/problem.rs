@@ -4,11 +4,14 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::output::printable;
+
 /// A problem details object of the API (RFC 9457).
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Problem {
     pub(super) title: String,
+    pub(super) code: String,
     detail: Option<String>,
     remedy: Option<String>,
     request_id: Option<String>,
@@ -35,11 +38,12 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.title.trim_end_matches('.'))?;
+        f.write_str(&printable(self.title.trim_end_matches('.')))?;
         // The detail repeats the list of errors in one sentence.
         let detail = self.detail.as_deref().filter(|_| self.errors.is_empty());
-        detail.map_or(Ok(()), |detail| write!(f, ": {detail}"))?;
-        self.errors.iter().try_for_each(|error| write!(f, "\n  - {}", error_text(error)))?;
+        detail.map_or(Ok(()), |detail| write!(f, ": {}", printable(detail)))?;
+        let errors = self.errors.iter().map(|error| printable(&error_text(error)));
+        errors.into_iter().try_for_each(|error| write!(f, "\n  - {error}"))?;
         if self.status == 412 {
             write!(f, "\nSomebody has changed it since it was read. Run the command again.")?;
         } else if let Some(remedy) = &self.remedy {

@@ -5,7 +5,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 
 use super::error::ClientError;
 
-const MAX_RETRIES: u32 = 2;
+const MAX_RETRIES: u32 = 4;
 /// Pause before the first retry. It doubles with each retry.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// Longest pause that the client waits by itself.
@@ -70,10 +70,20 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_repeated_twice() {
+    fn a_request_is_repeated_four_times() {
         let mut retries = Retries::of(&Method::GET);
-        assert_eq!(retries.pause(&refused(503, None)), Some(FIRST_PAUSE));
-        assert_eq!(retries.pause(&refused(503, None)), Some(FIRST_PAUSE * 2));
+        for factor in [1, 2, 4, 8] {
+            assert_eq!(retries.pause(&refused(503, None)), Some(FIRST_PAUSE * factor));
+        }
         assert_eq!(retries.pause(&refused(503, None)), None);
+    }
+
+    #[test]
+    fn a_request_that_is_still_under_way_is_asked_for_again() {
+        let document = r#"{"title": "Wait", "code": "request_in_progress"}"#;
+        let problem = Problem::read(document, 409, Some(Duration::from_secs(2))).unwrap();
+        let error = ClientError::Refused(Box::new(problem));
+        let pause = Retries::of(&Method::POST).pause(&error);
+        assert_eq!(pause, Some(Duration::from_secs(2)));
     }
 }

@@ -15,12 +15,11 @@ Examples:
   carillon audit-log list --key-id key_… --since 2026-12-01
   carillon audit-log list --operation getContact --limit 100";
 
-const COLUMNS: [Column; 6] = [
+const COLUMNS: [Column; 5] = [
     ("ID", "id"),
     ("FIRST", "first_at"),
     ("KEY", "key_name"),
     ("OPERATION", "operation"),
-    ("METHOD", "method"),
     ("OF", "subject"),
 ];
 

@@ -159,6 +159,7 @@ fn body(name: Option<String>, scopes: &[Scope], expires: Option<Timestamp>) -> B
 }
 
 fn print_secret(key: &Value) -> Result<(), CommandError> {
-    output::line("Store this key now. It is not shown again.")?;
+    // Not with the key: `KEY=$(carillon keys create …)` is the key alone.
+    eprintln!("Store this key now. It is not shown again.");
     output::line(key["key"].as_str().unwrap_or_default())
 }

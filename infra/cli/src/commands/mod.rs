@@ -165,7 +165,7 @@ pub(crate) async fn run(cli: Cli) -> ExitCode {
     telemetry::init_plain(cli.log_filter.as_deref().unwrap_or(command.default_log_filter()));
     let globals = Globals { access: cli.access, json: cli.json, yes: cli.yes };
     match Box::pin(command.run(&globals)).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) | Err(CommandError::NobodyReads) => ExitCode::SUCCESS,
         Err(error) => {
             if globals.json {
                 eprintln!("{}", error.document());

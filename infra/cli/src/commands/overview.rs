@@ -55,7 +55,7 @@ fn campaigns(counts: &Value) -> String {
     let texts: Vec<_> =
         some.map(|(status, count)| format!("{} {status}", output::text(count))).collect();
     if texts.is_empty() {
-        return "No campaigns.".to_owned();
+        return "No campaigns are under way.".to_owned();
     }
     format!("Campaigns: {}.", texts.join(", "))
 }
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn only_statuses_with_campaigns_are_named() {
-        assert_eq!(campaigns(&json!({"draft": 0, "active": 2})), "Campaigns: 2 active.");
-        assert_eq!(campaigns(&json!({"draft": 0})), "No campaigns.");
+        assert_eq!(campaigns(&json!({"paused": 0, "active": 2})), "Campaigns: 2 active.");
+        assert_eq!(campaigns(&json!({"paused": 0})), "No campaigns are under way.");
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use crate::client::{ApiPath, Segment};
+use crate::client::{ApiPath, Request, Segment};
 use crate::error::CommandError;
 use crate::output::Column;
 use crate::session::Session;
@@ -45,7 +45,9 @@ enum Command {
 
 pub(crate) async fn run(args: QuotaGroupsArgs, session: &Session) -> Result<(), CommandError> {
     match args.command {
-        Command::List => session.list_all(&ApiPath::new("quota-groups"), &COLUMNS).await,
+        Command::List => {
+            session.list(Request::get(&ApiPath::new("quota-groups")), None, &COLUMNS).await
+        }
         Command::Get { name } => session.show(&ApiPath::of("quota-groups", &name)).await,
     }
 }

@@ -9,29 +9,22 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub(crate) use table::{Column, table};
-pub(crate) use text::{format_count, text};
+pub(crate) use text::{format_count, printable, text};
 
 use crate::error::CommandError;
 
 /// The members of an object that are printed first.
 const FIRST: [&str; 3] = ["id", "name", "status"];
 
-/// Prints a line. A closed pipe is not an error, so that `carillon … | head` works.
+/// Prints a line. Where nobody reads on, as in `carillon … | head`, the command ends.
 pub(crate) fn line(text: &str) -> Result<(), CommandError> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{text}").and_then(|()| out.flush()).or_else(ignore_closed_pipe)
+    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(CommandError::of_output)
 }
 
 /// Prints a value as one line of JSON.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), CommandError> {
     line(&serde_json::to_string(value).unwrap_or_else(|error| format!("{error:?}")))
-}
-
-fn ignore_closed_pipe(error: io::Error) -> Result<(), CommandError> {
-    if error.kind() == io::ErrorKind::BrokenPipe {
-        return Ok(());
-    }
-    Err(CommandError::Output(error))
 }
 
 /// Prints the members of an object that have a value, one on each line. A member of an object

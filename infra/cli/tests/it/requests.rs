@@ -46,7 +46,7 @@ async fn a_request_is_repeated_with_the_same_key() {
     assert!(requests[0].idempotency_key.is_some());
     assert_eq!(requests[0].idempotency_key, requests[1].idempotency_key);
     let (code, _, _) = stub.run("whoami").await;
-    assert_eq!((code, stub.requests().len()), (7, 3));
+    assert_eq!((code, stub.requests().len()), (7, 5));
 }
 
 #[tokio::test]

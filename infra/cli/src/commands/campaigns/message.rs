@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 /// are written in a JSON file.
 #[derive(Debug, Args)]
 pub(super) struct MessageFlags {
-    /// Template to send.
+    /// Template to send. It replaces the whole template of a campaign that is updated, with its
+    /// parameters.
     #[arg(long, value_name = "NAME", requires = "language", conflicts_with = "text")]
     template: Option<String>,
     /// Language of the template, such as es or `en_US`.

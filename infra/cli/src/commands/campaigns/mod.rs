@@ -192,6 +192,10 @@ pub(crate) async fn run(args: CampaignsArgs, session: &Session) -> Result<(), Co
         Command::Update { of, file, settings, clear } => {
             let mut body = Body::of_file(file.as_deref())?;
             settings.apply(&mut body);
+            // The parts of one template do not fit another one.
+            if body.has("message.template.name") && !body.has("message.template.components") {
+                body.clear(&["message.template.components".to_owned()]);
+            }
             body.clear(&clear);
             let request = Request::patch(&of.path(), body.into_changes()?);
             session.print(&session.change(&of.path(), request).await?, output::fields)

@@ -62,6 +62,11 @@ async fn job(session: &Session, args: &BulkArgs, dry_run: bool) -> Result<Answer
     let path = args.of.recipients().then("bulk");
     let request = Request::post(&path).json(body(args, dry_run));
     let started = session.client.send(&request).await?;
+    if !session.json {
+        // Whoever stops waiting finds the job again.
+        let id = output::text(&started.value()["id"]);
+        eprintln!("Job {id} (carillon jobs watch {id})");
+    }
     jobs::wait(&session.client, started).await
 }
 

@@ -1,7 +1,7 @@
 //! `carillon recipients export`.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -19,9 +19,25 @@ pub(super) async fn run(
         return download(client, path, &mut io::stdout()).await?.map_err(CommandError::Output);
     };
     let partial = partial_path(output);
-    let mut file = File::create(&partial).map_err(CommandError::file(&partial))?;
-    download(client, path, &mut file).await?.map_err(CommandError::file(&partial))?;
-    fs::rename(&partial, output).map_err(CommandError::file(output))
+    let mut file = own_file(&partial).map_err(CommandError::file(&partial))?;
+    let done = download(client, path, &mut file).await;
+    match done.and_then(|written| written.map_err(CommandError::file(&partial))) {
+        Ok(()) => fs::rename(&partial, output).map_err(CommandError::file(output)),
+        Err(error) => {
+            // Half a file of people is left to nobody.
+            let _ = fs::remove_file(&partial);
+            Err(error)
+        }
+    }
+}
+
+/// A new file that only its owner may read: it has people's numbers.
+fn own_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 fn partial_path(output: &Path) -> PathBuf {
