@@ -105,3 +105,35 @@ async fn a_campaign_completes_while_a_tenth_of_the_table_requests_fail() {
     assert_eq!(settled + report.number("unconfirmed"), 400, "{}", report.text);
     assert_eq!(report.string("status"), "completed");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_counts_of_a_job_are_exact_whatever_the_table_loses() {
+    let world = World::builder().faults(FaultRates::default()).build().await;
+    let campaign = world.draft(400).await;
+    let path = format!("/v1/campaigns/{campaign}/recipients/bulk");
+    let job = world.post(&path, &json!({"action": "skip"})).await.expect(202).string("id");
+    world.proxies().table.set_rates(FaultRates {
+        failed: 0.1,
+        response_lost: 0.2,
+        ..FaultRates::default()
+    });
+    let mut runs = 0;
+    loop {
+        // Two runs at once, either of which may fail at any request.
+        let (one, other) = tokio::join!(world.host.run_scheduler(), world.host.run_scheduler());
+        runs += usize::from(one.is_err()) + usize::from(other.is_err());
+        world.clock.advance(Duration::from_mins(1));
+        let found = world.get(&format!("/v1/jobs/{job}")).await;
+        if found.body["status"] == "completed" {
+            break;
+        }
+        assert_ne!(found.body["status"], "failed", "{}", found.text);
+    }
+    assert!(world.proxies().table.injected() > 0, "after {runs} failed runs");
+    world.stop_faults();
+    world.wait_until_idle().await;
+    let done = world.get(&format!("/v1/jobs/{job}")).await.expect(200);
+    assert_eq!(done.body["result"], json!({"matched": 400, "changed": 400}), "{}", done.text);
+    let report = exact_report(&world, &campaign, 400).await;
+    assert_eq!(report.body["skipped_by_reason"], json!({"requested": 400}));
+}
