@@ -10,6 +10,7 @@ mod error;
 mod json_file;
 mod output;
 mod person;
+mod printable;
 mod profiles;
 mod progress;
 mod report;

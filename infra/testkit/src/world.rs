@@ -132,11 +132,6 @@ impl World {
         self.send(self.request("PATCH", path).json(body)).await
     }
 
-    /// PUT without a body.
-    pub async fn put(&self, path: &str) -> Response {
-        self.send(self.request("PUT", path)).await
-    }
-
     /// DELETE.
     pub async fn delete(&self, path: &str) -> Response {
         self.send(self.request("DELETE", path)).await

@@ -2,6 +2,7 @@
 //! them.
 
 mod audit_log;
+mod campaign_list;
 mod campaign_view;
 mod campaigns;
 mod channels;
@@ -89,7 +90,7 @@ pub(crate) fn guarded() -> OpenApiRouter<Arc<Api>> {
 
 fn of_campaigns() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new()
-        .routes(routes!(campaigns::create, campaigns::list))
+        .routes(routes!(campaigns::create, campaign_list::list))
         .routes(routes!(campaigns::get, campaigns::update, campaigns::delete))
         .routes(routes!(campaigns::duplicate))
         .routes(routes!(transitions::start))

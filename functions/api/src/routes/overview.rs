@@ -1,18 +1,17 @@
 use axum::Json;
 use axum::extract::State;
-use carillon::campaign::{self, Campaign, Status};
+use carillon::campaign::{self, Status};
 use carillon::connection;
 use carillon::delivery::QueueDepth;
-use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::campaigns::{COUNTED_AT_ONCE, ListedCampaign, listed_campaign};
+use super::campaign_list::{ListedCampaign, listed_campaigns};
 use super::connection_view::ConnectionView;
 use super::connections;
 use super::quota_groups::{self, QuotaGroupView};
+use crate::App;
 use crate::problem::Answer;
-use crate::{Api, App};
 
 /// How many campaigns of a status are shown.
 const SHOWN: usize = 20;
@@ -70,16 +69,10 @@ pub(crate) async fn get(State(api): App) -> Answer<Json<Overview>> {
     }
     Ok(Json(Overview {
         campaigns,
-        halted: shown(&api, halted).await?,
-        active: shown(&api, active).await?,
+        halted: listed_campaigns(&api, halted.into_iter().take(SHOWN), true).await?,
+        active: listed_campaigns(&api, active.into_iter().take(SHOWN), true).await?,
         connections,
         quota_groups: quota_groups::first(&api, SHOWN).await?,
         queue: api.queue.depth().await.ok(),
     }))
-}
-
-async fn shown(api: &Api, campaigns: Vec<Campaign>) -> Answer<Vec<ListedCampaign>> {
-    let counted = campaigns.into_iter().take(SHOWN).map(|one| listed_campaign(api, one, true));
-    let counted: Vec<_> = counted.collect();
-    stream::iter(counted).buffered(COUNTED_AT_ONCE).try_collect().await
 }

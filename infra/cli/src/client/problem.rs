@@ -4,7 +4,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::output::printable;
+use crate::printable::printable;
 
 /// A problem details object of the API (RFC 9457).
 #[derive(Debug, Clone, Default, Deserialize)]

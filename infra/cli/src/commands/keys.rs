@@ -1,7 +1,9 @@
 //! `carillon keys`.
 
+use carillon::api_key::Scope;
 use carillon::time::Timestamp;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use crate::body::Body;
@@ -46,7 +48,7 @@ enum Command {
         /// Name of the key.
         name: String,
         /// A scope of the key. Repeat for several: no scope includes another one.
-        #[arg(long = "scope", required = true, value_enum)]
+        #[arg(long = "scope", required = true, value_parser = scope())]
         scopes: Vec<Scope>,
         /// When it ends to work [default: never].
         #[arg(long, value_name = "TIME", value_parser = when::parse)]
@@ -60,7 +62,7 @@ enum Command {
         #[arg(long)]
         name: Option<String>,
         /// A scope of the key. Repeat for several; they replace the present ones.
-        #[arg(long = "scope", value_enum)]
+        #[arg(long = "scope", value_parser = scope())]
         scopes: Vec<Scope>,
         /// When it ends to work.
         #[arg(long, value_name = "TIME", value_parser = when::parse)]
@@ -88,38 +90,15 @@ struct KeyId {
     id: Segment,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Scope {
-    /// Look at everything except keys.
-    Read,
-    /// Make, change and run campaigns; send test messages; upload files.
-    Send,
-    /// Add recipients and contacts, merge and split contacts, put people on the blacklist.
-    People,
-    /// Erase people and take them off the blacklist.
-    Erase,
-    /// Change connections and templates, redrive queues.
-    Settings,
-    /// Manage keys, and read the audit log.
-    Admin,
+/// The scopes, each with what it permits. For clap.
+fn scope() -> impl TypedValueParser<Value = Scope> {
+    let word = |scope: Scope| PossibleValue::new(scope.as_str()).help(scope.permits());
+    PossibleValuesParser::new(Scope::ALL.map(word)).try_map(|text| text.parse::<Scope>())
 }
 
 impl KeyId {
     fn path(&self) -> ApiPath {
         ApiPath::of("keys", &self.id)
-    }
-}
-
-impl Scope {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Send => "send",
-            Self::People => "people",
-            Self::Erase => "erase",
-            Self::Settings => "settings",
-            Self::Admin => "admin",
-        }
     }
 }
 
@@ -153,7 +132,7 @@ pub(crate) async fn run(args: KeysArgs, session: &Session) -> Result<(), Command
 fn body(name: Option<String>, scopes: &[Scope], expires: Option<Timestamp>) -> Body {
     let mut body = Body::default();
     body.set("name", name);
-    body.set_list("scopes", scopes.iter().map(|scope| scope.word()).collect());
+    body.set_list("scopes", scopes.iter().map(|scope| scope.as_str()).collect());
     body.set("expires_at", expires.map(when::rfc3339));
     body
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub(crate) use table::{Column, table};
-pub(crate) use text::{format_count, printable, text};
+pub(crate) use text::{format_count, text};
 
 use crate::error::CommandError;
 

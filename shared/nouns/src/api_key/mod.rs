@@ -19,17 +19,17 @@ pub const LAST_USE_EVERY: SignedDuration = SignedDuration::from_hours(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
-    /// Look at everything except keys.
+    /// Look at everything except keys and the audit log.
     Read,
     /// Make, change and run campaigns; send test messages; upload files.
     Send,
-    /// Add recipients and contacts, merge and split contacts, put people on the blacklist.
+    /// Add recipients and contacts, merge and split contacts, suppress people.
     People,
-    /// Erase people and take them off the blacklist.
+    /// Erase people and lift suppressions.
     Erase,
     /// Change connections and templates, redrive queues.
     Settings,
-    /// Manage keys.
+    /// Manage keys and read the audit log.
     Admin,
 }
 
@@ -46,14 +46,14 @@ impl Scope {
     /// What it permits, in words.
     pub const fn permits(self) -> &'static str {
         match self {
-            Self::Read => "look at everything except keys",
+            Self::Read => "look at everything except keys and the audit log",
             Self::Send => "make, change and run campaigns, send test messages, upload files",
             Self::People => {
-                "add recipients and contacts, merge and split contacts, put people on the blacklist"
+                "add recipients and contacts, merge and split contacts, suppress people"
             }
-            Self::Erase => "erase people and take them off the blacklist",
+            Self::Erase => "erase people and lift suppressions",
             Self::Settings => "change connections and templates, redrive queues",
-            Self::Admin => "manage keys",
+            Self::Admin => "manage keys and read the audit log",
         }
     }
 
