@@ -2,7 +2,7 @@
 """Runs the end-to-end tests of campaigns on another DynamoDB and SQS than the embedded
 engines.
 
-    infra/emulator/engines.py ministack   all of them, about a minute
+    infra/emulator/engines.py ministack   all of them, about three minutes
     infra/emulator/engines.py moto        those that moto can run in time, about five minutes
 """
 
@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from emulate import free_port, process, reaches, run, wait_until
@@ -17,7 +18,7 @@ from tools import ROOT, install
 
 # The campaign tests of infra/testkit.
 ALL = ["campaign::"]
-# moto needs minutes for a thousand recipients, and tests wait at most two. The test of the
+# moto needs minutes for a thousand recipients. The test of the
 # blacklist fails on it: a cancelled transaction of moto ends the sender's run.
 ON_MOTO = [
     "campaign::importing_the_same_file_twice_adds_nothing",
@@ -46,7 +47,19 @@ def main():
     with tempfile.TemporaryDirectory() as place, process(command, Path(place) / "engine.log", environment):
         wait_until(lambda: reaches(port), 60, f"{engine} answers")
         at = {"AWS_ENDPOINT_URL_DYNAMODB": address, "AWS_ENDPOINT_URL_SQS": address}
-        run([*test, *tests, "--test-threads", threads], env={**os.environ, **at})
+        began = time.time()
+        try:
+            run([*test, *tests, "--test-threads", threads], env={**os.environ, **at})
+        except SystemExit:
+            print_logs_since(began)
+            raise
+
+
+def print_logs_since(began):
+    """The end of what the tests logged: which part of the work stopped."""
+    for log in (ROOT / "target/test-logs").glob("it-*.jsonl"):
+        if log.stat().st_mtime >= began:
+            print(f"-- the end of {log.name}:", *log.read_text().splitlines()[-60:], sep="\n", file=sys.stderr)
 
 
 def check_listed(test, tests):

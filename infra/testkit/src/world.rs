@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -7,12 +7,12 @@ use carillon::time::Clock;
 use carillon_host::Host;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::Value;
-use whatsapp_simulator::Simulator;
+use whatsapp_simulator::{Simulator, StepCounts};
 
 use crate::host_setup::{ADMIN_KEY, APP_SECRET, HostSetup, Proxies};
 use crate::{FaultRates, Response};
 
-/// How long a test waits for the work to be done, in real time.
+/// How long a test waits without any progress, in real time.
 const MAX_WAIT: Duration = Duration::from_mins(2);
 
 /// Carillon, a WhatsApp simulator, and the clock of both.
@@ -70,7 +70,7 @@ impl World {
     /// Runs the scheduler once, then waits as [`World::wait_until_idle`] does.
     ///
     /// # Panics
-    /// If that takes longer than two minutes of real time.
+    /// As [`World::wait_until_idle`].
     pub async fn run_until_idle(&self) {
         self.tick().await;
         self.wait_until_idle().await;
@@ -80,30 +80,30 @@ impl World {
     /// every change of the table is counted.
     ///
     /// # Panics
-    /// If that takes longer than two minutes of real time.
+    /// If nothing is done for two minutes of real time: no message accepted, no webhook
+    /// acknowledged. Another engine may be slow, but it may not stop.
     pub async fn wait_until_idle(&self) {
-        let idle = async {
-            while !(self.host.all_batches_done().await.expect("the table answers")
-                && self.simulator.due_events_acknowledged())
-            {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-            self.host.wait_until_counted().await;
-        };
-        tokio::time::timeout(MAX_WAIT, idle).await.expect("the world becomes idle");
+        let mut progress = Progress::default();
+        while !(self.simulator.due_events_acknowledged()
+            && self.host.all_batches_done().await.expect("the table answers"))
+        {
+            progress.check(&self.simulator);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let counted = self.host.wait_until_counted();
+        tokio::time::timeout(MAX_WAIT, counted).await.expect("the changes are counted");
     }
 
     /// Waits until the simulator has accepted that many messages.
     ///
     /// # Panics
-    /// If that takes longer than two minutes of real time.
+    /// As [`World::wait_until_idle`].
     pub async fn wait_until_accepted(&self, messages: u64) {
-        let accepted = async {
-            while self.simulator.summary().accepted < messages {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(MAX_WAIT, accepted).await.expect("the messages are accepted");
+        let mut progress = Progress::default();
+        while self.simulator.summary().accepted < messages {
+            progress.check(&self.simulator);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Advances the clock in steps, and runs the scheduler until idle after each.
@@ -112,6 +112,38 @@ impl World {
             self.clock.advance(Duration::from_mins(step_minutes.into()));
             self.run_until_idle().await;
         }
+    }
+}
+
+/// What is done, and since when nothing was.
+struct Progress {
+    /// Accepted messages, acknowledged steps.
+    done: (u64, StepCounts),
+    since: Instant,
+    next_check: Instant,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        let now = Instant::now();
+        Self { done: Default::default(), since: now, next_check: now }
+    }
+}
+
+impl Progress {
+    /// Once a second, because a summary reads the whole log.
+    fn check(&mut self, simulator: &Simulator) {
+        let now = Instant::now();
+        if now < self.next_check {
+            return;
+        }
+        self.next_check = now + Duration::from_secs(1);
+        let summary = simulator.summary();
+        let done = (summary.accepted, summary.acknowledged);
+        if done != self.done {
+            (self.done, self.since) = (done, now);
+        }
+        assert!(now - self.since < MAX_WAIT, "nothing is done any more: {summary:?}");
     }
 }
 
