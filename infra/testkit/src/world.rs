@@ -1,4 +1,4 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -7,6 +7,7 @@ use carillon::time::Clock;
 use carillon_host::Host;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::Value;
+use tokio::time::Instant;
 use whatsapp_simulator::{Simulator, StepCounts};
 
 use crate::host_setup::{ADMIN_KEY, APP_SECRET, HostSetup, Proxies};
