@@ -21,6 +21,7 @@ use carillon::channel::content::{
     NEUTRAL_KINDS, content_schema, message_schema, message_schema_name,
 };
 
+use crate::enumerations;
 use crate::idempotent;
 use crate::links;
 use crate::operations::scope_of;
@@ -50,6 +51,7 @@ pub(crate) fn describe(mut api: OpenApi, providers: &Providers) -> OpenApi {
     for (path, item) in &mut api.paths.paths {
         complete(path, item);
     }
+    enumerations::open(&mut api);
     links::add(&mut api);
     api
 }

@@ -7,6 +7,7 @@ mod auth;
 mod auth_throttle;
 mod body;
 mod docs;
+mod enumerations;
 mod etag;
 mod headers;
 mod idempotent;

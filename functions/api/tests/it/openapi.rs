@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use carillon::api_key::Scope;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::fixture::{UNREACHABLE, standard_providers};
 
@@ -136,13 +136,37 @@ fn every_operation_names_the_scope_that_it_needs() {
 fn every_schema_name_is_unique() {
     let description = description();
     let words = |schema: &str| {
-        let words = &description["components"]["schemas"][schema]["enum"];
-        words.as_array().unwrap_or_else(|| panic!("{schema} is no enum")).len()
+        let words = &description["components"]["schemas"][schema]["x-extensible-enum"];
+        words.as_array().unwrap_or_else(|| panic!("{schema} is no enumeration")).len()
     };
     assert_eq!((words("CampaignStatus"), words("RecipientStatus")), (7, 11));
     let schemas = description["components"]["schemas"].as_object().unwrap();
     for schema in ["Status", "Report", "Kind"] {
         assert!(!schemas.contains_key(schema), "{schema} of what?");
+    }
+}
+
+/// A client takes a value of a later version, and refuses to send one that this version does not
+/// know.
+#[test]
+fn enumerations_are_closed_in_requests_and_open_in_answers() {
+    let description = description();
+    let schemas = &description["components"]["schemas"];
+    let speeds = json!(["fast", "normal", "slow"]);
+    assert_eq!(schemas["Speed"]["x-extensible-enum"], speeds);
+    assert!(schemas["Speed"]["enum"].is_null());
+    let speed = &schemas["NewCampaign"]["properties"]["speed"];
+    assert!(speed.to_string().contains(&format!("\"enum\":{speeds}")), "{speed}");
+    let answered = &schemas["CampaignView"]["properties"]["speed"];
+    assert!(answered.to_string().contains("#/components/schemas/Speed"), "{answered}");
+
+    let parameters = &description["paths"]["/v1/campaigns"]["get"]["parameters"];
+    let of_status = |one: &&Value| one["name"] == "status";
+    let status = parameters.as_array().unwrap().iter().find(of_status).unwrap();
+    assert!(status["schema"].to_string().contains("\"enum\""), "{status}");
+    let open = schemas.as_object().unwrap().values().filter(|one| one["enum"].is_array());
+    for one in open {
+        assert_eq!(one["enum"].as_array().unwrap().len(), 1, "{one}");
     }
 }
 
