@@ -32,6 +32,23 @@ async fn a_change_is_sent_on_condition_that_nobody_else_was_first() {
 }
 
 #[tokio::test]
+async fn a_start_in_live_mode_asks() {
+    let stub = Stub::start([
+        Reply("GET /v1/me", 200, json!({ "mode": "live" })),
+        Reply("GET /v1/campaigns/cmp_1", 200, json!({ "id": "cmp_1", "status": "draft" })),
+        Reply("POST /v1/campaigns/cmp_1/start", 200, json!({ "status": "active" })),
+    ])
+    .await;
+    let (code, _, stderr) = stub.run("campaigns start cmp_1").await;
+    assert!(code == 2 && stderr.contains("--yes"), "{code} {stderr}");
+    assert_eq!(stub.lines(), ["GET /v1/me"]);
+    for deliberate in ["--yes", "--expect-recipients 3"] {
+        let line = format!("campaigns start cmp_1 {deliberate}");
+        assert_eq!(stub.text(&line).await, "The campaign is active.\n");
+    }
+}
+
+#[tokio::test]
 async fn a_request_is_repeated_with_the_same_key() {
     let busy = || json!({ "title": "Busy" });
     let stub = Stub::start([

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::id::CampaignId;
 use crate::body::Body;
-use crate::client::Request;
+use crate::client::{ApiPath, Request};
+use crate::commands::whoami::Me;
 use crate::error::CommandError;
 use crate::output;
 use crate::session::Session;
@@ -17,7 +18,8 @@ pub(super) struct StartArgs {
     /// When it starts. Default: its scheduled start, or now.
     #[arg(long, value_name = "TIME", value_parser = when::parse)]
     at: Option<Timestamp>,
-    /// Refuse to start where it has more or fewer recipients to send to.
+    /// Refuse to start where it has more or fewer recipients to send to. Without it, a start
+    /// in live mode asks.
     #[arg(long, value_name = "N")]
     expect_recipients: Option<u64>,
     /// Refuse to start where the estimate is higher, such as '12.50 USD'.
@@ -27,6 +29,14 @@ pub(super) struct StartArgs {
 
 pub(super) async fn start(session: &Session, args: StartArgs) -> Result<(), CommandError> {
     let StartArgs { of, at, expect_recipients, max_cost } = args;
+    if expect_recipients.is_none() {
+        let me: Me = session.client.get(&ApiPath::new("me")).await?;
+        if me.is_live() {
+            session.confirm(
+                "Start the campaign? Its messages reach people, and the provider charges for them.",
+            )?;
+        }
+    }
     let mut body = Body::default();
     body.set("scheduled_start", at.map(when::rfc3339));
     body.set("expected_recipients", expect_recipients);
