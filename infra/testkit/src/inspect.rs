@@ -5,7 +5,7 @@ use carillon::batch::{self, Batch};
 use carillon::campaign::{self, Campaign};
 use carillon::ids::CampaignId;
 use carillon::recipient::{self, Cursor, CursorRange, Recipient};
-use carillon::table::Item;
+use carillon::table::{Guard, Item, Key, Shape, Write};
 
 use crate::World;
 
@@ -36,7 +36,7 @@ impl World {
     /// # Panics
     /// If they can't be read.
     pub async fn batches(&self, campaign: &str) -> Vec<Batch> {
-        let batches = batch::store::of_campaign(self.host.table(), id(campaign), None).await;
+        let batches = batch::store::of_campaign(self.host.table(), id(campaign)).await;
         batches.expect("the table answers")
     }
 
@@ -106,6 +106,31 @@ impl World {
             if after.is_none() {
                 return items;
             }
+        }
+    }
+
+    /// Makes the table as it was when these were all its items, but for the counters: they
+    /// follow the changes that this makes.
+    ///
+    /// # Panics
+    /// If it can't be written.
+    pub async fn restore(&self, backup: Vec<Item>) {
+        let key_of = |item: &Item| {
+            let text = |name: &str| item[name].as_s().cloned().expect("a text");
+            Key::parse(&text(Shape::PK), &text(Shape::SK)).expect("a key")
+        };
+        let is_counted = |key: &Key| matches!(key, Key::Counters { .. } | Key::Watermark { .. });
+        let kept: Vec<Key> = backup.iter().map(key_of).collect();
+        let table = self.host.table();
+        for item in self.items_containing("").await {
+            let key = key_of(&item);
+            if !kept.contains(&key) && !is_counted(&key) {
+                table.write(Write::delete(&key)).await.expect("deleted");
+            }
+        }
+        for item in backup.into_iter().filter(|item| !is_counted(&key_of(item))) {
+            let put = Write::Put { item, guard: Guard::default() };
+            table.write(put).await.expect("written");
         }
     }
 }

@@ -7,6 +7,7 @@ use carillon::analytics::audit::{Audit, Watermark, audit};
 use carillon::campaign::Campaign;
 use carillon::delivery::SendMessage;
 use carillon::table::{Key, Update};
+use carillon_testkit::webhook_body::{status, statuses};
 use carillon_testkit::{Response, World};
 use serde_json::json;
 use whatsapp_simulator::Behaviour;
@@ -96,6 +97,35 @@ async fn an_unconfirmed_recipient_of_a_completed_campaign_can_be_retried() {
 }
 
 /// How many dead letters the queue has, and their reasons.
+/// A backup knows nothing of the messages that were sent after it. Their statuses still come.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_status_after_a_restore_from_a_backup_stops_a_second_message() {
+    let world = World::silent().await;
+    let campaign = world.started_with(6, json!({"daily_send_limit": 4})).await;
+    let backup = world.items_containing("").await;
+    world.run_until_idle().await;
+    let sent = world.simulator.log();
+    assert_eq!(sent.len(), 4);
+
+    world.restore(backup).await;
+    let (arrived, unknown) = sent.split_at(2);
+    let reports = [status(&arrived[0], "sent"), status(&arrived[1], "read")];
+    world.post_signed_webhook(statuses(&reports)).await.expect(200);
+    // The queue remembers the restored batch and drops its message; the scheduler repeats it.
+    world.tick().await;
+    world.clock.advance(Duration::from_mins(15));
+    world.run_until_idle().await;
+    // Those of whom nothing is heard are sent to again: the restored table cannot know better.
+    let log = world.simulator.log();
+    let times = |to: &str| log.iter().filter(|one| one.to == to).count();
+    assert!(arrived.iter().all(|one| times(&one.to) == 1), "{log:?}");
+    assert_eq!(log.len(), 8);
+    assert_eq!(unknown.len(), 2);
+    let report = world.report(&campaign).await;
+    assert_eq!((report.number("sent"), report.number("read")), (6, 1), "{}", report.text);
+    world.assert_counters_exact(&campaign).await;
+}
+
 async fn dead_letters(world: &World) -> (u64, String) {
     let queue = world.get("/v1/queues").await.expect(200).items().remove(0);
     (queue["dead_letters"].as_u64().expect("a number"), queue["first_dead_letters"].to_string())

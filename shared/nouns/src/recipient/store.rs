@@ -330,7 +330,7 @@ pub async fn record(
             };
             passed(table, update).await.map(|_| false)
         }
-        Transition::DropRetry => {
+        Transition::DropRetry | Transition::Restore => {
             let update = status(unmoved, event.status.status())
                 .set("attempt", event.attempt)
                 .set(time, sortable(at_time))
@@ -338,6 +338,11 @@ pub async fn record(
                 .remove("not_before")
                 .remove("waits_for")
                 .remove("reason");
+            // Of an attempt that was restored away it is not known when it was claimed.
+            let update = match event.status {
+                DeliveryStatus::Sent => update,
+                _ => update.set_once(DeliveryStatus::Sent.time_attribute(), sortable(at_time)),
+            };
             passed(table, update).await
         }
     }

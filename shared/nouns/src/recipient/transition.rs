@@ -71,6 +71,9 @@ pub enum Transition {
     /// The event shows that an older attempt arrived: the retry, which was not claimed
     /// yet, is dropped, and the recipient takes the status of the older attempt.
     DropRetry,
+    /// The event shows that an attempt was sent which the table does not know of, because it
+    /// was restored from a backup: the recipient takes its status, and is not sent to again.
+    Restore,
     /// Nothing: the event concerns an older attempt, or one that was never sent.
     Ignore,
 }
@@ -87,7 +90,11 @@ pub fn transition(position: Position, event: Event) -> Transition {
         let unclaimed = position.status == Status::Pending;
         return if arrived && unclaimed { Transition::DropRetry } else { Transition::Ignore };
     }
-    if event.attempt > position.attempt || !sent || never_sent {
+    let is_unknown = event.attempt > position.attempt || !sent;
+    if is_unknown && !never_sent && event.status != DeliveryStatus::Failed {
+        return Transition::Restore;
+    }
+    if is_unknown || never_sent {
         return Transition::Ignore;
     }
     if position.status.rank() < event.status.status().rank() {
@@ -116,7 +123,7 @@ mod tests {
         for event in events {
             match transition(position, *event) {
                 Transition::Advance => position.status = event.status.status(),
-                Transition::DropRetry => {
+                Transition::DropRetry | Transition::Restore => {
                     position = Position { attempt: event.attempt, status: event.status.status() };
                 }
                 Transition::KeepTime | Transition::Ignore => {}
@@ -177,12 +184,23 @@ mod tests {
 
     #[test]
     fn events_of_an_attempt_that_was_never_sent_are_ignored() {
-        for status in [Status::Pending, Status::Skipped, Status::Cancelled] {
+        for status in [Status::Skipped, Status::Cancelled] {
+            for attempt in [1, 2] {
+                let event = Event { attempt, status: DeliveryStatus::Read };
+                let position = Position { attempt: 1, status };
+                assert_eq!(transition(position, event), Transition::Ignore);
+            }
+        }
+    }
+
+    #[test]
+    fn an_event_of_an_attempt_that_the_table_has_lost_stops_another_one() {
+        for (status, attempt) in [(Status::Pending, 1), (Status::Pending, 2), (Status::Sent, 2)] {
+            let lost = |status| Event { attempt, status };
             let position = Position { attempt: 1, status };
-            assert_eq!(
-                transition(position, Event { attempt: 1, status: DeliveryStatus::Read }),
-                Transition::Ignore
-            );
+            assert_eq!(transition(position, lost(DeliveryStatus::Sent)), Transition::Restore);
+            // A failed message may be sent again.
+            assert_eq!(transition(position, lost(DeliveryStatus::Failed)), Transition::Ignore);
         }
     }
 }
