@@ -128,27 +128,47 @@ pub(crate) async fn update(
     if_match: IfMatch,
     JsonBody(patch): JsonBody,
 ) -> Answer<Tagged<ConnectionView>> {
-    let connection = find(&api, id).await?;
-    let before = view(&api, connection.clone()).await?;
-    if_match.check(&before)?;
-    let changes: ConnectionChanges = patched(&before, patch, &MOVING)?;
-    let provider = provider(&api, &connection.provider.provider)?;
+    // Where somebody else changes it at this moment, the patch is made anew of what they made.
+    loop {
+        let connection = find(&api, id).await?;
+        let before = view(&api, connection.clone()).await?;
+        if_match.check(&before)?;
+        let changes: ConnectionChanges = patched(&before, patch.clone(), &MOVING)?;
+        if change(&api, &connection, &before, changes).await? {
+            return Ok(Tagged(view(&api, find(&api, id).await?).await?));
+        }
+    }
+}
+
+/// Makes the changes; `false` where the connection has changed since it was read.
+async fn change(
+    api: &Api,
+    connection: &Connection,
+    before: &ConnectionView,
+    changes: ConnectionChanges,
+) -> Answer<bool> {
+    let id = connection.id;
+    let provider = provider(api, &connection.provider.provider)?;
     refuse_all(changes.problems(provider.capabilities()))?;
     let credentials: Credentials = changes.credentials.into_iter().collect();
     let credentials = if credentials.is_empty() {
         None
     } else {
-        let merged = merge(&api, provider, &connection, credentials).await?;
-        Some(seal(&api, id, &merged).await?)
+        let merged = merge(api, provider, connection, credentials).await?;
+        Some(seal(api, id, &merged).await?)
     };
-    // Somebody else may change the other members at this moment.
+    let has_credentials = credentials.is_some();
     let name = Some(changes.name.trim().to_owned()).filter(|name| *name != before.name);
     let throughput_mps = changes.throughput_mps;
     let throughput_mps = (throughput_mps != before.throughput_mps).then_some(throughput_mps);
     let changed = Changes { name, throughput_mps, credentials };
-    if !connection::store::change(&api.table, &connection, &changed).await? {
-        let detail = "Its credentials were changed at this moment. Enter the new ones again.";
-        return Err(Problem::new(Code::ChangedMeanwhile, detail));
+    if !connection::store::change(&api.table, connection, &changed).await? {
+        // They were made from the ones that were read.
+        if has_credentials && find(api, id).await?.credentials != connection.credentials {
+            let detail = "Its credentials were changed at this moment. Enter the new ones again.";
+            return Err(Problem::new(Code::ChangedMeanwhile, detail));
+        }
+        return Ok(false);
     }
     if let Some(group) = &connection.quota_group
         && changes.quota_limit != before.quota_limit
@@ -159,7 +179,7 @@ pub(crate) async fn update(
         let countries = &changes.blocked_countries;
         connection::store::set_blocked_countries(&api.table, id, countries).await?;
     }
-    Ok(Tagged(view(&api, find(&api, id).await?).await?))
+    Ok(true)
 }
 
 /// Delete a connection

@@ -64,14 +64,16 @@ pub struct Changes {
     pub credentials: Option<Sealed>,
 }
 
-/// Changes a connection. Other members keep their values, even where others change them
-/// at the same time. `false` where the credentials have changed since they were read.
+/// Changes a connection; `false` where it has changed since it was read.
 pub async fn change(
     table: &Table,
     found: &Connection,
     changes: &Changes,
 ) -> Result<bool, StoreError> {
-    let mut update = Update::of(&Key::Connection(found.id)).when("attribute_exists(pk)");
+    let mut update = Update::of(&Key::Connection(found.id))
+        .unchanged("name", Some(&found.name))
+        .unchanged("throughput_mps", found.throughput_mps)
+        .unchanged("credentials", Some(found.credentials.as_text()));
     if let Some(name) = &changes.name {
         update = update.set("name", name);
     }
@@ -80,7 +82,6 @@ pub async fn change(
     }
     if let Some(credentials) = &changes.credentials {
         update = update.set("credentials", credentials);
-        update = update.unchanged("credentials", Some(found.credentials.as_text().to_owned()));
     }
     if !update.changes_something() {
         return Ok(true);
