@@ -83,7 +83,7 @@ async fn describe_incomplete(month: &Month) -> Result<String, BoxError> {
 }
 
 async fn describe_campaign(fixture: &Fixture, campaign: &Campaign) -> Result<String, BoxError> {
-    let batches = batches_of(&fixture.table, campaign.id, None).await?;
+    let batches = batches_of(&fixture.table, campaign.id).await?;
     let last =
         batches.last().map(|batch| (batch.name.date, batch.size, batch.used, batch.close_reason));
     let Campaign { id, status, walk, settings, .. } = campaign;

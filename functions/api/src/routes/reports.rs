@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::campaign_view::HaltView;
 use super::plan::{self, Waiting};
 use crate::App;
-use crate::body::{Asked, Id, PageAsked, page_of};
+use crate::body::{Asked, Id, PageAsked, cursor, page_size};
 use crate::problem::Answer;
 use crate::values::Time;
 
@@ -168,8 +168,9 @@ pub(crate) async fn batches(
     Asked(asked): Asked<PageAsked>,
 ) -> Answer<Json<BatchPage>> {
     super::campaign(&api, id).await?;
-    let batches = batch::store::of_campaign(&api.table, id, None).await?;
-    let (page, next_cursor) =
-        page_of(batches, &asked, |batch| (batch.name.date, batch.name.number))?;
-    Ok(Json(BatchPage { items: page.into_iter().map(Into::into).collect(), next_cursor }))
+    let (limit, after) = (page_size(asked.limit)?, cursor::read(asked.cursor.as_deref())?);
+    let (batches, has_more) = batch::store::page(&api.table, id, after, limit).await?;
+    let last = batches.last().filter(|_| has_more);
+    let next_cursor = last.and_then(|one| cursor::write(&(one.name.date, one.name.number)));
+    Ok(Json(BatchPage { items: batches.into_iter().map(Into::into).collect(), next_cursor }))
 }

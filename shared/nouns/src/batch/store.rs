@@ -2,7 +2,9 @@
 
 use carillon_foundations::ids::{CampaignId, RunId};
 use carillon_foundations::time::{Timestamp, sortable};
-use carillon_table::{Key, ListedAs, StoreError, Table, Update, Write, condition_held, read_item};
+use carillon_table::{
+    Key, ListedAs, StoreError, Table, Update, Write, condition_held, exclusive_start_key, read_item,
+};
 use jiff::civil::Date;
 
 use super::{Batch, BatchRef, BatchStatus, Lease};
@@ -23,14 +25,26 @@ pub async fn open(table: &Table) -> Result<Vec<Batch>, StoreError> {
     table.list_all(ListedAs::OpenBatches, false).await
 }
 
-/// The batches of a campaign, of one day or of all.
-pub async fn of_campaign(
+/// All batches of a campaign, by day and number.
+pub async fn of_campaign(table: &Table, campaign: CampaignId) -> Result<Vec<Batch>, StoreError> {
+    table.query_all(&Key::Campaign(campaign).pk(), Key::BATCHES).await
+}
+
+/// At most `limit` batches of a campaign after one, by day and number, and whether there are
+/// more.
+pub async fn page(
     table: &Table,
     campaign: CampaignId,
-    date: Option<Date>,
-) -> Result<Vec<Batch>, StoreError> {
-    let prefix = date.map_or_else(|| Key::BATCHES.to_owned(), |date| format!("BATCH#{date}#"));
-    table.query_all(&Key::Campaign(campaign).pk(), &prefix).await
+    after: Option<(Date, u32)>,
+    limit: u32,
+) -> Result<(Vec<Batch>, bool), StoreError> {
+    let after = after.map(|(date, number)| Key::Batch { campaign, date, number });
+    let after = after.map(|key| exclusive_start_key(&key));
+    let pk = Key::Campaign(campaign).pk();
+    let mut page = table.query_prefix::<Batch>(&pk, Key::BATCHES, after, limit + 1).await?;
+    let has_more = page.items.len() > limit as usize || page.next.is_some();
+    page.items.truncate(limit as usize);
+    Ok((page.items, has_more))
 }
 
 /// The write that creates a batch on the list of open batches.
