@@ -123,7 +123,7 @@ fn receives(record: &SqsMessage) -> u32 {
 }
 
 /// Makes a message visible again after 2 seconds, and later each time. Otherwise its lane
-/// would wait for the visibility timeout of the queue, half an hour.
+/// would wait for the visibility timeout of the queue.
 async fn retry_later(sender: &Sender, record: &SqsMessage) {
     let seconds = 2i32.pow(receives(record).min(8));
     let receipt = record.receipt_handle.as_deref().unwrap_or_default();

@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use carillon::channel::{ProviderSetup, Providers};
@@ -55,7 +56,7 @@ pub struct HostConfig {
     pub events: Detail,
     /// What starts the scheduler.
     pub scheduler: SchedulerTrigger,
-    /// How often each stream record reaches the aggregator.
+    /// How the stream's records reach the aggregator.
     pub stream_delivery: StreamDelivery,
 }
 
@@ -68,14 +69,14 @@ pub enum SchedulerTrigger {
     Manual,
 }
 
-/// How often each stream record reaches the aggregator. Lambda delivers a stream at
-/// least once.
+/// How the stream's records reach the aggregator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamDelivery {
-    /// Once, unless the aggregator fails.
+    /// In order, and once, unless the aggregator fails.
     Once,
-    /// Twice, to test the aggregator against duplicates.
-    Twice,
+    /// As on AWS at its worst: in so many stream shards that run beside each other, with all
+    /// records of one partition key in one of them, and each record twice.
+    TwiceInShards(NonZeroU16),
 }
 
 /// A DynamoDB and an SQS outside this process.

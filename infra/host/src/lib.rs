@@ -23,4 +23,6 @@ pub use config::{
 pub use data_folder::{DataFolder, DataFolderError};
 pub use error::HostError;
 pub use host::Host;
+pub use queue::VISIBILITY_TIMEOUT;
+pub use send_poller::SENDER_TIMEOUT;
 pub use stream::{StreamError, StreamReader};

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::{BehaviorVersion, Config, Credentials, Region};
@@ -6,8 +8,9 @@ use aws_sdk_sqs::types::{
     Message, MessageSystemAttributeName as SystemAttribute, QueueAttributeName as Attribute,
 };
 
-/// Visibility timeout of a message in seconds, longer than the sender's timeout.
-const VISIBILITY_TIMEOUT_SECONDS: &str = "330";
+/// How long a received batch is hidden, a little longer than the sender's timeout, as in
+/// template.yaml.
+pub const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(330);
 /// Receives after which SQS moves a message to the dead-letter queue, as in
 /// template.yaml.
 const MAX_RECEIVE_COUNT: u32 = 10;
@@ -114,7 +117,7 @@ async fn create(client: &Client, name: &str, redrive: Option<&str>) -> Result<St
         .create_queue()
         .queue_name(name)
         .attributes(Attribute::FifoQueue, "true")
-        .attributes(Attribute::VisibilityTimeout, VISIBILITY_TIMEOUT_SECONDS);
+        .attributes(Attribute::VisibilityTimeout, VISIBILITY_TIMEOUT.as_secs().to_string());
     let request = match redrive {
         Some(redrive) => request.attributes(Attribute::RedrivePolicy, redrive),
         None => request,

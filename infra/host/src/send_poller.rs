@@ -13,7 +13,7 @@ use crate::invocation::{RETRY_PAUSE, invocation};
 use crate::queue::{SendsQueue, event_of};
 
 /// The sender's timeout, as in template.yaml.
-const SENDER_TIMEOUT: Duration = Duration::from_mins(5);
+pub const SENDER_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Receives one batch at a time and hands it to the sender until `closing` is
 /// cancelled.

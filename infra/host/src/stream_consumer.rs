@@ -2,12 +2,15 @@
 //! aggregator.
 
 use std::error::Error;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lambda_events::event::dynamodb::Event;
 use carillon::time::Clock;
 use carillon_aggregator::Aggregator;
+use futures::future::join_all;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -64,16 +67,22 @@ impl StreamConsumer {
 
     /// Returns the last record's sequence number.
     async fn deliver(&self, records: Vec<Value>) -> Option<String> {
-        if self.delivery == StreamDelivery::Twice {
+        let StreamDelivery::TwiceInShards(shards) = self.delivery else {
+            return self.aggregate(records).await;
+        };
+        let last = sequence(records.last()?)?;
+        let twice = in_shards(records, shards).into_iter().map(async |records| {
             self.aggregate(records.clone()).await;
-        }
-        self.aggregate(records).await
+            self.aggregate(records).await;
+        });
+        join_all(twice).await;
+        Some(last)
     }
 
     /// Invokes the aggregator until it succeeds, as Lambda does for a stream. Returns
     /// the last record's sequence number.
     async fn aggregate(&self, records: Vec<Value>) -> Option<String> {
-        let last = records.last()?["dynamodb"]["SequenceNumber"].as_str()?.to_owned();
+        let last = sequence(records.last()?)?;
         let event: Event = serde_json::from_value(json!({ "Records": records }))
             .inspect_err(|error| {
                 tracing::error!(error = error as &dyn Error, "a stream record is not readable");
@@ -97,4 +106,20 @@ impl StreamConsumer {
             tracing::warn!(error = &*error, "trimming the stream failed");
         }
     }
+}
+
+fn sequence(record: &Value) -> Option<String> {
+    record["dynamodb"]["SequenceNumber"].as_str().map(str::to_owned)
+}
+
+/// The records by stream shard: all of one partition key are in one, in their order.
+fn in_shards(records: Vec<Value>, shards: NonZeroU16) -> Vec<Vec<Value>> {
+    let mut by_shard = vec![Vec::new(); usize::from(shards.get())];
+    for record in records {
+        let mut hasher = DefaultHasher::new();
+        record["dynamodb"]["Keys"]["pk"].to_string().hash(&mut hasher);
+        let shard = hasher.finish() % u64::from(shards.get());
+        by_shard[shard as usize].push(record);
+    }
+    by_shard
 }

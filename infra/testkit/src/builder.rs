@@ -75,7 +75,7 @@ impl WorldBuilder {
     }
 
     /// Puts fault proxies in front of the engines, with these rates once the host has
-    /// started. The stream's records are delivered twice, too.
+    /// started. The stream's records come in three shards and twice, too.
     #[must_use]
     pub fn faults(mut self, rates: FaultRates) -> Self {
         self.faults = Some(rates);

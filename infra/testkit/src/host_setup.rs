@@ -1,5 +1,6 @@
 //! Starts the host, again after a restart, and the fault proxies where faults are injected.
 
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use carillon::channel::Providers;
@@ -21,6 +22,8 @@ pub(crate) const ADMIN_KEY: &str = "test-admin-key";
 pub(crate) const APP_SECRET: &str = "simulator-app-secret";
 pub(crate) const VERIFY_TOKEN: &str = "simulator-verify-token";
 /// 32 bytes, all zero.
+/// The stream shards of a world with faults.
+const STREAM_SHARDS: NonZeroU16 = NonZeroU16::new(3).unwrap();
 const SECRETS_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 /// The fault proxies in front of the engines.
@@ -85,7 +88,7 @@ impl HostSetup {
             events: Detail::default(),
             scheduler: SchedulerTrigger::Manual,
             stream_delivery: match self.faults {
-                Some(_) => StreamDelivery::Twice,
+                Some(_) => StreamDelivery::TwiceInShards(STREAM_SHARDS),
                 None => StreamDelivery::Once,
             },
         }

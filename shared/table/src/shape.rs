@@ -20,4 +20,8 @@ impl Shape {
     pub const LISTED_AS: &'static str = "listed_as";
     /// Range key of `by_status`.
     pub const LISTED_AT: &'static str = "listed_at";
+    /// The local index, and its range key, which no item has: the index is empty. With a local
+    /// index `DynamoDB` never splits the items of one partition key, so that their stream
+    /// records come in order.
+    pub const UNSPLIT: &'static str = "unsplit";
 }

@@ -1,8 +1,8 @@
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType,
-    TimeToLiveSpecification,
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
+    LocalSecondaryIndex, Projection, ProjectionType, ScalarAttributeType, StreamSpecification,
+    StreamViewType, TimeToLiveSpecification,
 };
 
 use super::Table;
@@ -26,7 +26,14 @@ impl Table {
     }
 
     async fn create(&self) -> Result<(), StoreError> {
-        let attributes = [Shape::PK, Shape::SK, Shape::SENT_AT, Shape::LISTED_AS, Shape::LISTED_AT];
+        let attributes = [
+            Shape::PK,
+            Shape::SK,
+            Shape::SENT_AT,
+            Shape::LISTED_AS,
+            Shape::LISTED_AT,
+            Shape::UNSPLIT,
+        ];
         let definitions = attributes.into_iter().map(attribute).collect::<Result<Vec<_>, _>>()?;
         let stream = StreamSpecification::builder()
             .stream_enabled(true)
@@ -50,6 +57,7 @@ impl Table {
                 schema(Shape::LISTED_AS, Shape::LISTED_AT)?,
                 ProjectionType::All,
             )?)
+            .local_secondary_indexes(local_index()?)
             .stream_specification(stream);
         Box::pin(request.send()).await.map_err(failure)?;
         let ttl = TimeToLiveSpecification::builder()
@@ -92,6 +100,15 @@ fn index(
         .index_name(name)
         .set_key_schema(Some(schema))
         .projection(Projection::builder().projection_type(projection).build())
+        .build()
+        .map_err(unavailable)
+}
+
+fn local_index() -> Result<LocalSecondaryIndex, StoreError> {
+    LocalSecondaryIndex::builder()
+        .index_name(Shape::UNSPLIT)
+        .set_key_schema(Some(schema(Shape::PK, Shape::UNSPLIT)?))
+        .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
         .build()
         .map_err(unavailable)
 }
