@@ -17,6 +17,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{Object, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
+use crate::cursor::Cursors;
 use crate::problem::{Answer, Code, Problem};
 use crate::storable;
 
@@ -210,34 +211,6 @@ fn parse_id<T: FromStr<Err = IdError>>(text: &str) -> Answer<T> {
     })
 }
 
-/// A cursor: opaque text that says where a page ended.
-pub(crate) mod cursor {
-    use base64::Engine as _;
-    use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-
-    use super::{Answer, DeserializeOwned, FieldCode, Problem, Serialize};
-
-    /// Writes a place as a cursor.
-    pub(crate) fn write(place: &impl Serialize) -> Option<String> {
-        serde_json::to_vec(place).ok().map(|json| BASE64_URL_SAFE_NO_PAD.encode(json))
-    }
-
-    /// Reads a cursor back.
-    pub(crate) fn read<T: DeserializeOwned>(text: Option<&str>) -> Answer<Option<T>> {
-        let parse = |text: &str| {
-            let json = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
-            serde_json::from_slice(&json).ok()
-        };
-        text.filter(|text| !text.is_empty()).map(|text| parse(text).ok_or_else(unknown)).transpose()
-    }
-
-    /// A cursor that this list never gave.
-    pub(crate) fn unknown() -> Problem {
-        let reason = "is not one that this list gave; leave it out to start anew";
-        Problem::parameter("cursor", FieldCode::Invalid, reason)
-    }
-}
-
 /// Which page of a list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -251,17 +224,18 @@ pub(crate) struct PageAsked {
 
 /// A page of a short list that is sorted by `key`, and the cursor of the next one.
 pub(crate) fn page_of<T, K: Ord + Serialize + DeserializeOwned>(
+    cursors: &Cursors,
     mut all: Vec<T>,
     asked: &PageAsked,
     key: impl Fn(&T) -> K,
 ) -> Answer<(Vec<T>, Option<String>)> {
     let limit = page_size(asked.limit)? as usize;
-    let after: Option<K> = cursor::read(asked.cursor.as_deref())?;
+    let after: Option<K> = cursors.read(asked.cursor.as_deref())?;
     all.sort_by_key(&key);
     all.retain(|one| after.as_ref().is_none_or(|after| key(one) > *after));
     let has_more = all.len() > limit;
     all.truncate(limit);
-    let next = all.last().filter(|_| has_more).and_then(|last| cursor::write(&key(last)));
+    let next = all.last().filter(|_| has_more).and_then(|last| cursors.write(&key(last)));
     Ok((all, next))
 }
 

@@ -6,6 +6,7 @@ mod audit;
 mod auth;
 mod auth_throttle;
 mod body;
+mod cursor;
 mod docs;
 mod enumerations;
 mod etag;
@@ -36,12 +37,14 @@ use carillon::connection::Vault;
 use carillon::delivery::{Routes, SendQueue};
 use carillon::http_client::Timeouts;
 use carillon::ids::IdSource;
-use carillon::table::Table;
+use carillon::table::{StoreError, Table};
 use carillon::time::Clock;
+use tokio::sync::OnceCell;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use utoipa::openapi::OpenApi;
 
+pub use crate::cursor::Cursors;
 use crate::operations::Operations;
 use crate::problem::{Code, Problem};
 
@@ -64,6 +67,8 @@ pub struct Api {
     description: OnceLock<routes::Description>,
     clock: Clock,
     ids: IdSource,
+    addresses: AddressKeys,
+    cursors: OnceCell<Cursors>,
 }
 
 /// How a handler takes the API.
@@ -82,7 +87,7 @@ impl Api {
         providers: Providers,
     ) -> Result<Self, SetUpError> {
         let addresses = AddressKeys::of(config, aws, &clock, &ids)?;
-        let table = Table::new(aws, &config.table()?).with_addresses(addresses);
+        let table = Table::new(aws, &config.table()?).with_addresses(addresses.clone());
         let vault = Arc::new(Vault::of(config, aws, &clock)?);
         let dlq_url = config.sends_dlq_url();
         Ok(Self {
@@ -98,7 +103,15 @@ impl Api {
             description: OnceLock::new(),
             clock,
             ids,
+            addresses,
+            cursors: OnceCell::new(),
         })
+    }
+
+    /// The cursors of this deployment.
+    async fn cursors(&self) -> Result<&Cursors, StoreError> {
+        let make = || Cursors::of(&self.addresses, &self.ids);
+        self.cursors.get_or_try_init(make).await.map_err(StoreError::AddressKey)
     }
 }
 

@@ -3,10 +3,12 @@
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
+use carillon::address_key::AddressKeys;
 use carillon::channel::Providers;
 use carillon::feed::Detail;
 use carillon::ids::IdSource;
 use carillon::time::Clock;
+use carillon_api::Cursors;
 use carillon_engines::{Engines, Storage};
 use carillon_host::{
     DEFAULT_MESSAGE_RETENTION_DAYS, DEFAULT_MINIMUM_SHARE, ExternalBackends, Host, HostConfig,
@@ -53,6 +55,12 @@ pub(crate) struct HostSetup {
 }
 
 impl HostSetup {
+    /// The cursors of the host's API.
+    pub(crate) async fn cursors(&self) -> Cursors {
+        let keys = AddressKeys::fixed(&SECRETS_KEY.into()).expect("a key");
+        Cursors::of(&keys, &IdSource::seeded(1)).await.expect("the key is known")
+    }
+
     /// Starts the host and lets the simulator call its webhook.
     pub(crate) async fn start(&self, simulator: &Simulator) -> (Host, Option<Proxies>) {
         let config = self.host_config(&simulator.url());

@@ -1,9 +1,8 @@
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use carillon::channel::whatsapp_cloud::signature;
 use carillon::time::Clock;
+use carillon_api::Cursors;
 use carillon_host::Host;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::Value;
@@ -26,6 +25,8 @@ pub struct World {
     pub clock: Clock,
     proxies: Option<Proxies>,
     http: reqwest::Client,
+    /// Opens the API's cursors.
+    cursors: Cursors,
     setup: HostSetup,
 }
 
@@ -34,7 +35,8 @@ impl World {
     pub(crate) async fn open(setup: HostSetup, simulator: Simulator) -> Self {
         let (host, proxies) = setup.start(&simulator).await;
         let (clock, http) = (setup.clock.clone(), reqwest::Client::new());
-        Self { host, simulator, clock, proxies, http, setup }
+        let cursors = setup.cursors().await;
+        Self { host, simulator, clock, proxies, http, cursors, setup }
     }
 
     /// Stops the host and starts it again on the same table.
@@ -221,7 +223,7 @@ impl World {
         let response = self.http.execute(request).await.expect("a response");
         let response = Response::read(response).await;
         if let Some(cursor) = response.body["next_cursor"].as_str() {
-            let cursor = BASE64_URL_SAFE_NO_PAD.decode(cursor).unwrap_or_default();
+            let cursor = self.cursors.open(cursor).expect("a sealed cursor");
             tracing::info!(cursor = %String::from_utf8_lossy(&cursor), "an answer's cursor");
         }
         response

@@ -136,11 +136,20 @@ impl AddressKeys {
         Ok(AddressHash { scheme: address.scheme(), hash })
     }
 
-    async fn hmac(&self, text: &[u8]) -> Result<String, AddressKeyError> {
+    /// A key for another purpose, which all processes of the deployment share: the HMAC of the
+    /// purpose, which must not look like an address.
+    ///
+    /// # Errors
+    /// The key is not known.
+    pub async fn derive(&self, purpose: &[u8]) -> Result<[u8; 32], AddressKeyError> {
         let key = self.key().await?;
         let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| AddressKeyError::Form)?;
-        mac.update(text);
-        Ok(hex::encode(mac.finalize().into_bytes()))
+        mac.update(purpose);
+        Ok(mac.finalize().into_bytes().into())
+    }
+
+    async fn hmac(&self, text: &[u8]) -> Result<String, AddressKeyError> {
+        Ok(hex::encode(self.derive(text).await?))
     }
 
     async fn key(&self) -> Result<&[u8; 32], AddressKeyError> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
-use crate::body::{Asked, Id, cursor, page_size};
+use crate::body::{Asked, Id, page_size};
 use crate::problem::{Answer, Problem};
 use crate::values::Time;
 
@@ -123,7 +123,8 @@ pub(crate) async fn list(
     let now = api.clock.now();
     let oldest = now - KEPT_FOR;
     let oldest = asked.created_after.map_or(oldest, |Time(since)| since.max(oldest));
-    let mut offset = match cursor::read(asked.cursor.as_deref())? {
+    let cursors = api.cursors().await?;
+    let mut offset = match cursors.read(asked.cursor.as_deref())? {
         Some(Ended::Before(day)) => Offset::Day(day),
         Some(Ended::After(id)) => Offset::After(id),
         None => Offset::newest(now),
@@ -145,7 +146,7 @@ pub(crate) async fn list(
         Offset::Day(day) => Ended::Before(day),
         Offset::After(id) => Ended::After(id),
     };
-    Ok(Json(RecordPage { items, next_cursor: cursor::write(&ended) }))
+    Ok(Json(RecordPage { items, next_cursor: cursors.write(&ended) }))
 }
 
 /// Whether all records after an offset are older.

@@ -13,7 +13,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::campaign_view::CampaignView;
 use super::plan;
-use crate::body::{Asked, cursor, page_size};
+use crate::body::{Asked, page_size};
+use crate::cursor;
 use crate::problem::Answer;
 use crate::values::Time;
 use crate::{Api, App};
@@ -183,7 +184,8 @@ pub(crate) async fn list(
 ) -> Answer<Json<CampaignPage>> {
     let limit = page_size(asked.limit)? as usize;
     let sort = asked.sort.unwrap_or_default();
-    let from: Option<PageEnd> = cursor::read(asked.cursor.as_deref())?;
+    let cursors = api.cursors().await?;
+    let from: Option<PageEnd> = cursors.read(asked.cursor.as_deref())?;
     if from.is_some_and(|from| from.sort != sort) {
         return Err(cursor::unknown());
     }
@@ -191,7 +193,7 @@ pub(crate) async fn list(
     let has_more = found.len() > limit;
     found.truncate(limit);
     let last = found.last().filter(|_| has_more);
-    let next_cursor = last.and_then(|last| cursor::write(&PageEnd { sort, last: last.id }));
+    let next_cursor = last.and_then(|last| cursors.write(&PageEnd { sort, last: last.id }));
     let items = listed_campaigns(&api, found, asked.include.contains(&Include::Counts)).await?;
     Ok(Json(CampaignPage { items, next_cursor }))
 }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
-use crate::body::{Asked, Id, PageAsked, cursor, page_size};
+use crate::body::{Asked, Id, PageAsked, page_size};
 use crate::problem::{Answer, Problem};
 use crate::values::Time;
 
@@ -122,7 +122,8 @@ pub(crate) async fn list(
     let lag = lag.map_err(Problem::internal)?;
     let since =
         asked.created_after.map_or_else(|| Offset::oldest(began), |Time(at)| Offset::at(at));
-    let mut offset = cursor::read(asked.cursor.as_deref())?.unwrap_or(since);
+    let cursors = api.cursors().await?;
+    let mut offset = cursors.read(asked.cursor.as_deref())?.unwrap_or(since);
     let until = began + SignedDuration::from_secs(i64::from(wait));
     let is_asked = |event: &Event| {
         (asked.r#type.is_empty() || asked.r#type.contains(&event.kind))
@@ -153,7 +154,7 @@ pub(crate) async fn list(
             }
         }
         if !items.is_empty() || has_more || api.clock.now() >= until {
-            let next_cursor = cursor::write(&offset).unwrap_or_default();
+            let next_cursor = cursors.write(&offset).unwrap_or_default();
             return Ok(Json(EventPage { items, next_cursor, has_more }));
         }
         api.clock.sleep(LOOK_EVERY).await;
@@ -173,9 +174,10 @@ pub(crate) async fn history(
     Asked(asked): Asked<PageAsked>,
 ) -> Answer<Json<HistoryPage>> {
     let limit = page_size(asked.limit)?;
-    let after: Option<Offset> = cursor::read(asked.cursor.as_deref())?;
+    let cursors = api.cursors().await?;
+    let after: Option<Offset> = cursors.read(asked.cursor.as_deref())?;
     super::campaign(&api, id).await?;
     let (items, next) = event::store::history(&api.table, id, after.as_ref(), limit).await?;
-    let next_cursor = next.and_then(|offset| cursor::write(&offset));
+    let next_cursor = next.and_then(|offset| cursors.write(&offset));
     Ok(Json(HistoryPage { items: items.into_iter().map(Into::into).collect(), next_cursor }))
 }

@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::plan;
 use crate::App;
 use crate::auth::Caller;
-use crate::body::{Asked, Body, Id, NoMembers, OptionalBody, cursor, page_size};
+use crate::body::{Asked, Body, Id, NoMembers, OptionalBody, page_size};
 use crate::problem::{Answer, Code, Problem};
 use crate::values::Time;
 
@@ -252,7 +252,8 @@ fn statuses(
     responses((status = 200, description = "A page of jobs.", body = JobPage)))]
 pub(crate) async fn list(State(api): App, Asked(asked): Asked<JobsAsked>) -> Answer<Json<JobPage>> {
     let limit = page_size(asked.limit)?;
-    let mut before: Option<JobId> = cursor::read(asked.cursor.as_deref())?;
+    let cursors = api.cursors().await?;
+    let mut before: Option<JobId> = cursors.read(asked.cursor.as_deref())?;
     let is_asked = |job: &Job| asked.status.is_empty() || asked.status.contains(&job.status);
     let mut items = Vec::new();
     for _ in 0..MAX_READS {
@@ -265,7 +266,7 @@ pub(crate) async fn list(State(api): App, Asked(asked): Asked<JobsAsked>) -> Ans
             break;
         }
     }
-    Ok(Json(JobPage { items, next_cursor: before.and_then(|id| cursor::write(&id)) }))
+    Ok(Json(JobPage { items, next_cursor: before.and_then(|id| cursors.write(&id)) }))
 }
 
 /// Show a job

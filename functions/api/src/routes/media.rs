@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::answer::Created;
-use crate::body::{Asked, Id, PageAsked, cursor, media_type, page_size};
+use crate::body::{Asked, Id, PageAsked, media_type, page_size};
 use crate::etag::{IfMatch, Resource, Tagged};
 use crate::problem::{Answer, Code, Problem};
 use crate::request_id;
@@ -256,10 +256,11 @@ pub(crate) async fn list(
     Asked(asked): Asked<PageAsked>,
 ) -> Answer<Json<MediaPage>> {
     let (limit, now) = (page_size(asked.limit)?, api.clock.now());
-    let after: Option<MediaId> = cursor::read(asked.cursor.as_deref())?;
+    let cursors = api.cursors().await?;
+    let after: Option<MediaId> = cursors.read(asked.cursor.as_deref())?;
     let page = media::store::list(&api.table, after.map(media::store::start_after), limit).await?;
     let last = page.items.last().filter(|_| page.next.is_some());
-    let next_cursor = last.and_then(|last| cursor::write(&last.id));
+    let next_cursor = last.and_then(|last| cursors.write(&last.id));
     let items = page.items.into_iter().map(|media| MediaView::of(media, now)).collect();
     Ok(Json(MediaPage { items, next_cursor }))
 }

@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::campaign_view::CampaignView;
-use crate::body::{Asked, Id, NoMembers, OptionalBody, Within, cursor, media_type, page_size};
+use crate::body::{Asked, Id, NoMembers, OptionalBody, Within, media_type, page_size};
+use crate::cursor;
 use crate::etag::{IfMatch, Resource, Tagged};
 use crate::problem::{Answer, Code, Problem, sentence};
 use crate::request_id;
@@ -225,7 +226,8 @@ pub(crate) async fn list(
 ) -> Answer<Json<RecipientPage>> {
     let limit = page_size(asked.limit)? as usize;
     let campaign = super::campaign(&api, id).await?;
-    let mut after: Option<Cursor> = cursor::read(asked.cursor.as_deref())?;
+    let cursors = api.cursors().await?;
+    let mut after: Option<Cursor> = cursors.read(asked.cursor.as_deref())?;
     if after.as_ref().is_some_and(|after| !is_in(after, &campaign)) {
         return Err(cursor::unknown());
     }
@@ -244,7 +246,7 @@ pub(crate) async fn list(
             found.push(recipient);
             if found.len() == limit {
                 let items = views(&api, found).await?;
-                return Ok(Json(RecipientPage { items, next_cursor: cursor::write(&last) }));
+                return Ok(Json(RecipientPage { items, next_cursor: cursors.write(&last) }));
             }
         }
         if after.is_none() {
@@ -252,7 +254,7 @@ pub(crate) async fn list(
         }
     }
     let items = views(&api, found).await?;
-    Ok(Json(RecipientPage { items, next_cursor: after.and_then(|after| cursor::write(&after)) }))
+    Ok(Json(RecipientPage { items, next_cursor: after.and_then(|after| cursors.write(&after)) }))
 }
 
 /// The recipients with the addresses of their contacts.

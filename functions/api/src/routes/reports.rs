@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::campaign_view::HaltView;
 use super::plan::{self, Waiting};
 use crate::App;
-use crate::body::{Asked, Id, PageAsked, cursor, page_size};
+use crate::body::{Asked, Id, PageAsked, page_size};
 use crate::problem::Answer;
 use crate::values::Time;
 
@@ -168,9 +168,10 @@ pub(crate) async fn batches(
     Asked(asked): Asked<PageAsked>,
 ) -> Answer<Json<BatchPage>> {
     super::campaign(&api, id).await?;
-    let (limit, after) = (page_size(asked.limit)?, cursor::read(asked.cursor.as_deref())?);
+    let cursors = api.cursors().await?;
+    let (limit, after) = (page_size(asked.limit)?, cursors.read(asked.cursor.as_deref())?);
     let (batches, has_more) = batch::store::page(&api.table, id, after, limit).await?;
     let last = batches.last().filter(|_| has_more);
-    let next_cursor = last.and_then(|one| cursor::write(&(one.name.date, one.name.number)));
+    let next_cursor = last.and_then(|one| cursors.write(&(one.name.date, one.name.number)));
     Ok(Json(BatchPage { items: batches.into_iter().map(Into::into).collect(), next_cursor }))
 }

@@ -10,7 +10,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::contacts::{known, parse_address};
 use crate::answer::Created;
 use crate::audit::Subject;
-use crate::body::{Asked, Body, Id, cursor, page_size};
+use crate::body::{Asked, Body, Id, page_size};
+use crate::cursor::{self, Cursors};
 use crate::etag::{IfMatch, Resource, Tagged};
 use crate::problem::{Answer, Code, Problem};
 use crate::values::Time;
@@ -170,7 +171,8 @@ pub(crate) async fn list(
     Asked(asked): Asked<SuppressionsAsked>,
 ) -> Answer<Json<SuppressionPage>> {
     let limit = page_size(asked.limit)? as usize;
-    let after = asked_after(asked.cursor.as_deref())?;
+    let cursors = api.cursors().await?;
+    let after = asked_after(cursors, asked.cursor.as_deref())?;
     let is_asked =
         |one: &Suppression| asked.reason.is_empty() || asked.reason.contains(&one.id.reason);
     let mut last = after.map(|after| after.contact);
@@ -196,13 +198,13 @@ pub(crate) async fn list(
         let reason = SuppressionReason::OptedOut;
         last.filter(|_| !is_end).map(|contact| SuppressionId { contact, reason })
     };
-    let next_cursor = next.and_then(|id| cursor::write(&id.to_string()));
+    let next_cursor = next.and_then(|id| cursors.write(&id.to_string()));
     let items = found.into_iter().map(SuppressionView::from).collect();
     Ok(Json(SuppressionPage { items, next_cursor }))
 }
 
-fn asked_after(cursor: Option<&str>) -> Answer<Option<SuppressionId>> {
-    let id: Option<String> = cursor::read(cursor)?;
+fn asked_after(cursors: &Cursors, asked: Option<&str>) -> Answer<Option<SuppressionId>> {
+    let id: Option<String> = cursors.read(asked)?;
     id.map(|id| id.parse().map_err(|_| cursor::unknown())).transpose()
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::body::{Asked, Body, JsonBody, Named, PageAsked, cursor, page_size};
+use crate::body::{Asked, Body, JsonBody, Named, PageAsked, page_size};
 use crate::problem::{Answer, Code, Problem};
 use crate::{Api, App};
 
@@ -91,11 +91,12 @@ pub(crate) async fn list(
     Asked(asked): Asked<PageAsked>,
 ) -> Answer<Json<TemplatePage>> {
     let limit = page_size(asked.limit)?;
-    let after: Option<TemplateRef> = cursor::read(asked.cursor.as_deref())?;
+    let cursors = api.cursors().await?;
+    let after: Option<TemplateRef> = cursors.read(asked.cursor.as_deref())?;
     let after = after.as_ref().map(template::store::start_after);
     let page = template::store::list(&api.table, after, limit).await?;
     let last = page.items.last().filter(|_| page.next.is_some());
-    let next_cursor = last.and_then(|last| cursor::write(&last.template));
+    let next_cursor = last.and_then(|last| cursors.write(&last.template));
     let items = page.items.into_iter().map(|template| template.definition).collect();
     Ok(Json(TemplatePage { items, next_cursor }))
 }
