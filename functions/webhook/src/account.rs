@@ -15,6 +15,10 @@ use carillon::time::Timestamp;
 use crate::Webhook;
 use crate::candidates::Signers;
 
+/// The longest text of an event that is stored with a connection or a campaign, in bytes: those
+/// items need room for other things.
+const MAX_TEXT: usize = 500;
+
 /// The connections of an account, and when its event was sent.
 struct Context<'a> {
     account: Account,
@@ -69,7 +73,7 @@ impl Webhook {
                     let scope = Scope::Template(context.account.clone(), template);
                     let reason =
                         format!("the provider reports that the template is {state}{reason}");
-                    let cause = Cause::new(HaltCode::TemplateUnusable, reason);
+                    let cause = Cause::new(HaltCode::TemplateUnusable, short(reason));
                     halt(&self.table, &scope, &cause, self.clock.now()).await?;
                 }
                 note
@@ -83,6 +87,7 @@ impl Webhook {
             AccountChange::Restricted { event, until } => {
                 let until = until.map_or_else(String::new, |until| format!(" until {until}"));
                 let note = format!("the provider has restricted the account: {event}{until}");
+                let note = short(note);
                 let scope = Scope::Account(context.account.clone());
                 let cause = Cause::new(HaltCode::AccountUnusable, note.clone());
                 halt(&self.table, &scope, &cause, self.clock.now()).await?;
@@ -115,6 +120,7 @@ impl Webhook {
 
     /// Records an event on the connections of an account.
     async fn record_note(&self, context: &Context<'_>, text: String) -> Result<(), StoreError> {
+        let text = short(text);
         tracing::warn!(text, "an event of an account");
         let note = Note { text, at: context.at };
         for connection in &context.connections {
@@ -122,4 +128,10 @@ impl Webhook {
         }
         Ok(())
     }
+}
+
+/// The beginning of a text.
+fn short(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(MAX_TEXT));
+    text
 }

@@ -1,49 +1,80 @@
 use carillon::address::Address;
 use carillon::channel::event::{
-    Event, EventBody, InboundContent, InboundMessage, PreferenceEvent, SystemChange,
+    Event, EventBody, InboundContent, InboundMessage, PreferenceEvent, StatusEvent, SystemChange,
+    UnknownCause,
 };
 use carillon::contact::{self, person};
 use carillon::conversation::{self, Inbound};
 use carillon::delivery::{Recorded, Reporter, record_status};
 use carillon::ids::ContactId;
-use carillon::table::StoreError;
 use carillon::telemetry::{BatchedCounter, Metric};
 use carillon::time::Timestamp;
+use carillon::unreadable::Why;
 
 use crate::Webhook;
 use crate::candidates::Signers;
+use crate::error::EventError;
 
 static STATUSES: BatchedCounter = BatchedCounter::new(Metric::StatusesStored);
 static REPLIES: BatchedCounter = BatchedCounter::new(Metric::RepliesStored);
 
+/// The longest name of a profile that is stored, in bytes: a name that fills the contact's item
+/// would leave no room for an opt-out.
+const MAX_NAME: usize = 1_000;
+
 impl Webhook {
-    /// Stores one event. Idempotent: a repeated event changes nothing.
-    pub(crate) async fn apply(&self, event: Event, signers: &Signers) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        let Event { sender_id, account_id, body } = event;
+    /// Stores one event, of which `raw` is the provider's form. Idempotent: a repeated event
+    /// changes nothing.
+    pub(crate) async fn apply(
+        &self,
+        event: Event,
+        raw: &str,
+        signers: &Signers,
+    ) -> Result<(), EventError> {
+        let Event { sender_id, account_id, body, .. } = event;
+        let sender_id = sender_id.as_deref();
         match body {
-            EventBody::Status(status) => {
-                let reporter = Reporter {
-                    provider: signers.provider.as_ref(),
-                    connections: &signers.connections,
-                    sender_id: sender_id.as_deref(),
-                    campaigns: &self.campaigns,
-                    linked: &self.linked,
-                };
-                match record_status(&self.table, &self.ids, reporter, &status, now).await? {
-                    Recorded::Done => STATUSES.add(1, now),
-                    Recorded::NotAuthentic => self.count_dropped(1),
-                }
-            }
+            EventBody::Status(status) => self.apply_status(status, sender_id, signers).await,
             EventBody::Message(message) => {
-                self.apply_message(message, sender_id.as_deref(), signers).await?;
-                REPLIES.add(1, now);
+                self.apply_message(message, raw, sender_id, signers).await?;
+                REPLIES.add(1, self.clock.now());
+                Ok(())
             }
-            EventBody::Preference(preference) => self.apply_preference(preference).await?,
-            EventBody::Account(event) => self.apply_account(event, account_id, signers).await?,
-            EventBody::Unknown { field } => {
+            EventBody::Preference(preference) => self.apply_preference(preference).await,
+            EventBody::Account(event) => Ok(self.apply_account(event, account_id, signers).await?),
+            EventBody::Unknown { cause: UnknownCause::Unreadable, .. } => {
+                Err(EventError::Unreadable(Why::Malformed))
+            }
+            EventBody::Unknown { cause: UnknownCause::Unused, field } => {
                 tracing::info!(field, "an event that this version does not use");
+                Ok(())
             }
+        }
+    }
+
+    async fn apply_status(
+        &self,
+        status: StatusEvent,
+        sender_id: Option<&str>,
+        signers: &Signers,
+    ) -> Result<(), EventError> {
+        let now = self.clock.now();
+        let reporter = Reporter {
+            provider: signers.provider.as_ref(),
+            connections: &signers.connections,
+            sender_id,
+            campaigns: &self.campaigns,
+            linked: &self.linked,
+        };
+        match record_status(&self.table, &self.ids, reporter, &status, now).await? {
+            Recorded::Done => STATUSES.add(1, now),
+            // The status may be authentic, and only the message tells whose it is.
+            Recorded::NotAuthentic(Some(connection))
+                if sender_id.is_none() && signers.may_be(connection) =>
+            {
+                return Err(EventError::SecretUnreadable);
+            }
+            Recorded::NotAuthentic(_) => self.count_dropped(1),
         }
         Ok(())
     }
@@ -51,18 +82,15 @@ impl Webhook {
     async fn apply_message(
         &self,
         message: InboundMessage,
+        raw: &str,
         sender_id: Option<&str>,
         signers: &Signers,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), EventError> {
         if let InboundContent::System(change) = &message.content {
             return self.move_addresses(message.from.as_ref(), change, message.at).await;
         }
-        let Some(from) = message.from else {
-            tracing::info!("a message without a sender");
-            return Ok(());
-        };
+        let Some(from) = message.from else { return Err(EventError::Unreadable(Why::NoSender)) };
         let contact = self.contact_of(&from, &message.aliases, message.at).await?;
-        let Some(contact) = contact else { return Ok(()) };
         let inbound = Inbound {
             is_reply: message.content.is_reply(),
             id: message.id,
@@ -71,11 +99,12 @@ impl Webhook {
             connection_id: sender_id.and_then(|sender| signers.connection_of(sender)),
             group: message.group,
             quoted: message.quoted,
-            raw: message.raw.to_string(),
+            raw: raw.to_owned(),
             expires_at: self.retention.expiry(message.at),
         };
         let name = message.profile_name.as_deref();
-        conversation::store::receive(&self.table, contact, name, &inbound).await
+        let name = name.map(|name| &name[..name.floor_char_boundary(MAX_NAME)]);
+        Ok(conversation::store::receive(&self.table, contact, name, &inbound).await?)
     }
 
     /// Moves a person to the addresses that they have from then on.
@@ -84,7 +113,7 @@ impl Webhook {
         from: Option<&Address>,
         change: &SystemChange,
         at: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), EventError> {
         let (old, new): (Vec<&Address>, Vec<&Address>) = match change {
             SystemChange::Number { phone, bsuid, previous_bsuid } => {
                 (previous_bsuid.iter().chain(from).collect(), phone.iter().chain(bsuid).collect())
@@ -94,16 +123,18 @@ impl Webhook {
             }
             SystemChange::Identity | SystemChange::Other => return Ok(()),
         };
+        if old.is_empty() || new.is_empty() {
+            return Err(EventError::Unreadable(Why::NoSender));
+        }
         let [old, new] = [old, new].map(|some| some.into_iter().cloned().collect::<Vec<_>>());
-        person::change(&self.table, &self.ids, (&old, &new), at).await.map(drop)
+        person::change(&self.table, &self.ids, (&old, &new), at).await?;
+        Ok(())
     }
 
-    async fn apply_preference(&self, preference: PreferenceEvent) -> Result<(), StoreError> {
+    async fn apply_preference(&self, preference: PreferenceEvent) -> Result<(), EventError> {
         let PreferenceEvent { contact, aliases, choice, at, .. } = preference;
-        let Some(contact) = self.contact_of(&contact, &aliases, at).await? else {
-            return Ok(());
-        };
-        contact::store::record_preference(&self.table, contact, choice, at).await
+        let contact = self.contact_of(&contact, &aliases, at).await?;
+        Ok(contact::store::record_preference(&self.table, contact, choice, at).await?)
     }
 
     /// The contact of a person who had these addresses at `at`, created where there is none.
@@ -112,8 +143,9 @@ impl Webhook {
         address: &Address,
         aliases: &[Address],
         at: Timestamp,
-    ) -> Result<Option<ContactId>, StoreError> {
+    ) -> Result<ContactId, EventError> {
         let person: Vec<Address> = [address].into_iter().chain(aliases).cloned().collect();
-        person::resolve(&self.table, &self.ids, &person, at).await
+        let contact = person::resolve(&self.table, &self.ids, &person, at).await?;
+        contact.ok_or(EventError::Unreadable(Why::NoSender))
     }
 }

@@ -1,11 +1,14 @@
 //! The webhook: events of the providers arrive here. A request is answered 200 only when
 //! everything in it is stored; on a storage fault it is answered 500, and the provider
-//! repeats it.
+//! repeats it. What can never be stored as what it is, is stored as unreadable.
 
 mod account;
 mod apply;
 mod candidates;
+mod error;
+mod unreadable;
 
+use std::future::ready;
 use std::sync::Arc;
 
 use axum::Router;
@@ -22,12 +25,13 @@ use carillon::connection::Vault;
 use carillon::conversation::Retention;
 use carillon::delivery::{CampaignConnections, LinkedAddresses};
 use carillon::ids::IdSource;
-use carillon::table::{StoreError, Table};
+use carillon::table::Table;
 use carillon::telemetry::{Metric, measure};
 use carillon::time::Clock;
-use futures::stream::{self, StreamExt, TryStreamExt};
+use futures::stream::{self, StreamExt};
 
-use crate::candidates::{Candidates, Signers};
+use crate::candidates::{Candidates, Concern, Signers};
+use crate::error::EventError;
 
 /// The largest body that is accepted, in bytes. Source: Meta, "Webhooks": payloads of up to
 /// 3 MB.
@@ -75,20 +79,33 @@ impl Webhook {
         measure(&[(Metric::EventsDropped, dropped as u64)], self.clock.now());
     }
 
-    /// Stores the events that concern the signers. One app's secret signs for its own
-    /// senders only: events of others are dropped and counted.
-    async fn store(&self, mut events: Vec<Event>, signers: &Signers) -> Result<(), StoreError> {
-        let all = events.len();
-        events.retain(|event| signers.sign_for(event));
-        let dropped = all - events.len();
+    /// Stores the events that concern the signers, each whatever becomes of the others. One
+    /// app's secret signs for its own senders only: events of others are dropped and counted,
+    /// unless the other's secret cannot be read.
+    ///
+    /// # Errors
+    /// What became of one event that is not stored.
+    async fn store(&self, events: Vec<Event>, signers: &Signers) -> Result<(), EventError> {
+        let (mut ours, mut unproven, mut dropped) = (Vec::with_capacity(events.len()), 0, 0);
+        for event in events {
+            match signers.concern(&event) {
+                Concern::Signer => ours.push(event),
+                Concern::SecretUnreadable => unproven += 1,
+                Concern::Stranger => dropped += 1,
+            }
+        }
         if dropped > 0 {
             self.count_dropped(dropped);
         }
-        stream::iter(events)
-            .map(|event| self.apply(event, signers))
+        let stored = stream::iter(ours)
+            .map(|event| self.store_one(event, signers))
             .buffer_unordered(IN_FLIGHT)
-            .try_for_each(|()| async { Ok(()) })
-            .await
+            .fold(Ok(()), |all: Result<(), EventError>, one| ready(all.and(one)))
+            .await;
+        if unproven > 0 {
+            return stored.and(Err(EventError::SecretUnreadable));
+        }
+        stored
     }
 }
 

@@ -10,6 +10,6 @@ pub use carillon_foundations::{
 };
 pub use carillon_nouns::{
     api_key, audit_log, batch, campaign, connection, contact, conversation, event, idempotency,
-    job, media, quota, recipient, template,
+    job, media, quota, recipient, template, unreadable,
 };
 pub use carillon_table as table;

@@ -5,7 +5,6 @@ use std::fmt;
 use carillon_foundations::address::Address;
 use carillon_foundations::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::content::MediaKind;
 use crate::outcome::Refusal;
@@ -13,7 +12,7 @@ use crate::probe::{Quality, QuotaLimit};
 use crate::templates::TemplateRef;
 
 /// One event, and the sender or account that it concerns.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Event {
     /// The provider's id of the sender, if the event names one.
     pub sender_id: Option<String>,
@@ -21,6 +20,8 @@ pub struct Event {
     pub account_id: Option<String>,
     /// What happened.
     pub body: EventBody,
+    /// The event in the provider's form, as a text.
+    pub raw: String,
 }
 
 /// What happened.
@@ -38,7 +39,18 @@ pub enum EventBody {
     Unknown {
         /// Its place in the request, such as `messages.statuses`.
         field: String,
+        /// Which of the two.
+        cause: UnknownCause,
     },
+}
+
+/// Why an event is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum UnknownCause {
+    /// This version does not use events of its kind.
+    Unused,
+    /// It is of a kind that this version uses, or of none, and cannot be parsed.
+    Unreadable,
 }
 
 /// A message that we sent has a new status. The event may come several times, late
@@ -132,8 +144,6 @@ pub struct InboundMessage {
     pub group: Option<String>,
     /// What it contains.
     pub content: InboundContent,
-    /// The message in the provider's form.
-    pub raw: Value,
 }
 
 /// What a contact's message contains.
@@ -193,11 +203,11 @@ pub enum InboundContent {
         /// The emoji; none removes an earlier reaction.
         emoji: Option<String>,
     },
-    /// Contact cards; see the raw message.
+    /// Contact cards; see the raw event.
     Contacts,
-    /// An order from a catalogue; see the raw message.
+    /// An order from a catalogue; see the raw event.
     Order,
-    /// An edit of an earlier message; see the raw message.
+    /// An edit of an earlier message; see the raw event.
     Edit {
         /// The provider's id of that message.
         original: String,
@@ -372,6 +382,17 @@ impl InboundContent {
             | Self::System(_)
             | Self::Unsupported { .. } => false,
         }
+    }
+}
+
+impl fmt::Debug for Event {
+    /// Leaves out the provider's form.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event")
+            .field("sender_id", &self.sender_id)
+            .field("account_id", &self.account_id)
+            .field("body", &self.body)
+            .finish_non_exhaustive()
     }
 }
 

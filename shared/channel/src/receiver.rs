@@ -23,8 +23,9 @@ pub trait Receiver: Send + Sync {
     ) -> Vec<ConnectionId>;
 
     /// Parses an authentic body. What cannot be parsed becomes
-    /// [`EventBody::Unknown`](crate::event::EventBody::Unknown) and does not affect
-    /// the other events.
+    /// [`EventBody::Unknown`](crate::event::EventBody::Unknown), with the
+    /// [cause](crate::event::UnknownCause) and its text, and does not affect the other
+    /// events.
     fn parse(&self, body: &[u8]) -> Vec<Event>;
 }
 

@@ -1,10 +1,10 @@
 //! What Carillon is about: contacts, recipients, campaigns, connections, quotas,
-//! batches, conversations, templates, files, jobs, events, and the API's keys, audit log and
-//! remembered answers. Each room has its types and a `store` with its items in the table.
+//! batches, conversations, unreadable updates, templates, files, jobs, events, and the API's
+//! keys, audit log and remembered answers. Each room has its types and a `store` with its items in the table.
 //!
 //! The rooms stand in layers, lowest first; a room imports only from rooms above it in
 //! this list: `quota`, `contact`, `recipient`, `connection`, `campaign`, `batch`,
-//! `conversation`, `job`; `template`, `media`, `event`, `api_key`, `audit_log` and `idempotency`
+//! `conversation`, `unreadable`, `job`; `template`, `media`, `event`, `api_key`, `audit_log` and `idempotency`
 //! import none.
 
 pub mod api_key;
@@ -21,3 +21,4 @@ pub mod media;
 pub mod quota;
 pub mod recipient;
 pub mod template;
+pub mod unreadable;

@@ -136,6 +136,13 @@ pub enum Key {
         /// The record.
         id: AuditId,
     },
+    /// An update of a provider that could not be read or stored.
+    Unreadable {
+        /// The day on which it arrived, in UTC.
+        day: Date,
+        /// The SHA-256 of the provider's name and the update, in hex.
+        hash: String,
+    },
 }
 
 const ADDRESS_KEY: &str = "ADDRESS-KEY";
@@ -187,6 +194,7 @@ impl Key {
             Self::Job(_) => JOB.to_owned(),
             Self::Event { hour, .. } => Self::events_of(hour),
             Self::Audit { day, .. } => Self::audit_day(*day),
+            Self::Unreadable { day, .. } => format!("UNREADABLE#{day}"),
         }
     }
 
@@ -217,6 +225,7 @@ impl Key {
             Self::Event { offset, .. } => offset.clone(),
             Self::History { offset, .. } => format!("{}{offset}", Self::HISTORY),
             Self::Audit { id, .. } => id.to_string(),
+            Self::Unreadable { hash, .. } => hash.clone(),
         }
     }
 
@@ -264,6 +273,9 @@ impl Key {
             }
             Some(("AUDIT", day)) => {
                 Some(Self::Audit { day: day.parse().ok()?, id: sk.parse().ok()? })
+            }
+            Some(("UNREADABLE", day)) => {
+                Some(Self::Unreadable { day: day.parse().ok()?, hash: sk.to_owned() })
             }
             Some(_) => None,
             None => Self::parse_singleton(pk, sk),
@@ -411,7 +423,7 @@ mod tests {
         prop_oneof![
             campaign.clone().prop_map(Key::Campaign),
             campaign.clone().prop_map(Key::Sweep),
-            (campaign.clone(), date, 1u32..999_999)
+            (campaign.clone(), date.clone(), 1u32..999_999)
                 .prop_map(|(campaign, date, number)| Key::Batch { campaign, date, number }),
             (campaign.clone(), uuid.clone()).prop_map(|(campaign, uuid)| Key::Import {
                 campaign,
@@ -456,6 +468,7 @@ mod tests {
                 day: Date::new(2026, 11, 22).unwrap(),
                 id: AuditId::from_uuid(Uuid::from_u128(id))
             }),
+            (date, "[0-9a-f]{64}").prop_map(|(day, hash)| Key::Unreadable { day, hash }),
         ]
     }
 

@@ -12,6 +12,7 @@ pub(crate) enum Code {
     NotFound,
     MethodNotAllowed,
     TooLarge,
+    NotStorable,
     UnsupportedMediaType,
     ValidationFailed,
     MissingVariables,
@@ -77,13 +78,14 @@ const fn about(
 
 impl Code {
     /// All codes.
-    pub(crate) const ALL: [Self; 45] = [
+    pub(crate) const ALL: [Self; 46] = [
         Self::MalformedRequest,
         Self::Unauthorized,
         Self::InsufficientScope,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::TooLarge,
+        Self::NotStorable,
         Self::UnsupportedMediaType,
         Self::ValidationFailed,
         Self::MissingVariables,
@@ -164,6 +166,12 @@ impl Code {
                 "too_large",
                 "The body is too large",
                 "Send less at a time; recipients can be added in several uploads.",
+            ),
+            Self::NotStorable => about(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "not_storable",
+                "The table neither stores nor finds something like this",
+                "Shorten the names and values of the request. If none is long, give `request_id` to the operator.",
             ),
             Self::UnsupportedMediaType => about(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -241,6 +241,12 @@ impl From<StoreError> for Problem {
                 tracing::error!(error = &error as &dyn StdError, "the table is not available");
                 Self::new(Code::Unavailable, "The table cannot be reached.")
             }
+            StoreError::Refused { .. } => {
+                tracing::error!(error = &error as &dyn StdError, "the table refuses a request");
+                let detail =
+                    "The table refuses the request: a name or a value is too large for it.";
+                Self::new(Code::NotStorable, detail)
+            }
             StoreError::Condition(_)
             | StoreError::Cancelled(_)
             | StoreError::Malformed(_)

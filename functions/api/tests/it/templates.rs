@@ -101,3 +101,14 @@ async fn a_preview_renders_the_message() {
     assert_eq!(bare["body"], "Hola {{first_name}}, mira.");
     api.post(path, json!({"language": "de"})).await.assert_problem(404, "no such template");
 }
+
+/// A sort key is at most 1,024 bytes long.
+#[tokio::test]
+async fn a_name_that_is_no_key_is_not_said_to_be_a_fault_of_the_table() {
+    let api = TestApi::new().await;
+    let name = "x".repeat(1_100);
+    let response = api.get(&format!("/v1/templates/{name}?language=es")).await;
+    response.assert_problem(422, "too large");
+    assert_eq!(response.json["code"], "not_storable");
+    assert!(response.header("retry-after").is_none(), "a repetition does not help");
+}

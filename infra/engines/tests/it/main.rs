@@ -3,5 +3,6 @@
 
 mod folder;
 mod queue;
+mod refusals;
 mod support;
 mod table;

@@ -1,16 +1,13 @@
 //! The credentials of connections in the Parameter Store, against a fake Parameter Store.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, Method, Request, StatusCode};
-use axum::{Router, routing};
+use axum::http::{Method, Request};
 use carillon::AwsConfig;
 use carillon::channel::{Credentials, ProviderSetup, Providers};
-use carillon::config::Config;
 use carillon::connection::{Sealed, Vault, VaultError};
 use carillon::http_client::{Timeouts, http_client};
 use carillon::ids::{ConnectionId, IdSource};
@@ -23,103 +20,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-const ADMIN_KEY: &str = "test-admin-key";
-
-/// A fake Parameter Store: `GetParameter`, `PutParameter` and `DeleteParameter`, as AWS
-/// documents them.
-/// The parameter of the key that hashes addresses.
-const ADDRESS_KEY: &str = "/shop/connections/address-key";
-
-#[derive(Default)]
-struct ParameterStore {
-    /// Version and value, by name.
-    parameters: BTreeMap<String, (u64, String)>,
-    /// The errors that the next requests get.
-    errors: VecDeque<(StatusCode, &'static str)>,
-    requests: usize,
-}
-
-type Shared = Arc<Mutex<ParameterStore>>;
-
-async fn handle(
-    State(store): State<Shared>,
-    headers: HeaderMap,
-    body: String,
-) -> (StatusCode, String) {
-    let request: Value = serde_json::from_str(&body).unwrap();
-    let mut store = store.lock().unwrap();
-    store.requests += 1;
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap();
-    let signed = header("authorization");
-    assert!(signed.starts_with("AWS4-HMAC-SHA256 Credential=local/"), "{signed}");
-    assert!(signed.contains("/us-east-1/ssm/aws4_request"), "{signed}");
-    assert!(signed.contains("x-amz-target"), "{signed}");
-    if let Some((status, code)) = store.errors.pop_front() {
-        let error = json!({ "__type": format!("com.amazonaws.ssm#{code}") });
-        return (status, error.to_string());
-    }
-    let name = request["Name"].as_str().unwrap().to_owned();
-    match header("x-amz-target") {
-        "AmazonSSM.PutParameter" => {
-            assert_eq!(request["Type"], "SecureString");
-            if request["Overwrite"] == false && store.parameters.contains_key(&name) {
-                let error = json!({ "__type": "ParameterAlreadyExists" });
-                return (StatusCode::BAD_REQUEST, error.to_string());
-            }
-            let entry = store.parameters.entry(name).or_default();
-            *entry = (entry.0 + 1, request["Value"].as_str().unwrap().to_owned());
-            (StatusCode::OK, json!({ "Version": entry.0 }).to_string())
-        }
-        "AmazonSSM.GetParameter" => match store.parameters.get(&name) {
-            Some((version, value)) => {
-                let found = json!({ "Name": name, "Value": value, "Version": version });
-                (StatusCode::OK, json!({ "Parameter": found }).to_string())
-            }
-            None => not_found(),
-        },
-        // "An HTTP 200 response with an empty HTTP body".
-        "AmazonSSM.DeleteParameter" => match store.parameters.remove(&name) {
-            Some(_) => (StatusCode::OK, String::new()),
-            None => not_found(),
-        },
-        other => panic!("{other}"),
-    }
-}
-
-fn not_found() -> (StatusCode, String) {
-    (StatusCode::BAD_REQUEST, json!({ "__type": "ParameterNotFound" }).to_string())
-}
-
-/// Starts a fake Parameter Store and returns its URL.
-async fn start(store: &Shared) -> String {
-    let router = Router::new().route("/", routing::post(handle)).with_state(store.clone());
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    url
-}
-
-fn config(url: &str) -> Config {
-    Config::from_values([
-        ("CARILLON_SECRETS_PREFIX", "/shop/connections/"),
-        ("AWS_ENDPOINT_URL_SSM", url),
-        ("CARILLON_TABLE", "carillon"),
-        ("CARILLON_SENDS_QUEUE_URL", "http://127.0.0.1:1/000000000000/sends.fifo"),
-        ("CARILLON_ADMIN_KEY", ADMIN_KEY),
-    ])
-}
-
-/// Lets the next requests fail.
-fn fail(store: &Shared, code: &'static str, times: usize) {
-    let errors = std::iter::repeat_n((StatusCode::BAD_REQUEST, code), times);
-    store.lock().unwrap().errors.extend(errors);
-}
-
-/// The names of the connections' parameters.
-fn names(store: &Shared) -> Vec<String> {
-    let store = store.lock().unwrap();
-    store.parameters.keys().filter(|name| *name != ADDRESS_KEY).cloned().collect()
-}
+use crate::parameter_store::{ADDRESS_KEY, ADMIN_KEY, Shared, config, fail, names, start};
 
 struct Fixture {
     store: Shared,

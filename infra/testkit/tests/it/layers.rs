@@ -17,6 +17,7 @@ const LAYERS: [(&str, &[&str]); 2] = [
             "campaign",
             "batch",
             "conversation",
+            "unreadable",
             "job",
             "template",
             "media",

@@ -1,6 +1,7 @@
 //! The status storm: many statuses, shuffled, repeated, batched, some before the
-//! response to the send, a third of the requests while the table fails. The result is
-//! the same as of each status once and in order.
+//! response to the send, a third of the requests while the table fails. One in a hundred updates
+//! is one that the table refuses for good. The result is the same as of each status once and in
+//! order, and those that can't be stored are kept as unreadable.
 //!
 //! `just storm 100000`; `CARILLON_STATUSES` sets the number of statuses.
 
@@ -8,12 +9,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use carillon::contact;
-use carillon_testkit::webhook_body::{status, statuses};
+use carillon::table::{Key, stored_key};
+use carillon_testkit::webhook_body::{number_change, status, statuses};
 use carillon_testkit::{FaultRates, World, contacts_csv};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
-use serde_json::json;
+use serde_json::{Value, json};
 use whatsapp_simulator::{Behaviour, LogEntry};
 
 /// Statuses per recipient, on average.
@@ -24,6 +26,8 @@ const MAX_RECIPIENTS: u32 = 10_000;
 const UPLOAD: u32 = 20_000;
 /// Recipients that get a status before the response to their send.
 const EARLY: usize = 50;
+/// Of so many statuses one more update can't be stored.
+const PER_UNSTORABLE: usize = 100;
 /// How long sending may take, in real time.
 const MAX_WAIT: Duration = Duration::from_mins(20);
 const SEED: u64 = 7;
@@ -106,9 +110,23 @@ async fn send_all(world: &World, recipients: u32) -> Vec<LogEntry> {
     log
 }
 
+/// An update that the table never stores, the `number`th: its sort key would be longer than
+/// 1,024 bytes or, for each tenth, its item larger than 400 KB.
+fn unstorable(entry: &LogEntry, number: usize) -> Value {
+    let (id, text) = match number % 10 {
+        0 => (format!("wamid.{number}"), "x".repeat(420_000)),
+        _ => (format!("wamid.{number}.{}", "x".repeat(1_100)), "a text".to_owned()),
+    };
+    json!({
+        "from": entry.to, "id": id, "timestamp": (entry.at_ms / 1000).to_string(),
+        "type": "text", "text": {"body": text},
+    })
+}
+
 /// Posts every status `times` times or once more, shuffled and batched, and lets the
-/// table fail during every third request.
-async fn post_storm(world: &World, log: &[LogEntry], times: u32) {
+/// table fail during every third request. Returns how many updates more there were, which can't
+/// be stored.
+async fn post_storm(world: &World, log: &[LogEntry], times: u32) -> usize {
     let mut rng = StdRng::seed_from_u64(SEED);
     let mut all = Vec::new();
     for entry in log {
@@ -119,17 +137,25 @@ async fn post_storm(world: &World, log: &[LogEntry], times: u32) {
     }
     all.shuffle(&mut rng);
     let (mut rest, mut requests, mut refused) = (all.as_slice(), 0, 0);
+    let (mut posted, mut hostile) = (0, 0);
     while !rest.is_empty() {
         let (batch, after) = rest.split_at(rng.random_range(1..=60).min(rest.len()));
         rest = after;
+        posted += batch.len();
+        let mut messages = Vec::new();
+        while hostile < posted / PER_UNSTORABLE {
+            messages.push(unstorable(batch[0].0, hostile));
+            hostile += 1;
+        }
         let batch: Vec<_> = batch.iter().map(|(entry, word)| status(entry, word)).collect();
+        let body = json!({"statuses": batch, "messages": messages});
         requests += 1;
         if requests % 3 == 0 {
             // The table stores some of the statuses only.
             let rates = FaultRates { failed: 0.8, ..FaultRates::default() };
             world.proxies().table.set_rates(rates);
         }
-        refused += post(world, statuses(&batch)).await;
+        refused += post(world, number_change("messages", body)).await;
         world.stop_faults();
     }
     println!(
@@ -138,6 +164,14 @@ async fn post_storm(world: &World, log: &[LogEntry], times: u32) {
         log.len()
     );
     assert!(refused * 4 > requests, "only {refused} of {requests} met a fault");
+    hostile
+}
+
+/// How many updates are kept as unreadable.
+async fn kept(world: &World) -> usize {
+    let items = world.items_containing("UNREADABLE#").await;
+    let is_kept = |key| matches!(key, Some(Key::Unreadable { .. }));
+    items.iter().filter(|item| is_kept(stored_key(item))).count()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -149,7 +183,9 @@ async fn statuses_in_any_order_result_in_the_same_status_and_none_is_lost() {
     world.tick().await;
     post_early_statuses(&world).await;
     let log = send_all(&world, recipients).await;
-    post_storm(&world, &log, times).await;
+    let unstorable = post_storm(&world, &log, times).await;
+    assert!(unstorable >= recipients as usize / PER_UNSTORABLE, "only {unstorable}");
+    assert_eq!(kept(&world).await, unstorable, "each is kept, and once");
 
     let expected: HashMap<String, &str> =
         log.iter().map(|entry| (format!("+{}", entry.to), statuses_of(entry).1)).collect();

@@ -20,6 +20,10 @@ pub(super) fn id(value: &Value) -> Option<String> {
     }
 }
 
+/// The seconds since 1970 that a time of an update can have: before the year 2100. Whoever adds
+/// a period to such a time stays within what can be represented.
+const TIMES: std::ops::Range<i64> = 0..4_102_444_800;
+
 /// Seconds since 1970, as a text or a number.
 pub(super) fn seconds(value: &Value) -> Option<Timestamp> {
     let seconds = match value {
@@ -27,6 +31,7 @@ pub(super) fn seconds(value: &Value) -> Option<Timestamp> {
         Value::String(text) => text.parse().ok(),
         _ => None,
     };
+    let seconds = seconds.filter(|seconds| TIMES.contains(seconds));
     seconds.and_then(|seconds| Timestamp::from_second(seconds).ok())
 }
 
@@ -48,6 +53,14 @@ pub(super) fn addresses(
     match (phone, bsuid) {
         (Some(phone), bsuid) => (Some(phone), bsuid.into_iter().collect()),
         (None, bsuid) => (bsuid, Vec::new()),
+    }
+}
+
+/// A part of a body as a text: the part itself where it could not be read.
+pub(super) fn raw(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }
 

@@ -22,7 +22,6 @@ pub(super) fn read(contacts: &Value, message: &Value) -> Option<InboundMessage> 
         quoted: fields::text(&message["context"]["id"]),
         group: fields::text(&message["group_id"]),
         content: content(message),
-        raw: message.clone(),
     })
 }
 

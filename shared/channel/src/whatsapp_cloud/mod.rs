@@ -13,6 +13,7 @@ mod inbound;
 mod media;
 mod other_kind;
 mod outbound;
+mod pieces;
 pub mod policy;
 mod pricing;
 mod probe;

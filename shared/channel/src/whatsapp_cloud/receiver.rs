@@ -6,8 +6,8 @@ use serde_json::Value;
 use subtle::ConstantTimeEq as _;
 
 use super::credentials::{APP_SECRET, VERIFY_TOKEN};
-use super::{signature, webhook};
-use crate::event::{Event, EventBody};
+use super::{pieces, signature, webhook};
+use crate::event::Event;
 use crate::receiver::{Candidate, Handshake, Receiver, WebhookRequest};
 
 /// Meta's webhooks.
@@ -51,13 +51,9 @@ impl Receiver for CloudWebhooks {
     }
 
     fn parse(&self, body: &[u8]) -> Vec<Event> {
-        match serde_json::from_slice::<Value>(body) {
-            Ok(body) if body.is_object() => webhook::events(&body),
-            Ok(_) | Err(_) => vec![Event {
-                sender_id: None,
-                account_id: None,
-                body: EventBody::Unknown { field: "body".to_owned() },
-            }],
+        match pieces::read(body).filter(Value::is_object) {
+            Some(body) => webhook::events(&body),
+            None => vec![webhook::unreadable_body(body)],
         }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::answers::number;
 use super::fields;
 use super::policy::{self, Report, ReportedBy};
-use crate::event::{MessageStatus, Pricing, PricingKind, StatusEvent};
+use crate::event::{MessageStatus, Pricing, PricingKind, StatusEvent, UnknownCause};
 use crate::outcome::Refusal;
 
 /// Reads an element of `statuses`; none if it is not the status of a message.
@@ -26,6 +26,14 @@ pub(super) fn read(status: &Value) -> Option<StatusEvent> {
         refusal: failed.then(|| refusal(fields::list(&status["errors"]))),
         pricing: pricing(&status["pricing"]),
     })
+}
+
+/// Why an element of `statuses` is not read: a status that this version does not know is unused.
+pub(super) fn why_unknown(status: &Value) -> UnknownCause {
+    match status["status"].as_str().filter(|text| !text.is_empty()) {
+        Some(text) if kind(text).is_none() => UnknownCause::Unused,
+        Some(_) | None => UnknownCause::Unreadable,
+    }
 }
 
 /// `played`, of a voice message, counts as read. Source: Meta, "Status messages webhook".

@@ -60,7 +60,7 @@ impl RouteError {
         match self {
             Self::UnknownConnection | Self::UnknownProvider(_) => false,
             Self::Vault(error) => error.is_transient(),
-            Self::Store(_) => true,
+            Self::Store(error) => !error.is_refusal(),
         }
     }
 }

@@ -67,8 +67,9 @@ impl Default for LinkedAddresses {
 pub enum Recorded {
     /// It is stored, or no campaign sent the message.
     Done,
-    /// The message was sent over another connection than those of the reporter.
-    NotAuthentic,
+    /// The message was sent over another connection than those of the reporter: this one, if
+    /// it is known.
+    NotAuthentic(Option<ConnectionId>),
 }
 
 /// Records the status of a message that a provider reported. Idempotent: a repeated status
@@ -84,7 +85,9 @@ pub async fn record_status(
     let attempt = match provider.capabilities().correlation {
         Correlation::Callback => event.callback.as_deref().and_then(|text| text.parse().ok()),
         Correlation::MessageId => {
-            let Some(sender_id) = reporter.sender_id else { return Ok(Recorded::NotAuthentic) };
+            let Some(sender_id) = reporter.sender_id else {
+                return Ok(Recorded::NotAuthentic(None));
+            };
             let message =
                 MessageRef { provider: provider.name(), sender_id, message_id: &event.message_id };
             correlation::attempt_of(table, message, event, now).await?
@@ -96,7 +99,7 @@ pub async fn record_status(
     };
     let connection = reporter.campaigns.get(table, attempt.recipient.campaign).await?;
     if !reporter.connections.iter().any(|one| Some(one.id) == connection) {
-        return Ok(Recorded::NotAuthentic);
+        return Ok(Recorded::NotAuthentic(connection));
     }
     // A recipient that waits for this one to be settled must meet the link.
     reporter.linked.link(table, &attempt, event).await?;

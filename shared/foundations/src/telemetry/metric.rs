@@ -29,6 +29,8 @@ pub enum Metric {
     RepliesStored,
     /// Events for a connection whose secret did not sign the request.
     EventsDropped,
+    /// Events that could not be read or stored, and are kept as unreadable.
+    EventsUnreadable,
     /// Batches that the scheduler created.
     BatchesPlanned,
     /// Campaigns that the engine halted.
@@ -49,6 +51,7 @@ impl Metric {
             Self::StatusesStored => "StatusesStored",
             Self::RepliesStored => "RepliesStored",
             Self::EventsDropped => "EventsDropped",
+            Self::EventsUnreadable => "EventsUnreadable",
             Self::BatchesPlanned => "BatchesPlanned",
             Self::CampaignsHalted => "CampaignsHalted",
             Self::QuotaUse => "QuotaUse",

@@ -1,5 +1,6 @@
 use std::error::Error as StdError;
 
+use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use carillon_foundations::address_key::AddressKeyError;
 
@@ -21,6 +22,16 @@ pub enum StoreError {
     /// The key that hashes addresses is not known.
     #[error("the address key is not known")]
     AddressKey(#[source] AddressKeyError),
+    /// The table refuses the request for what it contains: a key or an item is too large, a
+    /// key is empty, a number is out of range. A retry never succeeds.
+    #[error("the table refuses the request ({code})")]
+    Refused {
+        /// AWS's name of the error.
+        code: String,
+        /// What the SDK says.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
     /// The request failed. A retry may succeed.
     #[error("the table is not available ({code})")]
     Unavailable {
@@ -47,22 +58,67 @@ pub(super) fn unavailable(error: impl StdError + Send + Sync + 'static) -> Store
     StoreError::Unavailable { code: "client".to_owned(), source: Box::new(error) }
 }
 
+/// The errors with which `DynamoDB` refuses what a request contains, as the codes of errors
+/// and of the reasons why a transaction was cancelled.
+/// Source: AWS, "Error handling with `DynamoDB`" and "`TransactWriteItems`".
+const REFUSALS: [&str; 4] = [
+    "ValidationException",
+    "ValidationError",
+    "ItemCollectionSizeLimitExceededException",
+    "ItemCollectionSizeLimitExceeded",
+];
+/// The HTTP status of a request that is larger than `DynamoDB` takes.
+const TOO_LARGE: u16 = 413;
+
 /// Converts an SDK error.
-pub(super) fn failure<E, R>(error: SdkError<E, R>) -> StoreError
+pub(super) fn failure<E>(error: SdkError<E, HttpResponse>) -> StoreError
 where
     E: StdError + ProvideErrorMetadata + ConditionFailure + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
 {
-    if let Some(refused) = error.as_service_error().and_then(ConditionFailure::refused) {
-        return refused;
+    match error.as_service_error().and_then(ConditionFailure::refusal) {
+        Some(Refusal::Condition(refused)) => return refused,
+        Some(Refusal::Content(code)) => {
+            return StoreError::Refused { code, source: Box::new(error) };
+        }
+        None => {}
     }
     let code = error.code().unwrap_or("no answer").to_owned();
+    let status = error.raw_response().map(|answer| answer.status().as_u16());
+    if is_refusal(&code) || status == Some(TOO_LARGE) {
+        return StoreError::Refused { code, source: Box::new(error) };
+    }
     StoreError::Unavailable { code, source: Box::new(error) }
 }
 
-/// Tells a failed condition from every other error of an operation.
+/// Converts an SDK error of a query of an index. `DynamoDB` refuses it while the index is being
+/// created, whatever the query contains: a retry may succeed.
+/// Source: AWS, "Managing Global Secondary Indexes", backfilling.
+pub(super) fn index_failure<E>(error: SdkError<E, HttpResponse>) -> StoreError
+where
+    E: StdError + ProvideErrorMetadata + ConditionFailure + Send + Sync + 'static,
+{
+    match failure(error) {
+        StoreError::Refused { code, source } => StoreError::Unavailable { code, source },
+        other => other,
+    }
+}
+
+/// Whether a code, of an error or of a reason, refuses what a request contains.
+pub(super) fn is_refusal(code: &str) -> bool {
+    REFUSALS.contains(&code)
+}
+
+/// Why an operation was refused, where it was not a fault of the table.
+pub(super) enum Refusal {
+    /// A condition did not hold, or a transaction was cancelled.
+    Condition(StoreError),
+    /// One write of a transaction cannot be stored; the code of the reason.
+    Content(String),
+}
+
+/// Tells a refusal from every other error of an operation.
 pub(super) trait ConditionFailure {
-    fn refused(&self) -> Option<StoreError> {
+    fn refusal(&self) -> Option<Refusal> {
         None
     }
 }
@@ -78,6 +134,11 @@ pub fn condition_held<T>(outcome: Result<T, StoreError>) -> Result<bool, StoreEr
 }
 
 impl StoreError {
+    /// Whether the table refuses what the request contains, now and later.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused { .. })
+    }
+
     /// Whether a plain write met a transaction on the same item: a retry may succeed.
     /// Source: AWS, "`DynamoDB` transactions", transaction conflict handling.
     pub(super) fn is_conflict(&self) -> bool {

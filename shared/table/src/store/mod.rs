@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{
@@ -32,7 +33,7 @@ pub use self::item::{exclusive_start_key, listed_start_key, read_item, stored_ke
 pub use self::page::{Item, Page};
 pub use self::write::{Guard, Update, Write};
 
-use self::error::{ConditionFailure, failure, unavailable};
+use self::error::{ConditionFailure, failure, index_failure, unavailable};
 use self::item::{key_item, page, string};
 use crate::{Key, ListedAs, Shape};
 
@@ -248,7 +249,7 @@ impl Table {
             .scan_index_forward(!newest_first)
             .set_exclusive_start_key(after)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX));
-        let answer = Box::pin(request.send()).await.map_err(failure)?;
+        let answer = Box::pin(request.send()).await.map_err(index_failure)?;
         page(answer.items, answer.last_evaluated_key)
     }
 
@@ -273,7 +274,7 @@ impl Table {
                 .scan_index_forward(false)
                 .set_exclusive_start_key(after)
                 .limit(if all { 1000 } else { 25 });
-            let answer = Box::pin(request.send()).await.map_err(failure)?;
+            let answer = Box::pin(request.send()).await.map_err(index_failure)?;
             found.extend(answer.items.unwrap_or_default().iter().filter_map(stored_key));
             after = answer.last_evaluated_key.filter(|_| all);
             if after.is_none() {
@@ -377,11 +378,10 @@ const MAX_BATCH_GET_RETRIES: u32 = 8;
 const CONFLICT_RETRIES: u32 = 6;
 
 /// Retries a plain write while a transaction holds its item.
-async fn retry_conflicts<T, E, R, F>(send: impl Fn() -> F) -> Result<T, StoreError>
+async fn retry_conflicts<T, E, F>(send: impl Fn() -> F) -> Result<T, StoreError>
 where
-    F: Future<Output = Result<T, SdkError<E, R>>>,
+    F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     E: std::error::Error + ProvideErrorMetadata + ConditionFailure + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
 {
     let mut tries = 0;
     loop {

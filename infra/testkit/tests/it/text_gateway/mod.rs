@@ -148,3 +148,22 @@ async fn another_connection_reports_on_no_message_of_this_one() {
     let report = world.report(&campaign).await;
     assert_eq!((report.number("sent"), report.number("received")), (2, 1), "{}", report.text);
 }
+
+/// The id of a message is part of a partition key, which is at most 2,048 bytes long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_status_whose_id_is_no_key_is_kept_as_unreadable_and_costs_no_other() {
+    let (world, _gateway, connection) = world_with_gateway().await;
+    let campaign = world.campaign(&connection, greeting()).await;
+    world.upload(&campaign, contacts_csv(0..2)).await.expect(200);
+    world.start(&campaign).await.expect(200);
+    world.run_until_idle().await;
+    let webhook = format!("{}/webhooks/text_gateway", world.host.url());
+    let status = |id: &str| json!({"sender": "SHOP", "id": id, "at": AT, "status": "delivered"});
+    let long = "x".repeat(2_100);
+    let all = json!({"statuses": [status("text-1"), status(&long), status("text-2")]});
+    for _ in 0..2 {
+        assert_eq!(call_webhook(&webhook, TOKEN, &all).await, 200);
+    }
+    assert_eq!(world.report(&campaign).await.number("received"), 2);
+    assert_eq!(world.items_containing("UNREADABLE#").await.len(), 1);
+}

@@ -1,6 +1,6 @@
 //! The gateway's webhooks behind the receiver port: signed with the connection's token.
 
-use carillon::channel::event::{Event, EventBody, MessageStatus, StatusEvent};
+use carillon::channel::event::{Event, EventBody, MessageStatus, StatusEvent, UnknownCause};
 use carillon::channel::{Candidate, Handshake, Receiver, WebhookRequest};
 use carillon::ids::ConnectionId;
 use carillon::time::Timestamp;
@@ -41,10 +41,10 @@ impl Receiver for GatewayWebhooks {
     }
 
     fn parse(&self, body: &[u8]) -> Vec<Event> {
-        let body: Value = serde_json::from_slice(body).unwrap_or_default();
-        match body["statuses"].as_array() {
+        let parsed: Value = serde_json::from_slice(body).unwrap_or_default();
+        match parsed["statuses"].as_array() {
             Some(statuses) => statuses.iter().map(event).collect(),
-            None => vec![unknown("body")],
+            None => vec![unknown("body", String::from_utf8_lossy(body).into_owned())],
         }
     }
 }
@@ -61,7 +61,7 @@ fn mac(token: &str, body: &[u8]) -> Hmac<Sha256> {
 }
 
 fn event(status: &Value) -> Event {
-    parse_status(status).unwrap_or_else(|| unknown("statuses"))
+    parse_status(status).unwrap_or_else(|| unknown("statuses", status.to_string()))
 }
 
 fn parse_status(status: &Value) -> Option<Event> {
@@ -81,10 +81,11 @@ fn parse_status(status: &Value) -> Option<Event> {
         pricing: None,
     };
     let sender_id = Some(status["sender"].as_str()?.to_owned());
-    Some(Event { sender_id, account_id: None, body: EventBody::Status(event) })
+    let body = EventBody::Status(event);
+    Some(Event { sender_id, account_id: None, body, raw: status.to_string() })
 }
 
-fn unknown(field: &str) -> Event {
-    let body = EventBody::Unknown { field: field.to_owned() };
-    Event { sender_id: None, account_id: None, body }
+fn unknown(field: &str, raw: String) -> Event {
+    let body = EventBody::Unknown { field: field.to_owned(), cause: UnknownCause::Unreadable };
+    Event { sender_id: None, account_id: None, body, raw }
 }

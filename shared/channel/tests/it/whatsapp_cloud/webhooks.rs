@@ -4,7 +4,7 @@
 use carillon_channel::content::MediaKind;
 use carillon_channel::event::{
     AccountChange, AccountEvent, Choice, Event, EventBody, InboundContent, InboundMessage,
-    MessageStatus, PricingKind, ReplyKind, StatusEvent, SystemChange,
+    MessageStatus, PricingKind, ReplyKind, StatusEvent, SystemChange, UnknownCause,
 };
 use carillon_channel::whatsapp_cloud::{WhatsappCloud, signature};
 use carillon_channel::{Provider as _, Quality, QuotaLimit, Verdict};
@@ -70,7 +70,7 @@ fn summary(event: &Event) -> String {
             let change = format!("{:?}", event.change);
             format!("account {}", change.split([' ', '(']).next().unwrap())
         }
-        EventBody::Unknown { field } => format!("unknown {field}"),
+        EventBody::Unknown { field, .. } => format!("unknown {field}"),
     }
 }
 
@@ -283,7 +283,7 @@ fn a_body_that_is_no_json_object_is_one_unknown_event() {
     assert_eq!(parse(b"{}"), []);
     assert_eq!(parse(br#"{"entry": null}"#), []);
     let odd = parse(br#"{"entry": [{"changes": 7}, 8]}"#);
-    assert_eq!(summaries(&odd), ["unknown entry.changes"]);
+    assert_eq!(summaries(&odd), ["unknown entry.changes", "unknown entry"]);
 }
 
 /// Two good statuses with a bad one between them.
@@ -310,6 +310,104 @@ fn a_malformed_status_does_not_cost_its_neighbours() {
     ] {
         let kinds = summaries(&with_neighbours(&bad));
         assert_eq!(kinds, ["status Read", "unknown messages.statuses", "status Read"], "{bad}");
+    }
+}
+
+/// The causes of the unknown events.
+fn causes(events: &[Event]) -> Vec<UnknownCause> {
+    let cause = |event: &Event| match event.body {
+        EventBody::Unknown { cause, .. } => Some(cause),
+        _ => None,
+    };
+    events.iter().filter_map(cause).collect()
+}
+
+#[test]
+fn what_this_version_does_not_use_is_told_from_what_can_not_be_read() {
+    let change = |field: &str, value: Value| {
+        let body = json!({"entry": [{"changes": [{"field": field, "value": value}]}]});
+        causes(&parse(body.to_string().as_bytes()))
+    };
+    for unused in [
+        change("calls", json!({"calls": []})),
+        change("messages", json!({})),
+        change("messages", json!({"errors": [{}]})),
+        change("messages", json!({"statuses": [{"status": "glanced", "id": "x"}]})),
+        change("user_preferences", json!({})),
+    ] {
+        assert_eq!(unused, [UnknownCause::Unused]);
+    }
+    for unreadable in [
+        causes(&parse(b"no json")),
+        causes(&parse(br#"{"entry": [7]}"#)),
+        causes(&parse(br#"{"entry": [{"changes": [{"value": {}}]}]}"#)),
+        change("messages", json!("text")),
+        change("messages", json!({"statuses": {}})),
+        change("messages", json!({"statuses": [{"status": "read"}]})),
+        change("messages", json!({"messages": [{"from": "16505551234"}]})),
+        change("user_preferences", json!(null)),
+        change("user_preferences", json!({"user_preferences": [{"wa_id": "16505551234"}]})),
+    ] {
+        assert_eq!(unreadable, [UnknownCause::Unreadable]);
+    }
+}
+
+#[test]
+fn an_event_has_the_providers_form_of_itself_alone() {
+    let events = with_neighbours(&json!({"id": 7}));
+    let raw: Vec<Value> =
+        events.iter().map(|event| serde_json::from_str(&event.raw).unwrap()).collect();
+    assert_eq!(raw[0]["id"], "first");
+    assert_eq!(raw[1], json!({"id": 7}));
+    assert!(!format!("{events:?}").contains("1792000000"), "its debug form has no raw text");
+    assert_eq!(parse(b"no json")[0].raw, "no json");
+}
+
+/// Three statuses, of which the middle one has a text that is no readable JSON value.
+fn with_text(text: &str) -> Vec<Event> {
+    let odd = json!({"id": "odd", "status": "read", "timestamp": 1_792_000_000, "more": "@@"});
+    let good = |id: &str| json!({"id": id, "status": "read", "timestamp": 1_792_000_000});
+    let body = json!({"entry": [{"id": "1", "changes": [{"field": "messages", "value": {
+        "metadata": {"phone_number_id": "2"}, "statuses": [good("first"), odd, good("last")],
+    }}]}]});
+    parse(body.to_string().replace("\"@@\"", text).as_bytes())
+}
+
+#[test]
+fn a_part_that_is_no_readable_json_does_not_cost_its_neighbours() {
+    let deep = format!("{}{}", "[".repeat(1_000), "]".repeat(1_000));
+    for text in [r#""\ud83d""#, r#""\udc00 and more""#, "1e999", "-1e999", deep.as_str()] {
+        let events = with_text(text);
+        let kinds = summaries(&events);
+        assert_eq!(kinds, ["status Read", "unknown messages.statuses", "status Read"], "{text}");
+        assert_eq!(causes(&events), [UnknownCause::Unreadable]);
+        assert!(events.iter().all(|event| event.sender_id.as_deref() == Some("2")));
+        assert!(events[1].raw.contains("odd") && events[1].raw.contains(text));
+    }
+    // What is no JSON at all has no parts.
+    for text in ["\u{1}", "\"", "x", "[", "}"] {
+        assert_eq!(summaries(&with_text(text)), ["unknown body"], "{text}");
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_do_not_cost_the_readable_ones() {
+    let mut body = json!({"entry": [{"changes": [{"field": "messages", "value": {"statuses": [
+        {"id": "x", "status": "read", "timestamp": 1, "more": "@"},
+    ]}}]}]})
+    .to_string()
+    .into_bytes();
+    let at = body.iter().position(|byte| *byte == b'@').unwrap();
+    body[at] = 0xff;
+    assert_eq!(summaries(&parse(&body)), ["status Read"]);
+}
+
+/// Whoever adds a period to the time of an event must not leave what can be represented.
+#[test]
+fn a_time_that_no_event_can_have_is_unreadable() {
+    for seconds in [-1, -62_135_596_800, 4_102_444_800, 253_402_207_200, i64::MIN] {
+        let bad = json!({"id": "x", "status": "read", "timestamp": seconds});
+        assert_eq!(causes(&with_neighbours(&bad)), [UnknownCause::Unreadable], "{seconds}");
     }
 }
 
