@@ -218,14 +218,13 @@ impl Key {
             Self::EarlyStatus { status, .. } => format!("{}{status}", Self::EARLY_STATUSES),
             Self::Template { name, language } => format!("{name}#{language}"),
             Self::Media(id) => id.to_string(),
-            Self::ApiKey(hash) => hash.clone(),
             Self::Quota(_) => ROLLING.to_owned(),
             Self::Idempotency(_) => ANSWER.to_owned(),
             Self::Job(id) => id.to_string(),
             Self::Event { offset, .. } => offset.clone(),
             Self::History { offset, .. } => format!("{}{offset}", Self::HISTORY),
             Self::Audit { id, .. } => id.to_string(),
-            Self::Unreadable { hash, .. } => hash.clone(),
+            Self::ApiKey(hash) | Self::Unreadable { hash, .. } => hash.clone(),
         }
     }
 

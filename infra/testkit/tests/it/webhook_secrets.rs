@@ -112,7 +112,7 @@ impl TestWebhook {
 
     /// Posts a message of a contact to a shop.
     async fn message(&self, contact: u32, shop: Shop) -> u16 {
-        self.post(shop.secret, &body([shop.message(contact)])).await
+        self.post(shop.secret, &body(&[shop.message(contact)])).await
     }
 
     /// Whether a contact's message is stored.
@@ -161,7 +161,7 @@ impl Shop {
     }
 }
 
-fn body<const N: usize>(entries: [Value; N]) -> Value {
+fn body<const N: usize>(entries: &[Value; N]) -> Value {
     json!({"object": "whatsapp_business_account", "entry": entries.to_vec()})
 }
 
@@ -186,14 +186,14 @@ async fn a_webhook_that_may_be_signed_with_an_unreadable_secret_is_redelivered()
         let webhook = TestWebhook::new(&[FIRST, SECOND]).await;
         webhook.break_secret(1, fault);
         assert_eq!(webhook.message(902, SECOND).await, 500, "{fault}");
-        assert_eq!(webhook.post("nobodys-secret", &body([SECOND.message(902)])).await, 500);
+        assert_eq!(webhook.post("nobodys-secret", &body(&[SECOND.message(902)])).await, 500);
         assert_eq!(webhook.handshake("verify-800000000000002").await, 500, "{fault}");
         assert!(!webhook.knows(902).await, "{fault}");
 
         webhook.mend();
         assert_eq!(webhook.message(902, SECOND).await, 200, "{fault}");
         assert!(webhook.knows(902).await, "{fault}");
-        assert_eq!(webhook.post("nobodys-secret", &body([SECOND.message(903)])).await, 401);
+        assert_eq!(webhook.post("nobodys-secret", &body(&[SECOND.message(903)])).await, 401);
         assert_eq!(webhook.handshake("unknown").await, 403, "{fault}");
     }
 }
@@ -204,7 +204,7 @@ async fn events_of_a_connection_with_an_unreadable_secret_are_redelivered_and_no
     for fault in FAULTS {
         let webhook = TestWebhook::new(&[FIRST, SIBLING]).await;
         webhook.break_secret(1, fault);
-        let all = body([SIBLING.message(903), FIRST.message(901), STRANGER.message(909)]);
+        let all = body(&[SIBLING.message(903), FIRST.message(901), STRANGER.message(909)]);
         assert_eq!(webhook.post("first-app", &all).await, 500, "{fault}");
         assert!(webhook.knows(901).await, "{fault}: the others' events are stored");
         assert!(!webhook.knows(903).await, "{fault}");
@@ -227,7 +227,7 @@ async fn a_secret_that_becomes_unreadable_drops_no_event() {
     assert_eq!(webhook.message(902, FIRST).await, 200);
     webhook.clock.advance(Duration::from_secs(2));
     webhook.break_secret(0, "AccessDeniedException");
-    let both = body([FIRST.message(903), STRANGER.message(909)]);
+    let both = body(&[FIRST.message(903), STRANGER.message(909)]);
     assert_eq!(webhook.post("first-app", &both).await, 500);
     webhook.mend();
     assert_eq!(webhook.post("first-app", &both).await, 200);
@@ -242,7 +242,7 @@ async fn an_unreadable_secret_is_asked_for_once_a_second() {
     let before = webhook.store.lock().unwrap().requests;
     for _ in 0..20 {
         assert_eq!(webhook.message(903, SIBLING).await, 500);
-        assert_eq!(webhook.post("nobodys-secret", &body([FIRST.message(901)])).await, 500);
+        assert_eq!(webhook.post("nobodys-secret", &body(&[FIRST.message(901)])).await, 500);
     }
     assert_eq!(webhook.store.lock().unwrap().requests, before);
 }
