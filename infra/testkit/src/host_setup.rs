@@ -1,23 +1,20 @@
 //! Starts the host, again after a restart, and the fault proxies where faults are injected.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use carillon::batch::BatchRef;
 use carillon::channel::Providers;
-use carillon::delivery::RunEnd;
 use carillon::feed::Detail;
 use carillon::ids::IdSource;
 use carillon::time::Clock;
 use carillon_engines::{Engines, Storage};
 use carillon_host::{
     DEFAULT_MESSAGE_RETENTION_DAYS, DEFAULT_MINIMUM_SHARE, ExternalBackends, Host, HostConfig,
-    SchedulerTrigger, StreamDelivery, TABLE_NAME, standard_providers,
+    SchedulerTrigger, StreamDelivery, standard_providers,
 };
 use tempfile::TempDir;
 use whatsapp_simulator::Simulator;
 
-use crate::streams::{DynamoDbStream, NoStream};
+use crate::streams::DynamoDbStream;
 use crate::{FaultProxy, FaultRates};
 
 pub(crate) const ADMIN_KEY: &str = "test-admin-key";
@@ -33,36 +30,12 @@ pub struct Proxies {
     pub table: FaultProxy,
     /// In front of SQS.
     pub queues: FaultProxy,
-    table_url: String,
 }
 
 impl Proxies {
     pub(crate) fn set_rates(&self, rates: &FaultRates) {
         self.table.set_rates(rates.clone());
         self.queues.set_rates(rates.clone());
-    }
-}
-
-/// Another host on the table of a world.
-#[derive(Debug)]
-pub struct OtherHost {
-    host: Host,
-    // They run as long as the host.
-    _queues: Engines,
-}
-
-impl OtherHost {
-    /// Runs its sender on a batch, once no other run has leased it.
-    ///
-    /// # Panics
-    /// If the run fails.
-    pub async fn run_sender(&self, batch: &BatchRef) -> RunEnd {
-        loop {
-            match self.host.run_sender(batch).await.expect("the run ends") {
-                RunEnd::NotLeased => tokio::time::sleep(Duration::from_millis(5)).await,
-                end => return end,
-            }
-        }
     }
 }
 
@@ -93,21 +66,6 @@ impl HostSetup {
         };
         simulator.set_webhook(&format!("{}/webhooks/whatsapp", host.url()), VERIFY_TOKEN);
         (host, proxies)
-    }
-
-    /// Starts another host on the same table, as another process: its queues are its own and it
-    /// reads no stream, so that it sends only what the test makes it send.
-    pub(crate) async fn another_host(&self, simulator: &Simulator, proxies: &Proxies) -> OtherHost {
-        let config = self.host_config(&simulator.url());
-        let queues = Engines::start(Storage::Temporary).expect("the engines start");
-        let backends = ExternalBackends {
-            dynamodb_url: proxies.table_url.clone(),
-            sqs_url: queues.sqs_url(),
-            name: TABLE_NAME.to_owned(),
-            stream: Arc::new(NoStream),
-        };
-        let host = Box::pin(Host::start_with_backends(config, backends)).await;
-        OtherHost { host: host.expect("the host starts"), _queues: queues }
     }
 
     fn host_config(&self, graph_url: &str) -> HostConfig {
@@ -143,7 +101,7 @@ async fn start_with_faults(config: HostConfig, rates: &FaultRates) -> (Host, Pro
     let (table, table_url) = proxy(engines.dynamodb_url(), 1).await;
     let (queues, queues_url) = proxy(engines.sqs_url(), 2).await;
     let host = Box::pin(Host::start_with_engines(config, engines, &table_url, &queues_url)).await;
-    let proxies = Proxies { table, queues, table_url };
+    let proxies = Proxies { table, queues };
     proxies.set_rates(rates);
     (host.expect("the host starts"), proxies)
 }

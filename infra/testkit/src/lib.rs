@@ -17,6 +17,6 @@ mod world;
 pub use builder::WorldBuilder;
 pub use contacts::{contacts_csv, phone, wa_id};
 pub use fault_proxy::{FaultProxy, FaultRates, Held, HeldAnswer};
-pub use host_setup::{OtherHost, Proxies};
+pub use host_setup::Proxies;
 pub use response::Response;
 pub use world::World;

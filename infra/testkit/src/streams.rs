@@ -11,24 +11,6 @@ use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 
-/// No stream: another process reads it.
-#[derive(Debug)]
-pub(crate) struct NoStream;
-
-impl StreamReader for NoStream {
-    fn read(
-        &self,
-        _after: Option<String>,
-        _limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<Value>, StreamError>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-
-    fn trim(&self, _upto: String) -> BoxFuture<'_, Result<(), StreamError>> {
-        Box::pin(async { Ok(()) })
-    }
-}
-
 /// The stream of one table.
 #[derive(Debug)]
 pub(crate) struct DynamoDbStream {

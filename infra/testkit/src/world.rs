@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use whatsapp_simulator::{Simulator, StepCounts};
 
-use crate::host_setup::{ADMIN_KEY, APP_SECRET, HostSetup, OtherHost, Proxies};
+use crate::host_setup::{ADMIN_KEY, APP_SECRET, HostSetup, Proxies};
 use crate::{FaultRates, Response};
 
 /// How long a test waits without any progress, in real time.
@@ -42,16 +42,6 @@ impl World {
     pub async fn restart(self) -> Self {
         self.host.stop().await;
         Self::open(self.setup, self.simulator).await
-    }
-
-    /// Another process with the functions, on the same table: it sends only what the test makes
-    /// it send. It needs a world with faults. Start it while nothing is sent: a start takes all
-    /// leases for those of a process that is gone.
-    ///
-    /// # Panics
-    /// If it can't be started.
-    pub async fn another_host(&self) -> OtherHost {
-        self.setup.another_host(&self.simulator, self.proxies()).await
     }
 
     /// The fault proxies.

@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
-use carillon::batch::{Batch, BatchStatus, CloseReason};
+use carillon::batch::CloseReason;
+use carillon::connection::{self, Throttling};
+use carillon::ids::ConnectionId;
 use carillon::recipient::Status;
-use carillon_testkit::{FaultRates, World, wa_id};
+use carillon_testkit::{World, wa_id};
 use serde_json::json;
 use whatsapp_simulator::{Behaviour, ForcedError, ReportedBy};
 
@@ -21,50 +23,52 @@ fn throttling(contacts: impl IntoIterator<Item = u32>, times: Option<u32>) -> Be
     behaviour
 }
 
-async fn open_batch(world: &World, campaign: &str) -> Batch {
-    let mut batches = world.batches(campaign).await;
-    batches.retain(|batch| batch.status == BatchStatus::Open);
-    batches.pop().expect("an open batch")
+async fn connection_of(world: &World, campaign: &str) -> ConnectionId {
+    world.stored_campaign(campaign).await.settings.connection_id
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_process_slows_down_while_it_sends_and_a_new_one_waits() {
-    let behaviour = throttling([0], None);
-    let faults = FaultRates::default();
-    let world = World::builder().behaviour(behaviour).rate(2.0).faults(faults).build().await;
-    let (one, other) = tokio::join!(world.another_host(), world.another_host());
-    world.host.drain_senders();
-    let connection = world.connection().await;
-    let throttled = world.started_on(&connection, 0..1, json!({"speed": "fast"})).await;
-    let long = world.started_on(&connection, 10..210, json!({"speed": "normal"})).await;
+async fn a_sender_slows_down_for_a_throttle_in_another_process() {
+    let world = World::builder().rate(2.0).build().await;
+    let campaign = world.started_with(200, json!({"speed": "normal"})).await;
     world.tick().await;
-    let first = open_batch(&world, &throttled).await;
-    let batch = open_batch(&world, &long).await;
-    let send_long = other.run_sender(&batch.name);
-    let throttle = async {
-        world.wait_until_accepted(5).await;
-        one.run_sender(&first.name).await;
-        world.simulator.summary().accepted
-    };
-    let (_, before) = tokio::join!(send_long, throttle);
+    world.wait_until_accepted(5).await;
+    let before = world.simulator.summary().accepted;
+    // What a sender in another process records.
+    let (table, id) = (world.host.table(), connection_of(&world, &campaign).await);
+    let until = world.clock.now() + Duration::from_mins(5);
+    connection::store::record_throttling(table, id, Throttling { until, share: 0.5 })
+        .await
+        .expect("the table answers");
+    world.wait_until_idle().await;
+    // Five a second, and the sender asks every five seconds.
     let accepted = world.simulator.summary().accepted;
-    // Five a second, and the other process asks every five seconds.
     assert!(accepted <= before + 45, "{accepted} were accepted, and {before} before the throttle");
-    let batches = world.batches(&long).await;
+    let batches = world.batches(&campaign).await;
     assert_eq!(batches[0].close_reason, Some(CloseReason::Throttled), "{batches:?}");
-    // The next process begins with the pause.
-    let next = world.another_host().await;
-    world.tick().await;
-    let batch = open_batch(&world, &long).await;
-    next.run_sender(&batch.name).await;
-    assert_eq!(world.simulator.summary().accepted, accepted);
-    // It ends.
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_throttle_outlives_its_process() {
+    let world = World::builder().behaviour(throttling([0], None)).rate(1.0).build().await;
+    let connection = world.connection().await;
+    let throttled = world.started_on(&connection, 0..1, json!({})).await;
+    world.run_until_idle().await;
+    assert_eq!(world.simulator.summary().refusals.get(&HOURLY_LIMIT), Some(&1));
+    let recorded = connection_of(&world, &throttled).await;
+    let health = connection::store::health(world.host.table(), recorded).await;
+    let throttling = health.expect("the table answers").throttling.expect("a throttling");
+    assert!(throttling.until > world.clock.now() + Duration::from_mins(4));
+    let world = world.restart().await;
+    let settings = json!({"speed": "normal"});
+    world.started_on(&connection, 10..20, settings).await;
+    world.run_until_idle().await;
+    assert_eq!(world.simulator.summary().requests, 1, "a new process began in the pause");
+    // The pause ends.
     world.simulator.set_behaviour(Behaviour::all_read());
     world.clock.advance(Duration::from_mins(10));
-    world.tick().await;
-    let batch = open_batch(&world, &long).await;
-    next.run_sender(&batch.name).await;
-    assert!(world.simulator.summary().accepted > accepted);
+    world.run_until_idle().await;
+    assert_eq!(world.simulator.summary().accepted, 11);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

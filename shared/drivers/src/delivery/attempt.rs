@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use carillon_channel::{
-    Acceptance, Accepted, Content, Correlation, FieldProblem, Outbound, Outcome, Refusal, Verdict,
+    Acceptance, Accepted, Content, Correlation, FieldProblem, Outbound, Outcome, Refusal,
 };
 use carillon_foundations::country::Country;
 use carillon_foundations::ids::ContactId;
@@ -75,12 +75,6 @@ enum Sending {
     Done(Sent),
     /// It was too late to send it.
     TooLate(Claimed),
-}
-
-/// The outcome of a request that was still under way when the run ended.
-fn no_answer() -> Refusal {
-    let reason = "the provider did not answer before the run ended".to_owned();
-    Refusal { verdict: Verdict::Ambiguous, code: None, reason, known: true }
 }
 
 /// A problem of a rendered message, with the columns that cause it.
@@ -361,21 +355,15 @@ impl Run<'_> {
     }
 
     /// Hands the message to the provider at the lane's next turn, unless its claim is too old
-    /// by then: the process may have been frozen. The request ends before the run does.
+    /// by then, or the request might outlast the run: the process may have been frozen.
     async fn send(&self, claimed: Claimed) -> Sending {
         let clock = &self.sender.clock;
         clock.sleep(self.pacer.send_turn(clock.now())).await;
         let now = clock.now();
-        let left = Duration::try_from(self.answers_until.duration_since(now)).unwrap_or_default();
-        if now > claimed.charged.at + MAX_CLAIM_AGE || left.is_zero() {
+        if now > claimed.charged.at + MAX_CLAIM_AGE || now > self.send_until {
             return Sending::TooLate(claimed);
         }
-        let outcome = tokio::select! {
-            // In this order, so that a simulation can be repeated.
-            biased;
-            outcome = self.route.send(&claimed.prepared.outbound) => outcome,
-            () = clock.sleep(left) => Outcome::Refused(no_answer()),
-        };
+        let outcome = self.route.send(&claimed.prepared.outbound).await;
         Sending::Done(Sent { claimed, outcome })
     }
 

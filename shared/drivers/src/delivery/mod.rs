@@ -46,8 +46,9 @@ pub use status::{CampaignConnections, LinkedAddresses, Recorded, Reporter, recor
 const CAMPAIGN_PAIR_INTERVAL: SignedDuration = SignedDuration::from_secs(6);
 /// How long before its deadline a run hands the rest back: longer than the longest send.
 const WIND_DOWN: SignedDuration = SignedDuration::from_secs(35);
-/// How long before its deadline a run waits for no more answers: the time to settle them.
-const SETTLEMENT: SignedDuration = SignedDuration::from_secs(3);
+/// How long before its deadline a run begins no more requests: the time-out of a request to a
+/// provider, and the time to settle its answer.
+const LONGEST_SEND: SignedDuration = SignedDuration::from_secs(33);
 /// The usual time between a claim and its send, at most.
 const SEND_TURN: SignedDuration = SignedDuration::from_secs(2);
 

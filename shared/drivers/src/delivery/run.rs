@@ -27,7 +27,7 @@ use super::routes::Route;
 use super::sender::{Leased, PAGE, RunEnd, Sender};
 use super::store::{self, BatchEnd};
 use super::twins;
-use super::{SETTLEMENT, WIND_DOWN};
+use super::{LONGEST_SEND, WIND_DOWN};
 
 /// The maximum number of messages in flight in one lane.
 const MAX_IN_FLIGHT: f64 = 64.0;
@@ -40,8 +40,8 @@ pub(super) struct Run<'a> {
     pub(super) pacer: Arc<Pacer>,
     /// Until when recipients are claimed.
     pub(super) until: Timestamp,
-    /// Until when the provider may answer: what is left then is for the settlement.
-    pub(super) answers_until: Timestamp,
+    /// Until when a request to the provider is begun.
+    pub(super) send_until: Timestamp,
     /// How many reservations are left.
     budget: AtomicU32,
     /// How often the connection's throughput was exceeded.
@@ -108,7 +108,7 @@ impl<'a> Run<'a> {
         Self {
             pacer: sender.pacers.of(batch.connection, batch.lane, throughput, sender.clock.now()),
             until: leased.lease.until - WIND_DOWN,
-            answers_until: leased.lease.until - SETTLEMENT,
+            send_until: leased.lease.until - LONGEST_SEND,
             budget: AtomicU32::new(batch.size - used),
             exceeded: AtomicU32::new(0),
             category: OnceCell::new(),

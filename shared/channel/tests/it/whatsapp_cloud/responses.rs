@@ -91,7 +91,7 @@ fn agrees(treatment: &str, verdict: Verdict) -> bool {
     use Verdict::{
         AccountBroken, Ambiguous, ConnectionBroken, CountryBlocked, MediaBroken, MessageRejected,
         OptedOut, PairThrottled, RateExceeded, RecipientRejected, RequestRejected, RetryLater,
-        TemplateBroken, Throttled,
+        TemplateBroken, Throttled, ValuesRejected,
     };
     match treatment {
         "retry_safe" => matches!(verdict, Throttled { .. } | RateExceeded { .. } | PairThrottled),
@@ -105,7 +105,8 @@ fn agrees(treatment: &str, verdict: Verdict) -> bool {
         "drop_message" | "log" => verdict == MessageRejected,
         "fix_request" => verdict == RequestRejected,
         "stop_template" | "stop_template_forever" => {
-            matches!(verdict, TemplateBroken | MediaBroken)
+            // One row's values may be what is wrong: several people decide.
+            matches!(verdict, TemplateBroken | MediaBroken | ValuesRejected)
         }
         "stop_sender" => verdict == ConnectionBroken,
         "stop_waba" => verdict == AccountBroken,
