@@ -8,7 +8,9 @@ use carillon::address_key::AddressKeys;
 use carillon::channel::Providers;
 use carillon::config::Config;
 use carillon::connection::Vault;
-use carillon::delivery::{DeliveryError, Pacers, Routes, SendMessage, SendQueue, Sender};
+use carillon::delivery::{
+    DeliveryError, Pacers, Routes, SendMessage, SendQueue, Sender, Successes,
+};
 use carillon::ids::IdSource;
 use carillon::table::Table;
 use carillon::time::{Clock, Timestamp};
@@ -30,6 +32,7 @@ pub fn sender(
         queue: SendQueue::new(aws, &config.sends_queue_url()?, config.sends_dlq_url().as_deref()),
         routes: Routes::new(table.clone(), vault, providers),
         pacers: Pacers::default(),
+        successes: Successes::default(),
         table,
         clock,
         ids,

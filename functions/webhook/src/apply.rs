@@ -65,6 +65,7 @@ impl Webhook {
             sender_id,
             campaigns: &self.campaigns,
             linked: &self.linked,
+            successes: &self.successes,
         };
         match record_status(&self.table, &self.ids, reporter, &status, now).await? {
             Recorded::Done => STATUSES.add(1, now),

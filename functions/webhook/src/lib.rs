@@ -23,7 +23,7 @@ use carillon::channel::{Candidate, Handshake, Providers, WebhookRequest};
 use carillon::config::Config;
 use carillon::connection::Vault;
 use carillon::conversation::Retention;
-use carillon::delivery::{CampaignConnections, LinkedAddresses};
+use carillon::delivery::{CampaignConnections, LinkedAddresses, Successes};
 use carillon::ids::IdSource;
 use carillon::table::Table;
 use carillon::telemetry::{Metric, measure};
@@ -47,6 +47,7 @@ pub struct Webhook {
     candidates: Candidates,
     campaigns: CampaignConnections,
     linked: LinkedAddresses,
+    successes: Successes,
     retention: Retention,
     clock: Clock,
     ids: IdSource,
@@ -70,8 +71,18 @@ impl Webhook {
         let retention = config.message_retention()?;
         let candidates = Candidates::new(table.clone(), vault);
         let campaigns = CampaignConnections::default();
-        let linked = LinkedAddresses::default();
-        Ok(Self { table, providers, candidates, campaigns, linked, retention, clock, ids })
+        let (linked, successes) = (LinkedAddresses::default(), Successes::default());
+        Ok(Self {
+            table,
+            providers,
+            candidates,
+            campaigns,
+            linked,
+            successes,
+            retention,
+            clock,
+            ids,
+        })
     }
 
     fn count_dropped(&self, dropped: usize) {

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
+use tokio::sync::oneshot;
 
 /// The rate of each fault, from 0 to 1. The default is no faults.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +49,47 @@ struct ProxyState {
     rng: StdRng,
     redeliverable: VecDeque<Bytes>,
     injected: u64,
+    hold: Option<Hold>,
+}
+
+/// The response that is held back next.
+#[derive(Debug)]
+struct Hold {
+    /// The end of the request's target.
+    target: String,
+    /// A text in the request.
+    text: String,
+    held: oneshot::Sender<()>,
+    released: oneshot::Receiver<()>,
+}
+
+/// A response that is held back, or will be.
+#[derive(Debug)]
+pub struct HeldAnswer {
+    held: oneshot::Receiver<()>,
+    release: oneshot::Sender<()>,
+}
+
+/// A request was carried out, and its response is held back.
+#[derive(Debug)]
+pub struct Held(oneshot::Sender<()>);
+
+impl HeldAnswer {
+    /// Waits until the request was carried out.
+    ///
+    /// # Panics
+    /// If the proxy ends before.
+    pub async fn wait(self) -> Held {
+        self.held.await.expect("a request");
+        Held(self.release)
+    }
+}
+
+impl Held {
+    /// Lets the response go to the caller, who may have gone.
+    pub fn release(self) {
+        let _ = self.0.send(());
+    }
 }
 
 /// The fault of one request.
@@ -67,6 +109,7 @@ impl FaultProxy {
             rng: StdRng::seed_from_u64(seed),
             redeliverable: VecDeque::new(),
             injected: 0,
+            hold: None,
         };
         let proxy = Self {
             upstream: upstream.to_owned(),
@@ -83,6 +126,16 @@ impl FaultProxy {
     /// Sets the fault rates.
     pub fn set_rates(&self, rates: FaultRates) {
         self.state().rates = rates;
+    }
+
+    /// Holds back the response to the next request of this operation whose body has `text`:
+    /// to its caller, the process seems to stand still.
+    pub fn hold_answer(&self, operation: &str, text: &str) -> HeldAnswer {
+        let (held_sender, held) = oneshot::channel();
+        let (release, released) = oneshot::channel();
+        let (target, text) = (format!(".{operation}"), text.to_owned());
+        self.state().hold = Some(Hold { target, text, held: held_sender, released });
+        HeldAnswer { held, release }
     }
 
     /// How many faults the proxy has injected.
@@ -127,6 +180,15 @@ impl ProxyState {
         None
     }
 
+    /// The hold that concerns a request.
+    fn take_hold(&mut self, headers: &HeaderMap, body: &[u8]) -> Option<Hold> {
+        let target = headers.get("x-amz-target")?.to_str().ok()?;
+        self.hold.take_if(|hold| {
+            let text = hold.text.as_bytes();
+            target.ends_with(&hold.target) && body.windows(text.len()).any(|word| word == text)
+        })
+    }
+
     /// The response to `ReceiveMessage`: the engine's, or an earlier one again.
     fn receive(&mut self, response: Bytes) -> Bytes {
         if response.windows(13).any(|word| word == b"ReceiptHandle") {
@@ -155,9 +217,14 @@ async fn handle(State(proxy): State<FaultProxy>, headers: HeaderMap, body: Bytes
         Some(Fault::Delayed(delay)) => tokio::time::sleep(delay).await,
         Some(Fault::ResponseLost) | None => {}
     }
+    let hold = proxy.state().take_hold(&headers, &body);
     let Some((status, mut response)) = proxy.forward(&headers, body).await else {
         return server_error();
     };
+    if let Some(Hold { held, released, .. }) = hold {
+        let _ = held.send(());
+        let _ = released.await;
+    }
     if fault == Some(Fault::ResponseLost) {
         return server_error();
     }

@@ -92,13 +92,16 @@ pub enum Verdict {
     OptedOut,
     /// Not sent: this message cannot be sent to this contact.
     MessageRejected,
-    /// Not sent: the request is invalid, perhaps for other contacts too. Several in a
-    /// row halt the campaign.
+    /// Not sent: the request is invalid, perhaps for other contacts too. Several contacts in
+    /// a row halt the campaign.
     RequestRejected,
+    /// Not sent: a value for the template is missing or not valid. It may be this contact's,
+    /// or wrong for everybody. Several contacts in a row halt the template's campaigns.
+    ValuesRejected,
     /// Not sent: the template cannot be sent to anybody. Its campaigns halt.
     TemplateBroken,
-    /// Not sent: the provider could not get the message's file. The campaign halts, unless
-    /// the file is the recipient's own.
+    /// Not sent: the provider could not get the message's file. The campaign halts; where the
+    /// file may be the recipient's own, once it is refused for several contacts in a row.
     MediaBroken,
     /// Not sent: the sender cannot send. Its campaigns halt.
     ConnectionBroken,
@@ -124,6 +127,7 @@ impl Verdict {
             Self::OptedOut => "opted_out",
             Self::MessageRejected => "message_rejected",
             Self::RequestRejected => "request_rejected",
+            Self::ValuesRejected => "values_rejected",
             Self::TemplateBroken => "template_broken",
             Self::MediaBroken => "media_broken",
             Self::ConnectionBroken => "connection_broken",

@@ -248,7 +248,8 @@ fn of_connection(change: Change<Connection>) -> Option<(EventType, Value)> {
 
 fn of_health(change: Change<Health>) -> Option<Value> {
     let (old, Some(new)) = change else { return None };
-    let reported = |health: &Health| Health { checked_at: None, ..health.clone() };
+    let reported =
+        |health: &Health| Health { checked_at: None, throttling: None, ..health.clone() };
     if reported(&old.unwrap_or_default()) == reported(&new) {
         return None;
     }

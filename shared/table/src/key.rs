@@ -31,6 +31,13 @@ pub enum Key {
     },
     /// The work left after a campaign was cancelled or ended.
     Sweep(CampaignId),
+    /// How many people in a row a provider has refused a campaign's message for, with one code.
+    Refusals {
+        /// The campaign.
+        campaign: CampaignId,
+        /// The provider's code; none for a refusal without one.
+        code: Option<u32>,
+    },
     /// A recipient: one contact in one campaign.
     Recipient {
         /// The campaign.
@@ -157,6 +164,8 @@ const CONTACT: &str = "CONTACT";
 const ROLLING: &str = "ROLLING";
 const ANSWER: &str = "ANSWER";
 const SWEEP: &str = "SWEEP";
+const REFUSALS: &str = "REFUSALS#";
+const NO_CODE: &str = "none";
 const JOB: &str = "JOB";
 
 impl Key {
@@ -167,6 +176,7 @@ impl Key {
             | Self::Batch { campaign, .. }
             | Self::Import { campaign, .. }
             | Self::History { campaign, .. }
+            | Self::Refusals { campaign, .. }
             | Self::Sweep(campaign) => format!("CAMPAIGN#{campaign}"),
             Self::Recipient { campaign, shard, .. }
             | Self::Counters { campaign, shard }
@@ -205,6 +215,8 @@ impl Key {
             Self::Batch { date, number, .. } => format!("BATCH#{date}#{number:06}"),
             Self::Import { import, .. } => format!("IMPORT#{import}"),
             Self::Sweep(_) => SWEEP.to_owned(),
+            Self::Refusals { code: Some(code), .. } => format!("{REFUSALS}{code}"),
+            Self::Refusals { code: None, .. } => format!("{REFUSALS}{NO_CODE}"),
             Self::Recipient { contact, .. } => Self::recipient_sk(*contact),
             Self::Counters { .. } => Self::COUNTERS.to_owned(),
             Self::Watermark { .. } => WATERMARK.to_owned(),
@@ -305,6 +317,10 @@ impl Key {
         }
         if let Some(offset) = sk.strip_prefix(Self::HISTORY) {
             return Some(Self::History { campaign, offset: offset.to_owned() });
+        }
+        if let Some(code) = sk.strip_prefix(REFUSALS) {
+            let code = if code == NO_CODE { None } else { Some(code.parse().ok()?) };
+            return Some(Self::Refusals { campaign, code });
         }
         match sk {
             META => Some(Self::Campaign(campaign)),
@@ -422,6 +438,8 @@ mod tests {
         prop_oneof![
             campaign.clone().prop_map(Key::Campaign),
             campaign.clone().prop_map(Key::Sweep),
+            (campaign.clone(), any::<Option<u32>>())
+                .prop_map(|(campaign, code)| Key::Refusals { campaign, code }),
             (campaign.clone(), date.clone(), 1u32..999_999)
                 .prop_map(|(campaign, date, number)| Key::Batch { campaign, date, number }),
             (campaign.clone(), uuid.clone()).prop_map(|(campaign, uuid)| Key::Import {

@@ -4,9 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use carillon::analytics::{self, Report};
 use carillon::batch;
-use carillon::campaign::{self, Campaign, Import, Status};
-use carillon::channel::EstimateRequest;
+use carillon::campaign::{self, Campaign, Import, MissingColumn, Status, missing_columns};
 use carillon::channel::cost::{Estimate, UnpricedCountry, Warning};
+use carillon::channel::{EstimateRequest, Provider};
 use carillon::connection::{self, Connection};
 use carillon::country::Country;
 use carillon::ids::CampaignId;
@@ -193,10 +193,32 @@ pub(super) async fn ask_provider(
         recipients: &countries(imports),
         day: campaign.today(now),
     };
-    Ok((provider.estimate(&request), provider.warnings(&request)))
+    let mut warnings = provider.warnings(&request);
+    warnings.extend(invalid_messages(campaign, provider.as_ref(), imports));
+    Ok((provider.estimate(&request), warnings))
 }
 
-/// What the provider will not do as one may expect of a campaign.
+/// The recipients without a value whose message would not be valid with the default.
+fn invalid_messages(
+    campaign: &Campaign,
+    provider: &dyn Provider,
+    imports: &[Import],
+) -> Vec<Warning> {
+    let message = &campaign.settings.message;
+    let invalid = message.invalid_defaults(|content| provider.validate(content));
+    let missing = missing_columns(&invalid.keys().cloned().collect(), imports);
+    let warning = |one: MissingColumn| {
+        let reason = invalid.get(&one.variable).map_or("is not valid", |found| &found.reason);
+        let text = format!(
+            "Who has no value for {{{}}} is skipped: the value in the message {reason}.",
+            one.variable
+        );
+        Warning { code: "invalid_message", text, recipients: one.recipients }
+    };
+    missing.into_iter().map(warning).collect()
+}
+
+/// What will not happen as one may expect of a campaign.
 pub(super) async fn warnings(
     api: &Api,
     campaign: &Campaign,

@@ -106,6 +106,9 @@ impl Provider for SimulatedProvider {
     }
 }
 
+/// The greatest age of a claim whose message is sent, also by a sender that was frozen.
+const MAX_CLAIM_AGE: SignedDuration = SignedDuration::from_secs(60);
+
 impl SimulatedProvider {
     pub(crate) fn new(cloud: WhatsappCloud, whatsapp: Arc<WhatsApp>) -> Self {
         Self { cloud, whatsapp }
@@ -157,6 +160,10 @@ impl SimulatedProvider {
             monitor.report_violation(format!(
                 "{recipient} was sent a message while the campaign was not sending"
             ));
+        }
+        if now > claimed_at + MAX_CLAIM_AGE {
+            let age = now.duration_since(claimed_at);
+            monitor.report_violation(format!("{recipient} was sent to {age:#} after its claim"));
         }
         let message = LoggedMessage {
             received_at: now,

@@ -5,6 +5,7 @@
 mod choices;
 pub(crate) mod media;
 mod native;
+mod path;
 pub(crate) mod placeholder;
 mod problem;
 mod reading;
@@ -95,6 +96,24 @@ impl Content {
         problems.into_result()
     }
 
+    /// The columns with a default that makes the content not valid, each with the first
+    /// problem: who has no value there cannot get the message.
+    pub fn invalid_defaults(
+        &self,
+        validate: impl Fn(&Self) -> Result<(), Vec<FieldProblem>>,
+    ) -> BTreeMap<String, FieldProblem> {
+        let has_default = |variable: &Variable| variable.has_default;
+        let problem = |variable: Variable| {
+            let mut content = self.clone();
+            content.each_string(&mut |text| {
+                *text = placeholder::with_default(text, &variable.name);
+            });
+            let problem = validate(&content).err()?.into_iter().next()?;
+            Some((variable.name, problem))
+        };
+        self.variables().into_iter().filter(has_default).filter_map(problem).collect()
+    }
+
     /// The uploaded files that it sends, by our ids. One that a column names is not known.
     pub fn media_ids(&self) -> BTreeSet<MediaId> {
         let mut found = BTreeSet::new();
@@ -102,16 +121,25 @@ impl Content {
         found
     }
 
-    /// Whether all files that it sends are the recipient's own: named by columns, without a
-    /// default. `false` where it sends none.
-    pub fn media_is_recipients(&self) -> bool {
-        let (mut has_own, mut has_common) = (false, false);
+    /// Whether a file that it sends may be the recipient's own: named by a column.
+    pub fn media_may_be_recipients(&self) -> bool {
+        let mut has_own = false;
         self.clone().each_media_source(&mut |source| {
-            let is_own = variables_of(source).any(|variable| !variable.has_default);
-            has_own |= is_own;
-            has_common |= !is_own;
+            has_own |= variables_of(source).next().is_some();
         });
-        has_own && !has_common
+        has_own
+    }
+
+    /// The columns that fill a field, or fields below it: one that a problem names.
+    pub fn columns_at(&self, field: &str) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        let message = serde_json::to_value(self).unwrap_or_default();
+        if let Some(mut value) = path::at_path(&message, field).cloned() {
+            value.each_string(&mut |text| {
+                found.extend(variables_of(text).map(|variable| variable.name));
+            });
+        }
+        found
     }
 
     /// The content with the provider's ids of uploaded files in place of ours.

@@ -149,6 +149,21 @@ pub(crate) fn shortest(text: &str) -> String {
     short
 }
 
+/// The text with the default of one placeholder, and one [`UNKNOWN`] character for every other.
+pub(crate) fn with_default(text: &str, column: &str) -> String {
+    let mut filled = String::with_capacity(text.len());
+    for (piece, _) in pieces(text) {
+        match piece {
+            Piece::Literal(literal) => filled.push_str(literal),
+            Piece::Placeholder { name, default: Some(default) } if name == column => {
+                filled.push_str(default);
+            }
+            Piece::Placeholder { .. } => filled.push(UNKNOWN),
+        }
+    }
+    filled
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 
 use Treatment::{
     Account, Connection, Country, Later, MarketingHeld, Media, Message, OptOut, Pair, RateExceeded,
-    Recipient, Request, Template, Throttled, Unclear,
+    Recipient, Request, Template, Throttled, Unclear, Values,
 };
 
 /// How a code is treated, in an answer or in a webhook.
@@ -30,6 +30,8 @@ pub(super) enum Treatment {
     Message,
     /// The request is invalid, perhaps for other contacts too.
     Request,
+    /// A value for the template is missing or not valid: this contact's, or everybody's.
+    Values,
     /// The template cannot be sent.
     Template,
     /// Meta could not get the message's file.
@@ -82,7 +84,7 @@ pub(super) const TABLE: &[Entry] = &[
     row(130_497, Country, "the account may not message people in this country"),
     row(131_000, Unclear, "WhatsApp had an unknown fault"),
     row(131_005, Account, "the app's permission is missing or was withdrawn"),
-    row(131_008, Template, "the request lacks a value that the template needs"),
+    row(131_008, Values, "the request lacks a value that the template needs"),
     row(131_009, Request, "a value in the request is not valid"),
     row(131_016, Unclear, "a service of WhatsApp is down for a moment"),
     row(131_021, Recipient, "the recipient is the sending number itself"),
@@ -116,10 +118,10 @@ pub(super) const TABLE: &[Entry] = &[
     row(132_005, Message, "the text is too long once the values are filled in"),
     row(132_007, Template, "the template's content violates a policy of WhatsApp"),
     row(132_008, Message, "a value for the template is not valid"),
-    row(132_012, Template, "a value has another format than the template needs"),
+    row(132_012, Values, "a value has another format than the template needs"),
     row(132_015, Template, "the template is paused for low quality"),
     row(132_016, Template, "the template is disabled for good, after too many pauses for low quality"),
-    row(132_018, Template, "the values for the template have a fault"),
+    row(132_018, Values, "the values for the template have a fault"),
     row(132_068, Template, "the template's Flow is blocked"),
     row(132_069, Later(HOUR, 3), "the template's Flow is throttled to 10 messages an hour"),
     row(133_000, Connection, "an earlier deregistration of the number did not finish"),

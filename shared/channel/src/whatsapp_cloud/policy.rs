@@ -96,6 +96,7 @@ fn by_treatment(treatment: Treatment, report: &Report<'_>) -> Verdict {
         Treatment::OptOut => Verdict::OptedOut,
         Treatment::Message => Verdict::MessageRejected,
         Treatment::Request => Verdict::RequestRejected,
+        Treatment::Values => Verdict::ValuesRejected,
         Treatment::Template => Verdict::TemplateBroken,
         Treatment::Media => Verdict::MediaBroken,
         Treatment::Connection => Verdict::ConnectionBroken,

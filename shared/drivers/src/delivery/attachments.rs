@@ -70,7 +70,7 @@ impl Run<'_> {
     }
 
     /// Whether the run must not claim any more.
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         let Sender { clock, closing, .. } = self.sender;
         if clock.now() >= self.until || closing.is_cancelled() {
             self.stop(RunStop::OutOfTime);

@@ -3,18 +3,23 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use carillon_channel::{Acceptance, Accepted, Correlation, Outbound, Outcome, Refusal};
+use carillon_channel::{
+    Acceptance, Accepted, Content, Correlation, FieldProblem, Outbound, Outcome, Refusal,
+};
 use carillon_foundations::country::Country;
 use carillon_foundations::ids::ContactId;
 use carillon_nouns::batch::CloseReason;
-use carillon_nouns::campaign;
+use carillon_nouns::campaign::{self, HaltCode};
 use carillon_nouns::connection;
 use carillon_nouns::contact::store::{ClaimOf, Reservation as ContactReservation};
 use carillon_nouns::contact::{self, Contact, person};
 use carillon_nouns::quota::QuotaCharge;
-use carillon_nouns::recipient::{self, Callback, Decision, SkipReason, Status, WaitsFor};
+use carillon_nouns::recipient::{
+    self, Callback, CancelReason, Decision, SkipReason, SpentReservation, Status, WaitsFor,
+};
 use carillon_nouns::template;
 use carillon_table::StoreError;
+use jiff::SignedDuration;
 
 use super::claim::{Claim, ContactClaim, claim};
 use super::claim_interval;
@@ -22,14 +27,16 @@ use super::correlation::{MessageRef, store_pointer};
 use super::due::Due;
 use super::error::DeliveryError;
 use super::halt::{Cause, Scope, halt};
+use super::pacer::Paused;
 use super::policy::StopAction;
+use super::refusals::ReportedBy;
 use super::run::{Reservation, Run, RunStop};
 use super::sender::Sender;
 use super::settle::{Charged, RefusalSource, Refused, settle};
 use super::status::record_for;
 
-/// After how many invalid requests in a row the campaign halts.
-const MAX_INVALID_IN_A_ROW: u32 = 5;
+/// The greatest age of a claim at which its message is still sent.
+const MAX_CLAIM_AGE: SignedDuration = SignedDuration::from_mins(1);
 /// Retries of a claim that came too soon after another one.
 const MAX_TOO_SOON: u32 = 2;
 /// How often a run may exceed the throughput before it is halved.
@@ -62,17 +69,48 @@ struct Sent {
     outcome: Outcome,
 }
 
+/// What became of a claimed attempt.
+enum Sending {
+    /// It was handed to the provider.
+    Done(Sent),
+    /// It was too late to send it.
+    TooLate(Claimed),
+}
+
+/// A problem of a rendered message, with the columns that cause it.
+fn describe(message: &Content, problem: &FieldProblem) -> String {
+    let columns: Vec<_> =
+        message.columns_at(&problem.field).iter().map(|name| format!("{{{name}}}")).collect();
+    match columns.as_slice() {
+        [] => problem.to_string(),
+        columns => format!("{} in {}: {}", columns.join(", "), problem.field, problem.reason),
+    }
+}
+
 impl Run<'_> {
     /// Delivers to one recipient.
     pub(super) async fn deliver(&self, due: Due) -> Result<Reservation, DeliveryError> {
+        self.learn_throttling().await?;
         if !self.wait_for_turn().await || !self.may_go_on().await? {
             return Ok(Reservation::Unused);
         }
         self.forget_ended_campaigns(&due.contact).await?;
         let Some(prepared) = self.prepare(due).await? else { return Ok(Reservation::Unused) };
         let Some(claimed) = self.claim(prepared).await? else { return Ok(Reservation::Unused) };
-        let sent = self.send(claimed).await;
-        self.settle(sent).await
+        match self.send(claimed).await {
+            Sending::Done(sent) => self.settle(sent).await,
+            Sending::TooLate(claimed) => self.give_back(&claimed).await,
+        }
+    }
+
+    /// Learns every few seconds how the connection was throttled in other processes.
+    async fn learn_throttling(&self) -> Result<(), StoreError> {
+        let Sender { table, clock, .. } = self.sender;
+        if self.pacer.is_to_ask(clock.now()) {
+            let health = connection::store::health(table, self.route.connection.id).await?;
+            self.pacer.adopt(health.throttling);
+        }
+        Ok(())
     }
 
     /// Waits for the lane's next turn; `false` where it is too late for this run, or where
@@ -156,11 +194,29 @@ impl Run<'_> {
                 return Ok(None);
             }
         };
+        if let Err(problems) = self.route.provider.validate(&content) {
+            self.leave_invalid(&due, &problems).await?;
+            return Ok(None);
+        }
         let Some(content) = self.with_media(&due, content).await? else { return Ok(None) };
         let attempt = Callback { recipient: due.key, attempt: due.recipient.attempt };
         let (to, callback) = (address.clone(), attempt.to_string());
         let outbound = Outbound { to, content, callback, reply_to: None };
         Ok(Some(Prepared { due, attempt, outbound }))
+    }
+
+    /// What becomes of a recipient whose rendered message the provider would refuse: it is
+    /// skipped, unless the campaign's message is not valid for anybody.
+    async fn leave_invalid(&self, due: &Due, problems: &[FieldProblem]) -> Result<(), StoreError> {
+        let message = &self.leased.campaign.settings.message;
+        let detail = problems.first().map(|problem| describe(message, problem)).unwrap_or_default();
+        if message.check(|content| self.route.provider.validate(content)).is_ok() {
+            return self.skip(due, SkipReason::InvalidMessage, Some(&detail)).await;
+        }
+        self.stop(RunStop::Closed(CloseReason::Halted));
+        let Sender { table, clock, .. } = self.sender;
+        let cause = Cause::new(HaltCode::MessageRefused, detail);
+        halt(table, &Scope::Campaign(self.leased.campaign.id), &cause, clock.now()).await
     }
 
     /// Claims the recipient; `None` where it may not be sent to, or not now.
@@ -171,6 +227,10 @@ impl Run<'_> {
         let mut charge = self.charge(&contact);
         let category = self.category().await?;
         for tries in 0..=MAX_BUSY {
+            // The waits between two tries may take a while.
+            if self.is_over() {
+                return Ok(None);
+            }
             if due.recipient.attempt > 1 {
                 // A merge since the contact was read may have made the retry a duplicate.
                 contact = contact::store::current(table, due.key.contact).await?;
@@ -294,18 +354,50 @@ impl Run<'_> {
         contact.profile.charge(connection, rule, self.sender.clock.now())
     }
 
-    async fn send(&self, claimed: Claimed) -> Sent {
+    /// Hands the message to the provider at the lane's next turn, unless its claim is too old
+    /// by then, or the request might outlast the run: the process may have been frozen.
+    async fn send(&self, claimed: Claimed) -> Sending {
         let clock = &self.sender.clock;
         clock.sleep(self.pacer.send_turn(clock.now())).await;
+        let now = clock.now();
+        if now > claimed.charged.at + MAX_CLAIM_AGE || now > self.send_until {
+            return Sending::TooLate(claimed);
+        }
         let outcome = self.route.send(&claimed.prepared.outbound).await;
-        Sent { claimed, outcome }
+        Sending::Done(Sent { claimed, outcome })
+    }
+
+    /// Gives a claim back whose message was not sent: the recipient is pending again, and the
+    /// attempt does not count. The person's pair interval goes on from the claim.
+    async fn give_back(&self, claimed: &Claimed) -> Result<Reservation, DeliveryError> {
+        let Sender { table, clock, .. } = self.sender;
+        let (attempt, Charged { charge, at }) = (&claimed.prepared.attempt, claimed.charged);
+        let key = &attempt.recipient;
+        let undone = contact::store::undo_charge(table, claimed.contact, charge, at).await;
+        let is_undone = undone.unwrap_or(false);
+        let batch = self.leased.batch.name.batch_number();
+        let spent = SpentReservation { attempt: attempt.attempt, batch };
+        let spent = (!is_undone).then_some(spent);
+        let give_back = || recipient::store::give_back(table, key, attempt.attempt, at, spent);
+        self.with_retries(give_back).await?;
+        tracing::warn!(batch = %self.leased.batch.name, "a claim was given back: it was too late to send");
+        // Another run may have walked past the recipient meanwhile.
+        if !campaign::store::requeue(table, key.campaign, clock.now()).await? {
+            let reason = CancelReason::CampaignOver;
+            recipient::store::cancel(table, key, attempt.attempt + 1, reason).await?;
+        }
+        if is_undone {
+            return Ok(Reservation::Unused);
+        }
+        self.refund_renewed(claimed);
+        Ok(Reservation::Used)
     }
 
     async fn settle(&self, sent: Sent) -> Result<Reservation, DeliveryError> {
         let Sent { claimed, outcome } = sent;
         match outcome {
             Outcome::Accepted(accepted) => {
-                self.invalid_in_a_row.store(0, Ordering::Relaxed);
+                self.sender.successes.note(self.leased.campaign.id, ReportedBy::Answer);
                 self.counts.sent.fetch_add(1, Ordering::Relaxed);
                 self.link_addresses(&claimed, &accepted).await;
                 self.settle_accepted(&claimed.prepared.attempt, &accepted).await?;
@@ -342,7 +434,8 @@ impl Run<'_> {
         let settle = || recipient::store::settle_accepted(table, key, attempt.attempt, id, note);
         self.with_retries(settle).await?;
         for event in early {
-            record_for(table, ids, attempt, &event, clock.now()).await?;
+            let successes = &self.sender.successes;
+            record_for(table, ids, successes, attempt, &event, clock.now()).await?;
         }
         Ok(())
     }
@@ -366,6 +459,8 @@ impl Run<'_> {
             attempt: &claimed.prepared.attempt,
             batch: self.leased.batch.name.batch_number(),
             charged: claimed.charged,
+            recipient: &claimed.prepared.due.recipient,
+            successes: &self.sender.successes,
         };
         let settled = self.with_retries(|| settle(table, ids, &refused, source, now)).await?;
         let count = match settled.decision {
@@ -375,7 +470,7 @@ impl Run<'_> {
             }
         };
         count.fetch_add(1, Ordering::Relaxed);
-        self.stop_for(settled.stop, claimed, refusal).await?;
+        self.stop_for(settled.stop, claimed).await?;
         if settled.used_reservation {
             self.refund_renewed(claimed);
             return Ok(Reservation::Used);
@@ -384,21 +479,17 @@ impl Run<'_> {
     }
 
     /// Stops what a refusal stops in this run.
-    async fn stop_for(
-        &self,
-        stop: StopAction,
-        claimed: &Claimed,
-        refusal: &Refusal,
-    ) -> Result<(), StoreError> {
-        let Sender { table, clock, .. } = self.sender;
+    async fn stop_for(&self, stop: StopAction, claimed: &Claimed) -> Result<(), StoreError> {
         match stop {
-            StopAction::Nothing => {}
+            StopAction::Nothing
+            | StopAction::CampaignIfRepeated
+            | StopAction::TemplateIfRepeated => {}
             StopAction::Pause(pause) => {
-                self.pacer.pause(pause, clock.now());
+                self.pause(pause).await?;
             }
             StopAction::SlowDown(pause) => {
                 // Messages in flight are refused at the same time.
-                if self.pacer.pause(pause, clock.now()) {
+                if let Paused::Anew(_) = self.pause(pause).await? {
                     self.learn_throughput().await?;
                 }
             }
@@ -406,15 +497,6 @@ impl Run<'_> {
                 let country = claimed.prepared.outbound.to.country();
                 if country != Country::UNKNOWN {
                     self.block(country);
-                }
-            }
-            StopAction::CampaignIfRepeated => {
-                let invalid = self.invalid_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
-                if invalid >= MAX_INVALID_IN_A_ROW {
-                    self.stop(RunStop::Closed(CloseReason::Halted));
-                    let scope = Scope::Campaign(self.leased.campaign.id);
-                    let cause = Cause::of_refusal(refusal, &scope);
-                    halt(table, &scope, &cause, clock.now()).await?;
                 }
             }
             StopAction::Campaign
@@ -425,6 +507,17 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Pauses the connection here, and in the processes of its other lanes.
+    async fn pause(&self, pause: Duration) -> Result<Paused, StoreError> {
+        let Sender { table, clock, .. } = self.sender;
+        let paused = self.pacer.pause(pause, clock.now());
+        if let Paused::Anew(throttling) | Paused::Longer(throttling) = paused {
+            let id = self.route.connection.id;
+            connection::store::record_throttling(table, id, throttling).await?;
+        }
+        Ok(paused)
     }
 
     /// Halves the connection's throughput once its provider has refused messages of a run for

@@ -78,9 +78,8 @@ impl Cause {
     pub fn of_refusal(refusal: &Refusal, scope: &Scope) -> Self {
         let code = match (refusal.verdict, scope) {
             (Verdict::MediaBroken, _) => HaltCode::FileUnusable,
-            (Verdict::TemplateBroken, Scope::Campaign(_)) | (_, Scope::Template(..)) => {
-                HaltCode::TemplateUnusable
-            }
+            (Verdict::TemplateBroken | Verdict::ValuesRejected, Scope::Campaign(_))
+            | (_, Scope::Template(..)) => HaltCode::TemplateUnusable,
             (_, Scope::Campaign(_)) => HaltCode::MessageRefused,
             (_, Scope::Connection(_)) => HaltCode::ConnectionUnusable,
             (_, Scope::Account(_)) => HaltCode::AccountUnusable,

@@ -15,6 +15,7 @@ mod media;
 mod pacer;
 pub mod policy;
 mod queue;
+mod refusals;
 mod routes;
 mod run;
 mod sender;
@@ -32,8 +33,9 @@ pub use claim::{Claim, ContactClaim, claim_test_send};
 pub use enqueue::{Redriven, enqueue, redrive};
 pub use error::DeliveryError;
 pub use media::{MediaFault, provider_media_id, renew_media, upload_media};
-pub use pacer::{Pacer, Pacers};
+pub use pacer::{Pacer, Pacers, Paused};
 pub use queue::{DeadLetter, QueueDepth, QueueError, SendMessage, SendQueue};
+pub use refusals::Successes;
 pub use routes::{Route, RouteError, Routes, record_probe};
 pub use sender::{RunEnd, Sender};
 pub use settle::{Charged, RefusalSource, Refused, Settled, settle};
@@ -44,7 +46,10 @@ pub use status::{CampaignConnections, LinkedAddresses, Recorded, Reporter, recor
 const CAMPAIGN_PAIR_INTERVAL: SignedDuration = SignedDuration::from_secs(6);
 /// How long before its deadline a run hands the rest back: longer than the longest send.
 const WIND_DOWN: SignedDuration = SignedDuration::from_secs(35);
-/// The longest time between a claim and its send.
+/// How long before its deadline a run begins no more requests: the time-out of a request to a
+/// provider, and the time to settle its answer.
+const LONGEST_SEND: SignedDuration = SignedDuration::from_secs(33);
+/// The usual time between a claim and its send, at most.
 const SEND_TURN: SignedDuration = SignedDuration::from_secs(2);
 
 /// The minimum time between two claims of one person.

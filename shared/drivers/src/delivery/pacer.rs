@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use carillon_foundations::ids::ConnectionId;
-use carillon_nouns::connection::Lane;
+use carillon_nouns::connection::{Lane, Throttling};
 use jiff::{SignedDuration, Timestamp};
 
 use super::lock;
@@ -12,10 +12,8 @@ use super::lock;
 /// without this a fast lane would lose time at each message.
 const CATCH_UP: SignedDuration = SignedDuration::from_millis(20);
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
-/// The lowest share of its rate that a throttled connection keeps.
-const MIN_SHARE: f64 = 1.0 / 16.0;
-/// The share of its rate that a throttled connection recovers each second.
-const RECOVERY: f64 = 0.01;
+/// How often a process asks how other processes were throttled.
+const ASKS_EVERY: SignedDuration = SignedDuration::from_secs(5);
 
 /// Gives turns at a steady rate, without bursts: a pause is not made up for later. There
 /// are two gates: one before the claim, so that few recipients are claimed ahead, and one
@@ -52,23 +50,15 @@ impl Gate {
     }
 }
 
-/// The throttle that all lanes of a connection share: when the provider throttles the
-/// connection, it pauses, goes on at half its rate, and recovers within two minutes.
-type Throttle = Mutex<Option<Throttling>>;
+/// The throttling that all lanes of a connection share.
+#[derive(Debug, Default)]
+struct Throttle(Mutex<Known>);
 
-#[derive(Debug, Clone, Copy)]
-struct Throttling {
-    /// The end of the pause.
-    until: Timestamp,
-    /// The share of the full rate at `until`.
-    share: f64,
-}
-
-impl Throttling {
-    fn share_at(self, now: Timestamp) -> f64 {
-        let seconds = now.duration_since(self.until).as_secs_f64().max(0.0);
-        (self.share + seconds * RECOVERY).min(1.0)
-    }
+#[derive(Debug, Default)]
+struct Known {
+    throttling: Option<Throttling>,
+    /// When the throttling that other processes recorded was read last.
+    asked_at: Option<Timestamp>,
 }
 
 impl Pacer {
@@ -83,7 +73,7 @@ impl Pacer {
 
     /// Takes the next turn for a claim and returns the wait until it.
     pub fn claim_turn(&self, now: Timestamp) -> Duration {
-        let throttling = *lock(&self.throttle);
+        let throttling = lock(&self.throttle.0).throttling;
         self.wait(&self.claims, throttling, now)
     }
 
@@ -102,21 +92,49 @@ impl Pacer {
     }
 
     /// Pauses the claims of every lane of the connection, and lowers their rate for a while
-    /// after that. Messages that were sent together are throttled together: during a pause
-    /// another refusal extends the pause but does not lower the rate.
-    pub fn pause(&self, pause: Duration, now: Timestamp) -> bool {
-        let mut throttling = lock(&self.throttle);
-        let until = now + pause;
-        let is_new = throttling.as_ref().is_none_or(|held| now >= held.until + SECOND);
-        *throttling = Some(match *throttling {
-            Some(held) if now < held.until + SECOND => {
-                Throttling { until: held.until.max(until), ..held }
-            }
-            Some(held) => Throttling { until, share: (held.share_at(now) / 2.0).max(MIN_SHARE) },
-            None => Throttling { until, share: 0.5 },
-        });
-        is_new
+    /// after that.
+    pub fn pause(&self, pause: Duration, now: Timestamp) -> Paused {
+        let mut known = lock(&self.throttle.0);
+        let held = known.throttling;
+        let throttling = Throttling::again(held, pause, now);
+        known.throttling = Some(throttling);
+        match held.filter(|held| held.is_fresh(now)) {
+            None => Paused::Anew(throttling),
+            held if throttling.is_longer_than(held) => Paused::Longer(throttling),
+            Some(_) => Paused::Already,
+        }
     }
+
+    /// Whether it is time to ask how other processes were throttled. Only one caller is told
+    /// so, every few seconds.
+    pub fn is_to_ask(&self, now: Timestamp) -> bool {
+        let mut known = lock(&self.throttle.0);
+        if known.asked_at.is_some_and(|at| now < at + ASKS_EVERY) {
+            return false;
+        }
+        known.asked_at = Some(now);
+        true
+    }
+
+    /// Adopts the throttling that another process recorded, where its pause is longer.
+    pub fn adopt(&self, recorded: Option<Throttling>) {
+        let mut known = lock(&self.throttle.0);
+        let until = |throttling: Option<Throttling>| throttling.map(|one| one.until);
+        if until(recorded) > until(known.throttling) {
+            known.throttling = recorded;
+        }
+    }
+}
+
+/// What a pause changed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Paused {
+    /// The connection was not paused.
+    Anew(Throttling),
+    /// Its pause is longer now.
+    Longer(Throttling),
+    /// It is paused as before.
+    Already,
 }
 
 /// A lane of a connection, and the throughput of the connection.
@@ -216,13 +234,35 @@ mod tests {
         let fast = pacers.of(connection, Lane::Fast, 80, start);
         let normal = pacers.of(connection, Lane::Normal, 80, start);
         // Three that were on their way together.
-        for _ in 0..3 {
-            fast.pause(Duration::from_secs(5), start);
+        assert!(matches!(fast.pause(Duration::from_secs(5), start), Paused::Anew(_)));
+        for _ in 0..2 {
+            assert_eq!(fast.pause(Duration::from_secs(5), start), Paused::Already);
         }
         assert!(normal.claim_turn(start) >= Duration::from_secs(5));
         let soon = claims_in_a_second(&fast, after(6));
         assert!((30..40).contains(&soon), "{soon} claims");
         let later = claims_in_a_second(&fast, after(60));
         assert!(later >= 65, "{later} claims");
+    }
+
+    #[test]
+    fn a_connection_throttled_in_another_process_is_slow_in_this_one() {
+        let start = Timestamp::UNIX_EPOCH;
+        let here = Pacer::new(80.0, Arc::default(), start);
+        let there = Pacer::new(80.0, Arc::default(), start);
+        let Paused::Anew(recorded) = there.pause(Duration::from_secs(5), start) else {
+            panic!("it was not paused")
+        };
+        assert!(here.is_to_ask(start) && !here.is_to_ask(start));
+        here.adopt(Some(recorded));
+        assert!(here.claim_turn(start) >= Duration::from_secs(5));
+        let soon = claims_in_a_second(&here, start + SignedDuration::from_secs(6));
+        assert!((30..40).contains(&soon), "{soon} claims");
+        assert!(here.is_to_ask(start + ASKS_EVERY));
+        // What is over already changes nothing.
+        let now = start + SignedDuration::from_secs(60);
+        here.pause(Duration::from_secs(5), now);
+        here.adopt(Some(recorded));
+        assert!(here.claim_turn(now) >= Duration::from_secs(5));
     }
 }

@@ -17,7 +17,6 @@ use futures::stream::{self, FuturesUnordered, Stream, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
-use super::WIND_DOWN;
 use super::due::Due;
 use super::enqueue::enqueue;
 use super::error::DeliveryError;
@@ -28,6 +27,7 @@ use super::routes::Route;
 use super::sender::{Leased, PAGE, RunEnd, Sender};
 use super::store::{self, BatchEnd};
 use super::twins;
+use super::{LONGEST_SEND, WIND_DOWN};
 
 /// The maximum number of messages in flight in one lane.
 const MAX_IN_FLIGHT: f64 = 64.0;
@@ -38,11 +38,12 @@ pub(super) struct Run<'a> {
     pub(super) leased: Leased,
     pub(super) route: Route,
     pub(super) pacer: Arc<Pacer>,
+    /// Until when recipients are claimed.
     pub(super) until: Timestamp,
+    /// Until when a request to the provider is begun.
+    pub(super) send_until: Timestamp,
     /// How many reservations are left.
     budget: AtomicU32,
-    /// How many requests in a row were invalid.
-    pub(super) invalid_in_a_row: AtomicU32,
     /// How often the connection's throughput was exceeded.
     pub(super) exceeded: AtomicU32,
     /// The category of the campaign's template.
@@ -107,8 +108,8 @@ impl<'a> Run<'a> {
         Self {
             pacer: sender.pacers.of(batch.connection, batch.lane, throughput, sender.clock.now()),
             until: leased.lease.until - WIND_DOWN,
+            send_until: leased.lease.until - LONGEST_SEND,
             budget: AtomicU32::new(batch.size - used),
-            invalid_in_a_row: AtomicU32::new(0),
             exceeded: AtomicU32::new(0),
             category: OnceCell::new(),
             refunds: Mutex::default(),

@@ -12,6 +12,7 @@ use super::error::DeliveryError;
 use super::media::renew_media;
 use super::pacer::Pacers;
 use super::queue::SendQueue;
+use super::refusals::Successes;
 use super::routes::Routes;
 
 /// How many recipients are read at a time.
@@ -28,6 +29,8 @@ pub struct Sender {
     pub routes: Routes,
     /// The pacers of the lanes.
     pub pacers: Pacers,
+    /// The messages that got through.
+    pub successes: Successes,
     /// The clock.
     pub clock: Clock,
     /// The source of run ids.

@@ -6,18 +6,20 @@ use carillon_channel::{Refusal, Verdict};
 use carillon_foundations::country::Country;
 use carillon_foundations::ids::{ContactId, IdSource};
 use carillon_nouns::campaign::{self, Campaign};
-use carillon_nouns::connection::{self, Connection};
+use carillon_nouns::connection::{self, Connection, Throttling};
 use carillon_nouns::contact;
 use carillon_nouns::media;
 use carillon_nouns::quota::{self, QuotaCharge};
 use carillon_nouns::recipient::{
-    self, BatchNumber, Callback, CancelReason, Decision, RecipientKey, Settlement, SpentReservation,
+    self, BatchNumber, Callback, CancelReason, Decision, Recipient, RecipientKey, Settlement,
+    SpentReservation, Tried,
 };
 use carillon_table::{StoreError, Table};
 use jiff::Timestamp;
 
 use super::halt::{Cause, Scope, halt};
 use super::policy::{StopAction, decide};
+use super::refusals::{ReportedBy, Successes, Suspect};
 
 /// A refused message.
 #[derive(Debug, Clone, Copy)]
@@ -47,11 +49,19 @@ pub enum RefusalSource<'a> {
         batch: BatchNumber,
         /// How it was charged.
         charged: Charged,
+        /// The recipient, as it was before the claim.
+        recipient: &'a Recipient,
+        /// The messages that got through.
+        successes: &'a Successes,
     },
     /// In a webhook, after the provider had accepted the attempt.
     Webhook {
         /// The attempt.
         attempt: &'a Callback,
+        /// The recipient, as it was found now.
+        recipient: Option<&'a Recipient>,
+        /// The messages that got through.
+        successes: &'a Successes,
     },
     /// In the answer to a test send, which has no recipient.
     TestSend {
@@ -78,8 +88,8 @@ pub struct Settled {
     pub decision: Decision,
     /// Whether the attempt used its reservation all the same.
     pub used_reservation: bool,
-    /// What stops beyond the message: already done, except [`StopAction::Pause`],
-    /// [`StopAction::SlowDown`] and [`StopAction::CampaignIfRepeated`], which are the sender's.
+    /// What stops beyond the message: already done, except [`StopAction::Pause`] and
+    /// [`StopAction::SlowDown`], which are the sender's.
     pub stop: StopAction,
 }
 
@@ -94,36 +104,34 @@ pub async fn settle(
 ) -> Result<Settled, StoreError> {
     let jitter = f64::from(ids.bytes::<1>()[0]) / 255.0;
     let max_retries = refused.campaign.map_or(0, |campaign| campaign.settings.max_retries);
-    let attempt = source.attempt().map_or(1, |attempt| attempt.attempt);
-    let (decision, stop) = decide(&refused.own_fault(), attempt, max_retries, now, jitter);
+    let (decision, stop) = decide(&refused.own_fault(), &source.tried(), max_retries, now, jitter);
     let settling = Settling { table, refused, source, stop, now };
-    let decision = settling.unless_erased(decision).await?;
+    let decision = settling.unless_erased(decision);
     let used_reservation = is_unknown(&decision) || !settling.undo_charge().await?;
     // Nobody repeats an answer that is settled: what concerns the contact goes first.
     settling.record_for_contact(&decision).await?;
     let mut is_new = true;
     if let Some(attempt) = source.attempt() {
-        let spent = settling.spent(&decision, used_reservation).await?;
+        let spent = settling.spent(&decision, used_reservation);
         let (code, at) = (refused.refusal.code, refused.at);
         let settlement = Settlement { decision: decision.clone(), code, at, spent };
         let (key, number) = (&attempt.recipient, attempt.attempt);
         is_new = recipient::store::settle(table, key, number, &settlement).await?;
     }
     settling.follow_up(&decision).await?;
-    if is_new {
-        settling.stop_beyond(stop).await?;
-    }
+    let stop = if is_new { settling.stop_beyond().await? } else { stop };
     Ok(Settled { decision, used_reservation, stop })
 }
 
 impl Refused<'_> {
-    /// The refusal; where a file is broken that the recipient's own columns name, a fault of
-    /// that message alone.
+    /// The refusal; where a file is broken that the recipient's own columns may name, a fault
+    /// of that message, perhaps of others too.
     fn own_fault(&self) -> Refusal {
-        let is_own = self.campaign.is_some_and(|one| one.settings.message.media_is_recipients());
+        let is_own =
+            self.campaign.is_some_and(|one| one.settings.message.media_may_be_recipients());
         match self.refusal.verdict {
             Verdict::MediaBroken if is_own => {
-                Refusal { verdict: Verdict::MessageRejected, ..self.refusal.clone() }
+                Refusal { verdict: Verdict::RequestRejected, ..self.refusal.clone() }
             }
             _ => self.refusal.clone(),
         }
@@ -133,7 +141,31 @@ impl Refused<'_> {
 impl<'a> RefusalSource<'a> {
     fn attempt(self) -> Option<&'a Callback> {
         match self {
-            Self::Answer { attempt, .. } | Self::Webhook { attempt } => Some(attempt),
+            Self::Answer { attempt, .. } | Self::Webhook { attempt, .. } => Some(attempt),
+            Self::TestSend { .. } => None,
+        }
+    }
+
+    /// The recipient, if the attempt is its current one.
+    fn recipient(self) -> Option<&'a Recipient> {
+        let (attempt, recipient) = match self {
+            Self::Answer { attempt, recipient, .. } => (attempt, recipient),
+            Self::Webhook { attempt, recipient, .. } => (attempt, recipient?),
+            Self::TestSend { .. } => return None,
+        };
+        Some(recipient).filter(|one| one.attempt == attempt.attempt)
+    }
+
+    fn tried(self) -> Tried {
+        let number = self.attempt().map_or(1, |attempt| attempt.attempt);
+        self.recipient().map_or(Tried::attempt(number), Recipient::tried)
+    }
+
+    /// How the refusal was reported, and what got through otherwise; none of a test send.
+    fn reported(self) -> Option<(ReportedBy, &'a Successes)> {
+        match self {
+            Self::Answer { successes, .. } => Some((ReportedBy::Answer, successes)),
+            Self::Webhook { successes, .. } => Some((ReportedBy::Webhook, successes)),
             Self::TestSend { .. } => None,
         }
     }
@@ -154,17 +186,14 @@ struct Settling<'a> {
 
 impl Settling<'_> {
     /// The decision; an erased person is not retried.
-    async fn unless_erased(&self, decision: Decision) -> Result<Decision, StoreError> {
-        let (RefusalSource::Webhook { attempt }, Decision::Retry { reason, .. }) =
-            (self.source, &decision)
-        else {
-            return Ok(decision);
+    fn unless_erased(&self, decision: Decision) -> Decision {
+        let RefusalSource::Webhook { recipient: Some(found), .. } = self.source else {
+            return decision;
         };
-        let found = recipient::store::get(self.table, &attempt.recipient).await?;
-        if found.is_some_and(|found| found.is_erased()) {
-            return Ok(Decision::Fail { reason: reason.clone() });
+        match decision {
+            Decision::Retry { reason, .. } if found.is_erased() => Decision::Fail { reason },
+            decision => decision,
         }
-        Ok(decision)
     }
 
     /// Undoes the charge of a message that was not sent. `false` where its reservation stays
@@ -192,23 +221,15 @@ impl Settling<'_> {
     }
 
     /// The reservation that the attempt used although it ends here.
-    async fn spent(
-        &self,
-        decision: &Decision,
-        used_reservation: bool,
-    ) -> Result<Option<SpentReservation>, StoreError> {
+    fn spent(&self, decision: &Decision, used_reservation: bool) -> Option<SpentReservation> {
         match self.source {
             RefusalSource::Answer { attempt, batch, .. } => {
                 // An unconfirmed attempt keeps its reservation by its status.
                 let spends = used_reservation && !is_unknown(decision);
-                Ok(spends.then_some(SpentReservation { attempt: attempt.attempt, batch }))
+                spends.then_some(SpentReservation { attempt: attempt.attempt, batch })
             }
-            RefusalSource::Webhook { attempt } => {
-                let found = recipient::store::get(self.table, &attempt.recipient).await?;
-                let same = found.filter(|found| found.attempt == attempt.attempt);
-                Ok(same.and_then(|recipient| recipient.spends()))
-            }
-            RefusalSource::TestSend { .. } => Ok(None),
+            RefusalSource::Webhook { .. } => self.source.recipient()?.spends(),
+            RefusalSource::TestSend { .. } => None,
         }
     }
 
@@ -263,20 +284,58 @@ impl Settling<'_> {
         }
     }
 
-    /// Stops what a refusal stops beyond its message.
-    async fn stop_beyond(&self, stop: StopAction) -> Result<(), StoreError> {
+    /// Stops what a refusal stops beyond its message, and returns what that is.
+    async fn stop_beyond(&self) -> Result<StopAction, StoreError> {
+        let stop = match self.stop {
+            StopAction::CampaignIfRepeated => StopAction::Campaign,
+            StopAction::TemplateIfRepeated => StopAction::Template,
+            stop => {
+                self.halt_for(stop).await?;
+                return Ok(stop);
+            }
+        };
+        let Some(suspect) = self.suspect() else { return Ok(StopAction::Nothing) };
+        if !suspect.count(self.table, self.now).await? {
+            return Ok(StopAction::Nothing);
+        }
+        self.halt_for(stop).await?;
+        suspect.forget(self.table).await?;
+        Ok(stop)
+    }
+
+    /// The refusal, where it may be everybody's; none of a test send.
+    fn suspect(&self) -> Option<Suspect<'_>> {
+        let (reported_by, successes) = self.source.reported()?;
+        let Refused { campaign, contact, refusal, .. } = *self.refused;
+        let campaign = campaign?.id;
+        Some(Suspect { campaign, code: refusal.code, contact, reported_by, successes })
+    }
+
+    async fn halt_for(&self, stop: StopAction) -> Result<(), StoreError> {
         let Refused { refusal, country, campaign, connection: Some(connection), .. } =
             *self.refused
         else {
             return Ok(());
         };
         let scope = match (stop, campaign, self.source) {
+            // The sender that sends on the connection pauses it by itself.
+            (StopAction::Pause(_) | StopAction::SlowDown(_), _, RefusalSource::Answer { .. }) => {
+                return Ok(());
+            }
+            (StopAction::Pause(pause) | StopAction::SlowDown(pause), ..) => {
+                let held = connection::store::health(self.table, connection.id).await?.throttling;
+                let throttling = Throttling::again(held, pause, self.now);
+                if !throttling.is_longer_than(held) {
+                    return Ok(());
+                }
+                let (table, id) = (self.table, connection.id);
+                return connection::store::record_throttling(table, id, throttling).await;
+            }
             // The template of a test send goes on: the values of the test may be what is wrong.
             (
                 StopAction::Nothing
-                | StopAction::Pause(_)
-                | StopAction::SlowDown(_)
-                | StopAction::CampaignIfRepeated,
+                | StopAction::CampaignIfRepeated
+                | StopAction::TemplateIfRepeated,
                 ..,
             )
             | (StopAction::Template | StopAction::Campaign, _, RefusalSource::TestSend { .. })

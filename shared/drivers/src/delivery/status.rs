@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
+use carillon_channel::capabilities::ReportedStatus;
 use carillon_channel::event::{MessageStatus, StatusEvent};
 use carillon_channel::{Correlation, Provider};
 use carillon_foundations::address::Address;
@@ -17,6 +18,7 @@ use jiff::Timestamp;
 
 use super::correlation::{self, MessageRef};
 use super::lock;
+use super::refusals::{ReportedBy, Successes};
 use super::settle::{RefusalSource, Refused, settle};
 
 /// How many campaigns [`CampaignConnections`] keeps.
@@ -38,6 +40,8 @@ pub struct Reporter<'a> {
     pub campaigns: &'a CampaignConnections,
     /// The addresses that are linked already.
     pub linked: &'a LinkedAddresses,
+    /// The messages that got through.
+    pub successes: &'a Successes,
 }
 
 /// The connection of each campaign, cached: it does not change once a campaign has started.
@@ -103,8 +107,22 @@ pub async fn record_status(
     }
     // A recipient that waits for this one to be settled must meet the link.
     reporter.linked.link(table, &attempt, event).await?;
-    record_for(table, ids, &attempt, event, now).await?;
+    if shows_success(provider, event.status) {
+        reporter.successes.note(attempt.recipient.campaign, ReportedBy::Webhook);
+    }
+    record_for(table, ids, reporter.successes, &attempt, event, now).await?;
     Ok(Recorded::Done)
+}
+
+/// Whether a status shows that messages get through now: the first one of a message. A message
+/// may be delivered or read days after it was sent.
+fn shows_success(provider: &dyn Provider, status: MessageStatus) -> bool {
+    let reports_sent = provider.capabilities().statuses.contains(&ReportedStatus::Sent);
+    match status {
+        MessageStatus::Sent => true,
+        MessageStatus::Delivered => !reports_sent,
+        MessageStatus::Read | MessageStatus::Failed => false,
+    }
 }
 
 impl LinkedAddresses {
@@ -178,6 +196,7 @@ impl CampaignConnections {
 pub(super) async fn record_for(
     table: &Table,
     ids: &IdSource,
+    successes: &Successes,
     attempt: &Callback,
     event: &StatusEvent,
     now: Timestamp,
@@ -186,7 +205,9 @@ pub(super) async fn record_for(
         MessageStatus::Sent => DeliveryStatus::Sent,
         MessageStatus::Delivered => DeliveryStatus::Delivered,
         MessageStatus::Read => DeliveryStatus::Read,
-        MessageStatus::Failed => return record_failure(table, ids, attempt, event, now).await,
+        MessageStatus::Failed => {
+            return record_failure(table, ids, successes, attempt, event, now).await;
+        }
     };
     let reported = Event { attempt: attempt.attempt, status };
     let id = Some(event.message_id.as_str());
@@ -198,6 +219,7 @@ pub(super) async fn record_for(
 async fn record_failure(
     table: &Table,
     ids: &IdSource,
+    successes: &Successes,
     attempt: &Callback,
     event: &StatusEvent,
     now: Timestamp,
@@ -216,6 +238,7 @@ async fn record_failure(
         connection: connection.as_ref(),
         at: event.at,
     };
-    let source = RefusalSource::Webhook { attempt };
+    let recipient = recipient::store::get(table, &attempt.recipient).await?;
+    let source = RefusalSource::Webhook { attempt, recipient: recipient.as_ref(), successes };
     settle(table, ids, &refused, source, now).await.map(drop)
 }

@@ -5,12 +5,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Throttling;
+
 /// How long the result of a probe is used.
 const PROBE_MAX_AGE: SignedDuration = SignedDuration::from_hours(6);
 
 /// What the provider reports of a connection. It is an item of its own, so that it and the
 /// settings do not overwrite each other.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Health {
     /// How contacts rate its messages: `green`, `yellow`, `red` or `unknown`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -22,6 +24,9 @@ pub struct Health {
     /// reported one, until the provider reports another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learned_mps: Option<u32>,
+    /// How the provider throttled it last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttling: Option<Throttling>,
     /// When the provider was probed last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checked_at: Option<Timestamp>,

@@ -3,6 +3,7 @@
 mod health;
 mod lane;
 pub mod store;
+mod throttling;
 mod vault;
 
 use carillon_channel::ProviderConfig;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use health::{Health, Note};
 pub use lane::Lane;
+pub use throttling::Throttling;
 pub use vault::{Sealed, Vault, VaultError};
 
 /// A sender at a provider.

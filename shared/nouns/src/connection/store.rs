@@ -10,7 +10,7 @@ use carillon_table::{Cancelled, Key, StoreError, Table, Update, Write, condition
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Account, Connection, Health, Note, Sealed};
+use super::{Account, Connection, Health, Note, Sealed, Throttling};
 
 /// Stores a new connection; `false` where another connection has its sender.
 pub async fn create(table: &Table, connection: &Connection) -> Result<bool, StoreError> {
@@ -136,6 +136,21 @@ pub async fn learn_throughput(table: &Table, id: ConnectionId, mps: u32) -> Resu
         .set("learned_mps", mps)
         .when("attribute_not_exists(#learned_mps) OR #learned_mps > :mps")
         .value("mps", mps);
+    condition_held(table.update(update).await).map(drop)
+}
+
+/// Records how a connection is throttled, unless another process has recorded a longer pause.
+pub async fn record_throttling(
+    table: &Table,
+    id: ConnectionId,
+    throttling: Throttling,
+) -> Result<(), StoreError> {
+    let until = sortable(throttling.until);
+    let update = Update::of(&Key::Health(id))
+        .set("throttling", throttling)
+        .set("throttled_until", &until)
+        .when("attribute_not_exists(#throttled_until) OR #throttled_until < :until")
+        .value("until", &until);
     condition_held(table.update(update).await).map(drop)
 }
 

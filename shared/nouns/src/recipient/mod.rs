@@ -19,7 +19,7 @@ pub use callback::{Callback, CallbackError};
 pub use key::{Cursor, CursorRange, RecipientKey, RecipientSet};
 pub use reason::{CancelReason, SkipReason, WaitsFor};
 pub use reservation::{BatchNumber, SpentReservation};
-pub use settlement::{Decision, Settlement};
+pub use settlement::{Decision, RetryCause, Settlement, Tried};
 pub use transition::{DeliveryStatus, Event, Position, Transition, transition};
 
 /// The message id of a recipient that was erased: a late status does not store the real one.
@@ -139,6 +139,13 @@ pub struct Recipient {
     pub rank: u8,
     /// The current attempt, from 1. A retry is a new attempt.
     pub attempt: u32,
+    /// How many of the earlier attempts do not count against the limit of retries: the
+    /// connection was throttled, or the attempt was given back before it was sent.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub uncounted: u32,
+    /// Since when every attempt was throttled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttled_since: Option<Timestamp>,
     /// The columns of its row, for the variables of the message.
     #[serde(default)]
     pub columns: BTreeMap<String, String>,
@@ -201,6 +208,8 @@ impl Recipient {
             status: Status::Pending,
             rank: Status::Pending.rank(),
             attempt: 1,
+            uncounted: 0,
+            throttled_since: None,
             columns,
             imported_at,
             batch: None,
@@ -257,6 +266,16 @@ impl Recipient {
         }
     }
 
+    /// What is known of its current attempt.
+    pub fn tried(&self) -> Tried {
+        Tried {
+            attempt: self.attempt,
+            uncounted: self.uncounted,
+            throttled_since: self.throttled_since,
+            refused_before: self.code.filter(|_| self.attempt > 1),
+        }
+    }
+
     /// Its attempt and status.
     pub fn position(&self) -> Position {
         Position { attempt: self.attempt, status: self.status }
@@ -288,6 +307,11 @@ impl Recipient {
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.status == Status::Pending && self.not_before.is_none_or(|then| then <= now)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ pub enum SkipReason {
     CountryBlocked,
     /// A variable of the message has no value.
     MissingVariable,
+    /// The message is not valid with the recipient's values.
+    InvalidMessage,
     /// The file that the recipient's columns name cannot be sent.
     MissingMedia,
     /// The provider cannot send the message to this kind of address.
@@ -37,6 +39,7 @@ impl SkipReason {
             Self::OptedOut => "opted_out",
             Self::CountryBlocked => "country_blocked",
             Self::MissingVariable => "missing_variable",
+            Self::InvalidMessage => "invalid_message",
             Self::MissingMedia => "missing_media",
             Self::UnsupportedAddress => "unsupported_address",
             Self::Erased => "erased",

@@ -14,6 +14,8 @@ pub enum Decision {
         waits_for: WaitsFor,
         /// Why it waits.
         reason: String,
+        /// What the attempt ended with.
+        cause: RetryCause,
     },
     /// The message failed for good.
     Fail {
@@ -43,6 +45,40 @@ pub struct Settlement {
     pub at: Timestamp,
     /// The reservation that the attempt used all the same.
     pub spent: Option<SpentReservation>,
+}
+
+/// What an attempt that is retried ended with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryCause {
+    /// The message was refused, or failed later: the attempt counts.
+    Refused,
+    /// The connection or the contact was throttled: the attempt does not count.
+    Throttled,
+}
+
+/// An attempt, and what is known of those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tried {
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// How many of the earlier attempts do not count against the limit of retries.
+    pub uncounted: u32,
+    /// Since when every earlier attempt was throttled.
+    pub throttled_since: Option<Timestamp>,
+    /// The code with which an earlier attempt was refused.
+    pub refused_before: Option<u32>,
+}
+
+impl Tried {
+    /// An attempt of which nothing else is known.
+    pub fn attempt(attempt: u32) -> Self {
+        Self { attempt, uncounted: 0, throttled_since: None, refused_before: None }
+    }
+
+    /// The number of the attempt among those that count, from 1.
+    pub fn counted(&self) -> u32 {
+        self.attempt.saturating_sub(self.uncounted).max(1)
+    }
 }
 
 impl Decision {

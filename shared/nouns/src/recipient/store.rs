@@ -9,8 +9,8 @@ use jiff::Timestamp;
 
 use super::{
     BatchNumber, CancelReason, Cursor, CursorRange, Decision, DeliveryStatus, ERASED, Event,
-    Position, Recipient, RecipientKey, RecipientSet, Settlement, SkipReason, Status, Transition,
-    WaitsFor, transition,
+    Position, Recipient, RecipientKey, RecipientSet, RetryCause, Settlement, SkipReason,
+    SpentReservation, Status, Transition, WaitsFor, transition,
 };
 
 /// Adds a recipient; `false` where the contact is in the campaign already.
@@ -141,6 +141,7 @@ pub async fn settle_accepted(
     let update = status(Update::of(&key.table_key()), Status::Sent)
         .set("message_id", message_id)
         .set_or_remove("reason", note)
+        .remove("throttled_since")
         .when("#attempt = :attempt AND #rank BETWEEN :sending AND :unconfirmed")
         .value("attempt", attempt)
         .value("sending", Status::Sending.rank())
@@ -186,16 +187,52 @@ pub async fn settle(
         None => update,
     };
     let update = match decision {
-        Decision::Retry { not_before, waits_for, .. } => status(update, Status::Pending)
-            .set("attempt", attempt + 1)
-            .set("not_before", sortable(*not_before))
-            .set("waits_for", waits_for)
-            .remove("message_id"),
+        Decision::Retry { not_before, waits_for, cause, .. } => {
+            let update = status(update, Status::Pending)
+                .set("attempt", attempt + 1)
+                .set("not_before", sortable(*not_before))
+                .set("waits_for", waits_for)
+                .remove("message_id");
+            match cause {
+                RetryCause::Refused => update.remove("throttled_since"),
+                RetryCause::Throttled => {
+                    update.add("uncounted", 1).set_once("throttled_since", now)
+                }
+            }
+        }
         Decision::Fail { .. } => status(update, Status::Failed).set("failed_at", sortable(*now)),
         Decision::Skip { reason } => status(update, Status::Skipped).set("skip_reason", reason),
         Decision::Unconfirmed { .. } => status(update, Status::Unconfirmed)
             .when("#rank < :unconfirmed")
             .value("unconfirmed", Status::Unconfirmed.rank()),
+    };
+    passed(table, update).await
+}
+
+/// Gives a claimed attempt back that was never handed to the provider: the recipient is pending
+/// again, in a new attempt that does not count. Only the run that claimed it at `claimed_at`
+/// knows that; where another run has settled the claim as lost meanwhile, it is taken back.
+/// `false` where the recipient has moved on.
+pub async fn give_back(
+    table: &Table,
+    key: &RecipientKey,
+    attempt: u32,
+    claimed_at: Timestamp,
+    spent: Option<SpentReservation>,
+) -> Result<bool, StoreError> {
+    let update = status(Update::of(&key.table_key()), Status::Pending)
+        .set("attempt", attempt + 1)
+        .add("uncounted", 1)
+        .remove("reason")
+        .when("#attempt = :attempt AND #rank BETWEEN :sending AND :unconfirmed")
+        .when("#sent_at = :claimed")
+        .value("attempt", attempt)
+        .value("claimed", sortable(claimed_at))
+        .value("sending", Status::Sending.rank())
+        .value("unconfirmed", Status::Unconfirmed.rank());
+    let update = match spent {
+        Some(spent) => update.include("spent", &spent.to_string()),
+        None => update,
     };
     passed(table, update).await
 }

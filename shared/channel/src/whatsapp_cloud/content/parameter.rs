@@ -197,9 +197,21 @@ impl Parameter {
 
     /// Meta refuses line breaks, tabs and more than four spaces in a row.
     pub(super) fn normalise(&mut self) {
-        if let Self::Text { text, .. } = self
-            && (text.contains(['\n', '\r', '\t']) || text.contains("     "))
-        {
+        let text = match self {
+            Self::Text { text, .. } => text,
+            Self::Currency { currency, .. } => &mut currency.fallback_value,
+            Self::DateTime { date_time, .. } => &mut date_time.fallback_value,
+            Self::Image { .. }
+            | Self::Video { .. }
+            | Self::Document { .. }
+            | Self::Location { .. }
+            | Self::Product { .. }
+            | Self::Payload { .. }
+            | Self::CouponCode { .. }
+            | Self::Action { .. }
+            | Self::LimitedTimeOffer { .. } => return,
+        };
+        if text.contains(['\n', '\r', '\t']) || text.contains("     ") {
             *text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         }
     }

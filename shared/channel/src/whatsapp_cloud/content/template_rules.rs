@@ -131,7 +131,21 @@ fn check_button(kind: ButtonKind, index: u8, parameters: &[Parameter], problems:
             problems.add(format!("this sort of button takes a value of type {}", kind.takes()));
         }
         parameter.check(problems);
+        check_one_line(parameter, problems);
     });
+}
+
+/// In a text a line break becomes a space; what a button carries is sent as it is.
+fn check_one_line(parameter: &Parameter, problems: &mut Problems) {
+    let (field, value) = match parameter {
+        Parameter::Text { text, .. } => ("text", text),
+        Parameter::Payload { payload } => ("payload", payload),
+        Parameter::CouponCode { coupon_code } => ("coupon_code", coupon_code),
+        _ => return,
+    };
+    if value.contains(['\n', '\r', '\t']) {
+        problems.report(field, "must not contain line breaks or tabs");
+    }
 }
 
 impl ButtonKind {
