@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
+use tokio::sync::oneshot;
 
 /// The rate of each fault, from 0 to 1. The default is no faults.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +30,34 @@ pub struct FaultRates {
     /// Empty `ReceiveMessage` responses that are replaced by an earlier response with
     /// messages.
     pub redelivered: f64,
+}
+
+/// A request that the proxy holds, see [`FaultProxy::hold`].
+#[derive(Debug)]
+pub struct HeldRequest {
+    arrived: oneshot::Receiver<()>,
+    released: oneshot::Sender<()>,
+}
+
+impl HeldRequest {
+    /// Waits until the request has arrived.
+    pub async fn arrived(&mut self) {
+        let _ = (&mut self.arrived).await;
+    }
+
+    /// Lets the request go on.
+    pub fn release(self) {
+        let _ = self.released.send(());
+    }
+}
+
+/// What the proxy does when a request has arrived that is to be held.
+#[derive(Debug)]
+struct Hold {
+    operation: String,
+    text: String,
+    arrived: oneshot::Sender<()>,
+    released: oneshot::Receiver<()>,
 }
 
 /// How many `ReceiveMessage` responses the proxy can redeliver.
@@ -48,6 +77,9 @@ struct ProxyState {
     rng: StdRng,
     redeliverable: VecDeque<Bytes>,
     injected: u64,
+    /// Requests with this text fail.
+    broken: Option<String>,
+    hold: Option<Hold>,
 }
 
 /// The fault of one request.
@@ -67,6 +99,8 @@ impl FaultProxy {
             rng: StdRng::seed_from_u64(seed),
             redeliverable: VecDeque::new(),
             injected: 0,
+            broken: None,
+            hold: None,
         };
         let proxy = Self {
             upstream: upstream.to_owned(),
@@ -83,6 +117,25 @@ impl FaultProxy {
     /// Sets the fault rates.
     pub fn set_rates(&self, rates: FaultRates) {
         self.state().rates = rates;
+    }
+
+    /// Lets every request fail that has this text in its body, such as a partition key.
+    pub fn break_requests_with(&self, text: Option<&str>) {
+        self.state().broken = text.map(str::to_owned);
+    }
+
+    /// Holds the next request of an operation that has this text in its body, until it is
+    /// released.
+    pub fn hold(&self, operation: &str, text: &str) -> HeldRequest {
+        let (arrived_sender, arrived) = oneshot::channel();
+        let (released, released_receiver) = oneshot::channel();
+        self.state().hold = Some(Hold {
+            operation: format!(".{operation}"),
+            text: text.to_owned(),
+            arrived: arrived_sender,
+            released: released_receiver,
+        });
+        HeldRequest { arrived, released }
     }
 
     /// How many faults the proxy has injected.
@@ -127,6 +180,18 @@ impl ProxyState {
         None
     }
 
+    fn take_hold(&mut self, target: &str, body: &Bytes) -> Option<Hold> {
+        let is_meant =
+            |hold: &mut Hold| target.ends_with(&hold.operation) && has_text(body, &hold.text);
+        self.hold.take_if(is_meant)
+    }
+
+    fn is_broken(&mut self, body: &Bytes) -> bool {
+        let is_broken = self.broken.as_ref().is_some_and(|text| has_text(body, text));
+        self.injected += u64::from(is_broken);
+        is_broken
+    }
+
     /// The response to `ReceiveMessage`: the engine's, or an earlier one again.
     fn receive(&mut self, response: Bytes) -> Bytes {
         if response.windows(13).any(|word| word == b"ReceiptHandle") {
@@ -146,6 +211,15 @@ impl ProxyState {
 }
 
 async fn handle(State(proxy): State<FaultProxy>, headers: HeaderMap, body: Bytes) -> Response {
+    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or("");
+    let hold = proxy.state().take_hold(target, &body);
+    if let Some(Hold { arrived, released, .. }) = hold {
+        let _ = arrived.send(());
+        let _ = released.await;
+    }
+    if proxy.state().is_broken(&body) {
+        return server_error();
+    }
     let fault = proxy.state().next_fault();
     match fault {
         Some(Fault::Throttled) => {
@@ -161,11 +235,14 @@ async fn handle(State(proxy): State<FaultProxy>, headers: HeaderMap, body: Bytes
     if fault == Some(Fault::ResponseLost) {
         return server_error();
     }
-    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
-    if target.is_some_and(|target| target.ends_with(".ReceiveMessage")) {
+    if target.ends_with(".ReceiveMessage") {
         response = proxy.state().receive(response);
     }
     (status, [("content-type", "application/x-amz-json-1.0")], response).into_response()
+}
+
+fn has_text(body: &Bytes, text: &str) -> bool {
+    body.windows(text.len()).any(|part| part == text.as_bytes())
 }
 
 fn server_error() -> Response {

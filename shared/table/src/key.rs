@@ -31,6 +31,10 @@ pub enum Key {
     },
     /// The work left after a campaign was cancelled or ended.
     Sweep(CampaignId),
+    /// How often recipients of a campaign became pending behind its walk.
+    Requeues(CampaignId),
+    /// When the counters of a campaign are audited next.
+    AuditTurn(CampaignId),
     /// A recipient: one contact in one campaign.
     Recipient {
         /// The campaign.
@@ -150,6 +154,8 @@ const CONTACT: &str = "CONTACT";
 const ROLLING: &str = "ROLLING";
 const ANSWER: &str = "ANSWER";
 const SWEEP: &str = "SWEEP";
+const REQUEUES: &str = "REQUEUES";
+const AUDIT_TURN: &str = "AUDIT";
 const JOB: &str = "JOB";
 
 impl Key {
@@ -160,7 +166,9 @@ impl Key {
             | Self::Batch { campaign, .. }
             | Self::Import { campaign, .. }
             | Self::History { campaign, .. }
-            | Self::Sweep(campaign) => format!("CAMPAIGN#{campaign}"),
+            | Self::Sweep(campaign)
+            | Self::Requeues(campaign)
+            | Self::AuditTurn(campaign) => format!("CAMPAIGN#{campaign}"),
             Self::Recipient { campaign, shard, .. }
             | Self::Counters { campaign, shard }
             | Self::Watermark { campaign, shard } => {
@@ -197,6 +205,8 @@ impl Key {
             Self::Batch { date, number, .. } => format!("BATCH#{date}#{number:06}"),
             Self::Import { import, .. } => format!("IMPORT#{import}"),
             Self::Sweep(_) => SWEEP.to_owned(),
+            Self::Requeues(_) => REQUEUES.to_owned(),
+            Self::AuditTurn(_) => AUDIT_TURN.to_owned(),
             Self::Recipient { contact, .. } => Self::recipient_sk(*contact),
             Self::Counters { .. } => Self::COUNTERS.to_owned(),
             Self::Watermark { .. } => WATERMARK.to_owned(),
@@ -298,6 +308,8 @@ impl Key {
         match sk {
             META => Some(Self::Campaign(campaign)),
             SWEEP => Some(Self::Sweep(campaign)),
+            REQUEUES => Some(Self::Requeues(campaign)),
+            AUDIT_TURN => Some(Self::AuditTurn(campaign)),
             _ => None,
         }
     }
@@ -365,6 +377,11 @@ pub enum ListedAs {
     OpenJobs,
     /// Contacts to which no message is sent, by id.
     Suppressed,
+    /// Pending recipients of a campaign that go before its walk, by the time when they are
+    /// due: retries, and recipients that were added behind the walk.
+    BeforeWalk(CampaignId),
+    /// Campaigns whose counters are audited, by the time of their next turn.
+    AuditTurns,
 }
 
 impl fmt::Display for ListedAs {
@@ -376,6 +393,8 @@ impl fmt::Display for ListedAs {
             Self::OpenSweeps => f.write_str("SWEEP#open"),
             Self::OpenJobs => f.write_str("JOB#open"),
             Self::Suppressed => f.write_str("CONTACT#suppressed"),
+            Self::BeforeWalk(campaign) => write!(f, "RECIPIENT#{campaign}"),
+            Self::AuditTurns => f.write_str("AUDIT#turns"),
         }
     }
 }
@@ -411,6 +430,8 @@ mod tests {
         prop_oneof![
             campaign.clone().prop_map(Key::Campaign),
             campaign.clone().prop_map(Key::Sweep),
+            campaign.clone().prop_map(Key::Requeues),
+            campaign.clone().prop_map(Key::AuditTurn),
             (campaign.clone(), date, 1u32..999_999)
                 .prop_map(|(campaign, date, number)| Key::Batch { campaign, date, number }),
             (campaign.clone(), uuid.clone()).prop_map(|(campaign, uuid)| Key::Import {

@@ -18,6 +18,7 @@ mod quota;
 mod repair;
 mod sam_template;
 mod sample_events;
+mod scheduling;
 mod storm;
 mod text_gateway;
 mod vocabulary;

@@ -37,6 +37,8 @@ pub enum Metric {
     QuotaUse,
     /// Shards whose counters differed from a recount.
     CountersCorrected,
+    /// Parts of the scheduler's runs that failed: a campaign, a batch, a sweep, a job.
+    SchedulerFailures,
 }
 
 impl Metric {
@@ -53,6 +55,7 @@ impl Metric {
             Self::CampaignsHalted => "CampaignsHalted",
             Self::QuotaUse => "QuotaUse",
             Self::CountersCorrected => "CountersCorrected",
+            Self::SchedulerFailures => "SchedulerFailures",
         }
     }
 

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use carillon_foundations::ids::ContactId;
+use carillon_foundations::ids::{CampaignId, ContactId};
 use carillon_foundations::time::sortable;
-use carillon_table::{Key, Page, StoreError, Table, Update, Write, condition_held, read_item};
+use carillon_table::{
+    Key, ListedAs, Page, Shape, StoreError, Table, Unreadable, Update, Write, condition_held,
+    read_item,
+};
 use jiff::Timestamp;
 
 use super::{
@@ -13,13 +16,70 @@ use super::{
     WaitsFor, transition,
 };
 
-/// Adds a recipient; `false` where the contact is in the campaign already.
+/// Adds a recipient; `false` where the contact is in the campaign already. One that the walk has
+/// passed goes before it.
 pub async fn add(
     table: &Table,
     key: &RecipientKey,
     recipient: &Recipient,
+    is_passed: bool,
 ) -> Result<bool, StoreError> {
-    condition_held(table.write(Write::create(&key.table_key(), recipient)?).await)
+    let write = Write::create(&key.table_key(), recipient)?;
+    let write = if is_passed && recipient.status == Status::Pending {
+        write.listed(ListedAs::BeforeWalk(key.campaign), &sortable(recipient.imported_at))
+    } else {
+        write
+    };
+    condition_held(table.write(write).await)
+}
+
+/// The recipients of a campaign with these contacts, in this order, without those that do not
+/// exist.
+pub async fn many(
+    table: &Table,
+    of: RecipientSet,
+    contacts: &[ContactId],
+) -> Result<Vec<Recipient>, StoreError> {
+    let mut found = BTreeMap::new();
+    for contacts in contacts.chunks(100) {
+        let keys: Vec<Key> = contacts.iter().map(|one| of.key(*one).table_key()).collect();
+        let recipients = table.get_many::<Recipient>(&keys).await?.into_iter();
+        found.extend(recipients.map(|(_, one)| (one.contact, one)));
+    }
+    Ok(contacts.iter().filter_map(|contact| found.remove(contact)).collect())
+}
+
+/// The recipients of a campaign that go before its walk and are due, the earliest first, at most
+/// `limit`. One that can't be read does not hide the others. Eventually consistent: some may be
+/// claimed or settled since.
+pub async fn before_walk(
+    table: &Table,
+    campaign: CampaignId,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<Result<ContactId, Unreadable>>, StoreError> {
+    let list = ListedAs::BeforeWalk(campaign);
+    let found = table.list_until::<Recipient>(list, &sortable(now), limit).await?;
+    Ok(found.into_iter().map(|one| one.map(|recipient| recipient.contact)).collect())
+}
+
+/// Takes a recipient that is no longer pending from the list of those who go before the walk.
+pub async fn unlist(
+    table: &Table,
+    key: &RecipientKey,
+    found: &Recipient,
+) -> Result<(), StoreError> {
+    passed(table, unlisted(at(key, found.position()))).await.map(drop)
+}
+
+fn listed(update: Update, key: &RecipientKey, due_at: Timestamp) -> Update {
+    update
+        .set(Shape::LISTED_AS, ListedAs::BeforeWalk(key.campaign).to_string())
+        .set(Shape::LISTED_AT, sortable(due_at))
+}
+
+fn unlisted(update: Update) -> Update {
+    update.remove(Shape::LISTED_AS).remove(Shape::LISTED_AT)
 }
 
 /// Reads one recipient.
@@ -63,7 +123,7 @@ pub async fn erase(
     key: &RecipientKey,
     found: &Recipient,
 ) -> Result<bool, StoreError> {
-    let update = at(key, found.position())
+    let update = unlisted(at(key, found.position()))
         .set("columns", BTreeMap::<String, String>::new())
         .set("message_id", ERASED)
         .remove("reason")
@@ -122,7 +182,8 @@ pub fn claim_update(
     batch: BatchNumber,
     now: Timestamp,
 ) -> Update {
-    status(at(key, Position { attempt, status: Status::Pending }), Status::Sending)
+    let pending = unlisted(at(key, Position { attempt, status: Status::Pending }));
+    status(pending, Status::Sending)
         .set("batch", batch)
         .set("sent_at", sortable(now))
         .remove("not_before")
@@ -186,11 +247,14 @@ pub async fn settle(
         None => update,
     };
     let update = match decision {
-        Decision::Retry { not_before, waits_for, .. } => status(update, Status::Pending)
-            .set("attempt", attempt + 1)
-            .set("not_before", sortable(*not_before))
-            .set("waits_for", waits_for)
-            .remove("message_id"),
+        Decision::Retry { not_before, waits_for, .. } => {
+            let pending = status(update, Status::Pending);
+            listed(pending, key, *not_before)
+                .set("attempt", attempt + 1)
+                .set("not_before", sortable(*not_before))
+                .set("waits_for", waits_for)
+                .remove("message_id")
+        }
         Decision::Fail { .. } => status(update, Status::Failed).set("failed_at", sortable(*now)),
         Decision::Skip { reason } => status(update, Status::Skipped).set("skip_reason", reason),
         Decision::Unconfirmed { .. } => status(update, Status::Unconfirmed)
@@ -237,7 +301,7 @@ pub fn skip_update(
     detail: Option<&str>,
 ) -> Update {
     let update = at(key, Position { attempt, status: Status::Pending });
-    status(update, Status::Skipped)
+    status(unlisted(update), Status::Skipped)
         .set("skip_reason", reason)
         .set_or_remove("reason", detail)
         .remove("not_before")
@@ -252,7 +316,8 @@ pub async fn defer(
     not_before: Timestamp,
     waits_for: WaitsFor,
 ) -> Result<bool, StoreError> {
-    let update = at(key, Position { attempt, status: Status::Pending })
+    let update = at(key, Position { attempt, status: Status::Pending });
+    let update = listed(update, key, not_before)
         .set("not_before", sortable(not_before))
         .set("waits_for", waits_for)
         .set("reason", waits_for.text());
@@ -268,7 +333,7 @@ pub async fn cancel(
 ) -> Result<bool, StoreError> {
     let update =
         at(key, Position { attempt, status: Status::Pending }).set("reason", reason.text());
-    passed(table, status(update, Status::Cancelled)).await
+    passed(table, status(unlisted(update), Status::Cancelled)).await
 }
 
 /// Retries an unconfirmed recipient on a person's request: the first message may have
@@ -277,13 +342,14 @@ pub async fn retry_unconfirmed(
     table: &Table,
     key: &RecipientKey,
     found: &Recipient,
+    now: Timestamp,
 ) -> Result<bool, StoreError> {
-    passed(table, retry_update(key, found)).await
+    passed(table, retry_update(key, found, now)).await
 }
 
 /// The change that retries a recipient: it fails unless it is unconfirmed in the attempt that was
 /// read, and was not erased since.
-pub fn retry_update(key: &RecipientKey, found: &Recipient) -> Update {
+pub fn retry_update(key: &RecipientKey, found: &Recipient, now: Timestamp) -> Update {
     let attempt = found.attempt;
     let update = at(key, Position { attempt, status: Status::Unconfirmed })
         .unchanged("message_id", found.message_id.as_deref());
@@ -291,7 +357,7 @@ pub fn retry_update(key: &RecipientKey, found: &Recipient) -> Update {
         Some(spent) => update.include("spent", &spent.to_string()),
         None => update,
     };
-    status(update, Status::Pending)
+    status(listed(update, key, now), Status::Pending)
         .set("attempt", attempt + 1)
         .remove("message_id")
         .remove("not_before")
@@ -331,7 +397,7 @@ pub async fn record(
             passed(table, update).await.map(|_| false)
         }
         Transition::DropRetry => {
-            let update = status(unmoved, event.status.status())
+            let update = status(unlisted(unmoved), event.status.status())
                 .set("attempt", event.attempt)
                 .set(time, sortable(at_time))
                 .set_or_remove("message_id", message_id)
