@@ -63,6 +63,18 @@ pub async fn before_walk(
     Ok(found.into_iter().map(|one| one.map(|recipient| recipient.contact)).collect())
 }
 
+/// Lets a pending recipient whom the walk has passed go before it, at `due_at` or later. Does
+/// nothing where it is no longer pending.
+pub async fn go_before_walk(
+    table: &Table,
+    key: &RecipientKey,
+    attempt: u32,
+    due_at: Timestamp,
+) -> Result<(), StoreError> {
+    let pending = at(key, Position { attempt, status: Status::Pending });
+    passed(table, listed(pending, key, due_at)).await.map(drop)
+}
+
 /// Takes a recipient that is no longer pending from the list of those who go before the walk.
 pub async fn unlist(
     table: &Table,
