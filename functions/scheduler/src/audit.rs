@@ -1,57 +1,71 @@
 use std::time::Duration;
 
 use carillon::analytics;
-use carillon::analytics::audit::{Audit, audit};
-use carillon::campaign::store::Order;
-use carillon::campaign::{self, Campaign, Status};
+use carillon::analytics::audit::{Audit, STEP, audit};
+use carillon::campaign::{self, AuditTurn, Campaign};
 use carillon::table::StoreError;
 use carillon::telemetry::{Metric, measure};
-use carillon::time::{TimeZone, Timestamp};
+use carillon::time::Timestamp;
 
 use crate::Scheduler;
-use crate::plan_input::PlanInput;
 
-/// How long after its end a campaign is audited: statuses arrive for days.
-const AUDIT_PERIOD: Duration = Duration::from_hours(7 * 24);
-/// How many finished campaigns a run audits.
-const MAX_FINISHED: u32 = 50;
-/// The minutes of the hour in which they are audited; an audit takes several runs.
-const AUDIT_MINUTES: std::ops::Range<i8> = 0..10;
+/// How long after its end a campaign is audited: statuses arrive for 30 days.
+const AUDIT_PERIOD: Duration = Duration::from_hours(30 * 24);
+/// When a campaign is audited again whose batches are being sent: the recipients keep changing.
+const BUSY: Duration = Duration::from_mins(10);
+/// How many shards of a campaign are audited in one turn.
+const TURN_SHARDS: usize = 4;
+/// The longest time between two turns.
+const MAX_PAUSE: Duration = Duration::from_hours(12);
 
 impl Scheduler {
-    /// Compares counters with a recount, one step of one shard of each campaign a run, and
-    /// corrects differences.
-    pub(crate) async fn audit(&self, input: &PlanInput, now: Timestamp) -> Result<(), StoreError> {
-        for (id, shard) in &input.unaudited {
-            // While batches are open, the recipients keep changing.
-            if let Some(campaign) = input.campaigns.get(id)
-                && !input.open.contains_key(id)
-            {
-                self.audit_shard(campaign, *shard, now).await?;
-            }
-        }
-        if AUDIT_MINUTES.contains(&TimeZone::UTC.to_datetime(now).minute()) {
-            for status in [Status::Completed, Status::Cancelled] {
-                self.audit_finished(status, now).await?;
-            }
-        }
-        Ok(())
+    /// Compares counters of a campaign with a recount, and corrects differences: the next step for
+    /// some of its shards, whatever the campaign's status.
+    pub(crate) async fn audit_turn(
+        &self,
+        turn: AuditTurn,
+        is_busy: bool,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let outcome = self.audit_campaign(turn, is_busy, now).await;
+        let due_at = match &outcome {
+            Ok(Some(due_at)) => *due_at,
+            Ok(None) => return campaign::store::end_audits(&self.table, &turn).await,
+            // It goes behind the others.
+            Err(_) => now + STEP,
+        };
+        campaign::store::set_audit_turn(&self.table, &AuditTurn { due_at, ..turn }).await?;
+        outcome.map(drop)
     }
 
-    async fn audit_finished(&self, status: Status, now: Timestamp) -> Result<(), StoreError> {
-        let finished =
-            campaign::store::list(&self.table, status, Order::NewestFirst, None, MAX_FINISHED)
-                .await?;
-        let recent =
-            |campaign: &&Campaign| campaign.finished_at.is_some_and(|at| now < at + AUDIT_PERIOD);
-        for campaign in finished.items.iter().filter(recent) {
-            let (id, shards) = (campaign.id, campaign.shards);
-            let snapshot = analytics::store::snapshot(&self.table, id, shards, now).await?;
-            if let Some(shard) = snapshot.unaudited {
-                self.audit_shard(campaign, shard, now).await?;
-            }
+    /// The audit of a campaign, and when it goes on; `None` where it does not.
+    async fn audit_campaign(
+        &self,
+        turn: AuditTurn,
+        is_busy: bool,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let Some(campaign) = campaign::store::get(&self.table, turn.campaign).await? else {
+            return Ok(None);
+        };
+        if campaign.finished_at.is_some_and(|end| end + AUDIT_PERIOD <= now) {
+            return Ok(None);
         }
-        Ok(())
+        if is_busy {
+            return Ok(Some(now + BUSY));
+        }
+        let audits = analytics::store::next_audits(&self.table, &campaign).await?;
+        let is_due = |next: Option<Timestamp>| next.is_none_or(|next| next <= now);
+        let due = audits.iter().filter(|(next, _)| is_due(*next)).map(|(_, shard)| *shard);
+        let due: Vec<u16> = due.take(TURN_SHARDS).collect();
+        if due.is_empty() {
+            let next = audits.first().and_then(|(next, _)| *next);
+            return Ok(Some(next.unwrap_or(now + MAX_PAUSE).min(now + MAX_PAUSE)));
+        }
+        for shard in due {
+            self.audit_shard(&campaign, shard, now).await?;
+        }
+        Ok(Some(now + STEP))
     }
 
     async fn audit_shard(

@@ -1,133 +1,205 @@
-use carillon::batch::{BATCH_SIZE, Batch, BatchRef, BatchStatus};
-use carillon::campaign::{self, Campaign, Day, Walk};
+use carillon::batch::{self, BATCH_SIZE, Batch, BatchRef, BatchStatus};
+use carillon::campaign::{self, Campaign, Day, Status as CampaignStatus};
 use carillon::connection::Connection;
-use carillon::plan;
+use carillon::ids::ContactId;
+use carillon::plan::store::{Creation, create_batch};
 use carillon::quota::bucket_at;
-use carillon::recipient::{self, Cursor, CursorRange, Recipient, Status};
+use carillon::recipient::{self, Cursor, Status};
 use carillon::table::{StoreError, Table};
 use carillon::time::Timestamp;
 
-/// How many recipients are read at a time.
-const PAGE: u32 = 500;
-/// How many pages one run looks at for one campaign, so that it ends in time.
-const MAX_PAGES: u32 = 400;
+use crate::planned::Active;
+use crate::segment::{Segment, SegmentEnd, Wanted};
 
-/// Makes batches of the ranges of a campaign's walk.
+/// How many pages of recipients are read in one turn of a campaign.
+const TURN_PAGES: u32 = 40;
+/// How often a turn goes on after somebody else has changed the campaign.
+const MAX_CONFLICTS: u32 = 20;
+
+/// Makes batches of a campaign: of those who go before its walk, then of ranges of the walk.
 pub(crate) struct BatchMaker<'a> {
     pub(crate) table: &'a Table,
     pub(crate) connection: &'a Connection,
     pub(crate) now: Timestamp,
 }
 
-/// A segment of the walk, from the cursor on.
-#[derive(Default)]
-struct Segment {
-    /// How many due recipients it has.
-    due: u32,
-    /// Its last recipient; none for an empty segment.
-    last: Option<Cursor>,
-    /// The earliest time at which a deferred recipient in it is due.
-    next_due_at: Option<Timestamp>,
-    /// Why it ends there.
-    end: SegmentEnd,
+/// A planned campaign, turn by turn.
+pub(crate) struct Planned<'a> {
+    pub(crate) active: Active,
+    pub(crate) connection: &'a Connection,
+    /// How many messages are left of its allotment.
+    pub(crate) left: u32,
+    /// Whether its walk may go on.
+    pub(crate) may_walk: bool,
+    pub(crate) conflicts: u32,
 }
 
-#[derive(Default, PartialEq, Eq)]
-enum SegmentEnd {
-    /// It has as many due recipients as wanted, and the next recipient is due.
-    #[default]
-    Full,
-    /// There are no more recipients.
-    EndOfList,
-    /// The run has read its maximum number of pages.
-    OutOfPages,
+/// The recipients of a batch.
+enum Members {
+    /// The due ones of a range of the walk.
+    Range { after: Option<Cursor>, until: Cursor },
+    /// These, who go before the walk.
+    Before(Vec<ContactId>),
+}
+
+/// Whether a change of a campaign was stored.
+enum Change {
+    Stored,
+    /// The campaign was read again: what was prepared is out of date.
+    Outdated,
+    /// This run makes no more batches of the campaign.
+    Ends,
+}
+
+impl Planned<'_> {
+    /// Whether there is nothing left to do.
+    pub(crate) fn is_done(&self) -> bool {
+        self.left == 0 || (self.active.before_walk.is_empty() && !self.may_walk)
+    }
+
+    fn end(&mut self) -> Change {
+        self.left = 0;
+        Change::Ends
+    }
 }
 
 impl BatchMaker<'_> {
-    /// Makes and stores batches of up to `messages` recipients.
-    pub(crate) async fn make(
+    /// One turn: adds the next batches to `made`, and reads a bounded number of recipients.
+    pub(crate) async fn turn(
         &self,
-        mut campaign: Campaign,
-        messages: u32,
-    ) -> Result<Vec<Batch>, StoreError> {
-        campaign.walk.begin(self.now);
-        let mut batches = Vec::new();
-        let mut left = messages;
-        while left > 0 {
-            let after = campaign.walk.cursor;
-            let segment = self.segment(&campaign, left.min(BATCH_SIZE)).await?;
-            let (due, is_full) = (segment.due, segment.end == SegmentEnd::Full);
-            let until = segment.last.filter(|_| due > 0);
-            advance(&mut campaign.walk, &segment);
-            let Some(until) = until else {
-                self.save(&mut campaign).await?;
-                break;
-            };
-            let Some(batch) = self.store(&mut campaign, after, until, due).await? else { break };
-            batches.push(batch);
-            left = if is_full { left - due } else { 0 };
+        planned: &mut Planned<'_>,
+        made: &mut Vec<Batch>,
+    ) -> Result<(), StoreError> {
+        while planned.left > 0 && !planned.active.before_walk.is_empty() {
+            made.extend(self.before_walk(planned).await?);
         }
-        Ok(batches)
+        let mut pages = TURN_PAGES;
+        while planned.left > 0 && planned.may_walk && pages > 0 {
+            made.extend(self.range(planned, &mut pages).await?);
+        }
+        Ok(())
     }
 
-    /// Moves the walk to the next due recipient, or to its end, without making a batch.
-    /// Returns the campaign after it, or `None` where it has changed meanwhile.
-    pub(crate) async fn look_ahead(
-        &self,
-        mut campaign: Campaign,
-    ) -> Result<Option<Campaign>, StoreError> {
-        if campaign.walk.next_is_due || campaign.deferred_until(self.now).is_some() {
-            return Ok(Some(campaign));
-        }
-        campaign.walk.begin(self.now);
-        let segment = self.segment(&campaign, 0).await?;
-        let full = segment.end == SegmentEnd::Full;
-        advance(&mut campaign.walk, &segment);
-        campaign.walk.next_is_due = full;
-        let saved = self.save(&mut campaign).await?;
-        Ok(saved.then_some(campaign))
-    }
-
-    /// Reads on from the cursor until `wanted` due recipients are found and the
-    /// next one is due too, or the list ends.
-    async fn segment(&self, campaign: &Campaign, wanted: u32) -> Result<Segment, StoreError> {
-        let mut segment = Segment { last: campaign.walk.cursor, ..Segment::default() };
-        for _ in 0..MAX_PAGES {
-            let range = CursorRange::after(segment.last.as_ref());
-            let recipients = campaign.recipients();
-            let (page, next) = recipient::store::walk(self.table, recipients, range, PAGE).await?;
-            let Some(next) = next else {
-                segment.end = SegmentEnd::EndOfList;
-                return Ok(segment);
-            };
-            if segment.take(page, next.shard, wanted, self.now) {
-                return Ok(segment);
+    /// The next batch of those who go before the walk, as they are now.
+    async fn before_walk(&self, planned: &mut Planned<'_>) -> Result<Option<Batch>, StoreError> {
+        let of = planned.active.campaign.recipients();
+        let waiting = &planned.active.before_walk;
+        let count = waiting.len().min(planned.left.min(BATCH_SIZE) as usize);
+        let found = recipient::store::many(self.table, of, &waiting[..count]).await?;
+        let mut due = Vec::with_capacity(count);
+        for recipient in found {
+            if recipient.is_due(self.now) {
+                due.push(recipient.contact);
+            } else if recipient.status != Status::Pending {
+                let key = of.key(recipient.contact);
+                recipient::store::unlist(self.table, &key, &recipient).await?;
             }
         }
-        segment.end = SegmentEnd::OutOfPages;
-        Ok(segment)
+        if due.is_empty() {
+            planned.active.before_walk.drain(..count);
+            return Ok(None);
+        }
+        let mut after = planned.active.campaign.clone();
+        after.walk.go_before();
+        let size = due.len() as u32;
+        let (batch, after) = self.batch(after, Members::Before(due.clone()), size);
+        match self.create(planned, &batch, after).await? {
+            Change::Stored => {
+                planned.active.before_walk.drain(..count);
+                planned.active.in_batches.extend(due);
+                Ok(Some(batch))
+            }
+            Change::Outdated | Change::Ends => Ok(None),
+        }
     }
 
-    /// Stores a batch over a range, of which `size` recipients are due; `None` where another
-    /// run has planned meanwhile.
-    async fn store(
+    /// The next range of the walk: a batch, or the recipients that it passes without one.
+    async fn range(
         &self,
-        campaign: &mut Campaign,
-        after: Option<Cursor>,
-        until: Cursor,
-        size: u32,
+        planned: &mut Planned<'_>,
+        pages: &mut u32,
     ) -> Result<Option<Batch>, StoreError> {
-        let Day { date, planned, batches } = campaign.day_at(self.now);
+        let Some(mut after) = self.begun(&mut planned.active).await? else {
+            planned.may_walk = false;
+            return Ok(None);
+        };
+        let start = after.walk.cursor;
+        let due = planned.left.min(BATCH_SIZE);
+        let wanted = Wanted { due, in_batches: &planned.active.in_batches, now: self.now };
+        let segment = Segment::read(self.table, &after, wanted, pages).await?;
+        segment.advance(&mut after.walk);
+        let (change, batch) = match segment.last.filter(|_| segment.due > 0) {
+            Some(until) => {
+                let members = Members::Range { after: start, until };
+                let (batch, after) = self.batch(after, members, segment.due);
+                (self.create(planned, &batch, after).await?, Some(batch))
+            }
+            None => (self.save(planned, after).await?, None),
+        };
+        match change {
+            Change::Stored => {
+                planned.may_walk = segment.end != SegmentEnd::EndOfList;
+                Ok(batch)
+            }
+            Change::Outdated | Change::Ends => Ok(None),
+        }
+    }
+
+    /// The campaign with its walk at the start of the next range. `None` where the walk starts over
+    /// and a range is open: its recipients would be planned twice.
+    async fn begun(&self, active: &mut Active) -> Result<Option<Campaign>, StoreError> {
+        let mut after = active.campaign.clone();
+        if !after.walk.starts_over() {
+            return Ok(Some(after));
+        }
+        let open = batch::store::latest_open(self.table, after.id).await?;
+        if active.open_ranges > 0 || open.iter().any(Batch::is_range) {
+            return Ok(None);
+        }
+        active.in_batches.extend(open.iter().flat_map(|batch| &batch.contacts));
+        after.walk.begin(active.requeues, self.now);
+        after.walk.went_before |= !active.in_batches.is_empty();
+        Ok(Some(after))
+    }
+
+    /// Moves the walk to the next due recipient, or to its end, without making a batch: one turn.
+    /// Returns whether there is more to read.
+    pub(crate) async fn look_ahead(&self, active: &mut Active) -> Result<bool, StoreError> {
+        let seen = &active.campaign;
+        let is_deferred = seen.deferred_until(active.requeues, self.now).is_some();
+        if seen.walk.next_is_due || is_deferred {
+            return Ok(false);
+        }
+        let Some(mut after) = self.begun(active).await? else { return Ok(false) };
+        let wanted = Wanted { due: 0, in_batches: &active.in_batches, now: self.now };
+        let mut pages = TURN_PAGES;
+        let segment = Segment::read(self.table, &after, wanted, &mut pages).await?;
+        segment.advance(&mut after.walk);
+        after.walk.next_is_due = segment.end == SegmentEnd::Full;
+        let seen = self.touch(&mut after);
+        if !campaign::store::replace(self.table, &after, seen).await? {
+            return Ok(false);
+        }
+        active.campaign = after;
+        Ok(segment.end == SegmentEnd::OutOfPages)
+    }
+
+    /// A batch, and the campaign after it.
+    fn batch(&self, mut after: Campaign, members: Members, size: u32) -> (Batch, Campaign) {
+        let Day { date, planned, batches } = after.day_at(self.now);
         let number = batches + 1;
-        campaign.day = Some(Day { date, planned: planned + size, batches: number });
-        let seen = campaign.version;
-        campaign.version += 1;
+        after.day = Some(Day { date, planned: planned + size, batches: number });
+        let (start, until, contacts) = match members {
+            Members::Range { after, until } => (after, until, Vec::new()),
+            Members::Before(contacts) => (None, Cursor::start_of(0), contacts),
+        };
         let batch = Batch {
-            name: BatchRef { campaign: campaign.id, date, number },
+            name: BatchRef { campaign: after.id, date, number },
             connection: self.connection.id,
-            lane: campaign.settings.speed.lane(),
-            after,
+            lane: after.settings.speed.lane(),
+            after: start,
             until,
+            contacts,
             size,
             status: BatchStatus::Open,
             quota_group: self.connection.quota_group.clone(),
@@ -141,46 +213,71 @@ impl BatchMaker<'_> {
             done_at: None,
             close_reason: None,
         };
-        let stored =
-            plan::store::create_batch(self.table, &batch, campaign, seen, self.now).await?;
-        Ok(stored.then_some(batch))
+        (batch, after)
     }
 
-    /// Stores the progress of the walk. `false` where the campaign has changed meanwhile: the
-    /// next run walks this segment again.
-    async fn save(&self, campaign: &mut Campaign) -> Result<bool, StoreError> {
+    /// Stores a batch with the campaign after it.
+    async fn create(
+        &self,
+        planned: &mut Planned<'_>,
+        batch: &Batch,
+        mut after: Campaign,
+    ) -> Result<Change, StoreError> {
+        let seen = self.touch(&mut after);
+        match create_batch(self.table, batch, &after, seen, self.now).await? {
+            Creation::Created => {
+                planned.active.campaign = after;
+                planned.active.open_ranges += u32::from(batch.is_range());
+                planned.left -= batch.size;
+                Ok(Change::Stored)
+            }
+            Creation::CampaignChanged => self.read_again(planned).await,
+            Creation::QuotaExhausted => Ok(planned.end()),
+        }
+    }
+
+    /// Stores the progress of the walk.
+    async fn save(
+        &self,
+        planned: &mut Planned<'_>,
+        mut after: Campaign,
+    ) -> Result<Change, StoreError> {
+        let seen = self.touch(&mut after);
+        if campaign::store::replace(self.table, &after, seen).await? {
+            planned.active.campaign = after;
+            return Ok(Change::Stored);
+        }
+        self.read_again(planned).await
+    }
+
+    /// Counts a change of a campaign; returns the version that it had.
+    fn touch(&self, campaign: &mut Campaign) -> u64 {
         let seen = campaign.version;
         campaign.version += 1;
-        campaign::store::replace(self.table, campaign, seen).await
+        campaign.planned_at = Some(self.now);
+        seen
     }
-}
 
-/// Moves the walk over a segment.
-fn advance(walk: &mut Walk, segment: &Segment) {
-    walk.cursor = segment.last;
-    walk.next_is_due = false;
-    walk.made_batch |= segment.due > 0;
-    walk.next_due_at = walk.next_due_at.into_iter().chain(segment.next_due_at).min();
-    if segment.end == SegmentEnd::EndOfList {
-        walk.end();
-    }
-}
-
-impl Segment {
-    /// Adds the recipients of a page; `true` where the segment has as many due ones as
-    /// wanted and the next one is due too.
-    fn take(&mut self, page: Vec<Recipient>, shard: u16, wanted: u32, now: Timestamp) -> bool {
-        for recipient in page {
-            if recipient.is_due(now) {
-                if self.due == wanted {
-                    return true;
-                }
-                self.due += 1;
-            } else if recipient.status == Status::Pending {
-                self.next_due_at = self.next_due_at.into_iter().chain(recipient.not_before).min();
-            }
-            self.last = Some(Cursor { shard, contact: Some(recipient.contact) });
-        }
-        false
+    /// Reads a campaign that somebody else has changed. The turn goes on where it may still be
+    /// sent over this connection and nobody else plans it.
+    async fn read_again(&self, planned: &mut Planned<'_>) -> Result<Change, StoreError> {
+        let seen = &planned.active.campaign;
+        planned.conflicts += 1;
+        let found = campaign::store::get(self.table, seen.id).await?;
+        let (now, conflicts) = (self.now, planned.conflicts);
+        let goes_on = |found: &Campaign| {
+            conflicts <= MAX_CONFLICTS
+                && found.status == CampaignStatus::Active
+                && found.settings.connection_id == self.connection.id
+                && found.settings.scheduled_end.is_none_or(|end| end > now)
+                && found.window_opens(now).is_none()
+                && found.walk == seen.walk
+                && found.day_at(now).batches == seen.day_at(now).batches
+        };
+        let Some(found) = found.filter(goes_on) else { return Ok(planned.end()) };
+        let left_today = found.settings.daily_send_limit.saturating_sub(found.day_at(now).planned);
+        planned.left = planned.left.min(left_today);
+        planned.active.campaign = found;
+        Ok(Change::Outdated)
     }
 }

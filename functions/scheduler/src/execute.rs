@@ -7,72 +7,105 @@ use carillon::table::{StoreError, condition_held};
 use carillon::time::Timestamp;
 
 use crate::Scheduler;
-use crate::batches::BatchMaker;
+use crate::batches::{BatchMaker, Planned};
 use crate::plan_input::PlanInput;
+use crate::run::Run;
 
 impl Scheduler {
     /// Activates scheduled campaigns whose start has come.
-    pub(crate) async fn activate_due(&self, now: Timestamp) -> Result<(), StoreError> {
-        for campaign in campaign::store::all(&self.table, Status::Scheduled).await? {
-            if campaign.settings.scheduled_start.is_some_and(|start| start > now) {
-                continue;
-            }
-            let (table, id) = (&self.table, campaign.id);
-            match campaign::store::change_status(table, id, Action::Activate, None, now).await {
-                Ok(changed) => tracing::info!(campaign = %id, status = %changed.status, "campaign"),
-                Err(ChangeError::Illegal(_) | ChangeError::Unknown) => {}
-                Err(ChangeError::Store(error)) => return Err(error),
+    pub(crate) async fn activate_due(&self, run: &mut Run) {
+        let scheduled = campaign::store::each(&self.table, Status::Scheduled).await;
+        for campaign in run.failures.keep_each("activate", scheduled) {
+            let is_due = campaign.settings.scheduled_start.is_none_or(|start| start <= run.now);
+            if is_due {
+                let activated = self.activate(&campaign, run.now).await;
+                run.failures.keep("activate", campaign.id, activated);
             }
         }
-        Ok(())
+    }
+
+    async fn activate(&self, campaign: &Campaign, now: Timestamp) -> Result<(), StoreError> {
+        let (table, id) = (&self.table, campaign.id);
+        match campaign::store::change_status(table, id, Action::Activate, None, now).await {
+            Ok(changed) => {
+                tracing::info!(campaign = %id, status = %changed.status, "campaign");
+                Ok(())
+            }
+            Err(ChangeError::Illegal(_) | ChangeError::Unknown) => Ok(()),
+            Err(ChangeError::Store(error)) => Err(error),
+        }
     }
 
     /// Enqueues open batches again whose message may be lost or whose sender is gone.
-    pub(crate) async fn requeue_batches(&self, now: Timestamp) -> Result<(), DeliveryError> {
-        for batch in batch::store::open(&self.table).await? {
-            if batch.needs_requeue(now) {
-                enqueue(&self.table, &self.queue, &batch, now).await?;
+    pub(crate) async fn requeue_batches(&self, run: &mut Run) {
+        let open = batch::store::each_open(&self.table).await;
+        for batch in run.failures.keep_each("requeue", open) {
+            if batch.needs_requeue(run.now) {
+                let enqueued = enqueue(&self.table, &self.queue, &batch, run.now).await;
+                run.failures.keep("requeue", batch.name, enqueued);
             }
         }
-        Ok(())
     }
 
-    /// Makes and enqueues the batches of a plan, and returns them.
-    pub(crate) async fn execute(
+    /// Makes and enqueues batches of a plan: one turn for each campaign; who was planned the longest
+    /// ago goes first. Returns the campaigns that have more to do.
+    pub(crate) async fn release<'a>(
         &self,
         plan: &Plan,
-        input: &PlanInput,
-        now: Timestamp,
-    ) -> Result<Vec<Batch>, DeliveryError> {
-        let mut released = Vec::new();
-        for allotment in &plan.allotments {
-            let Some(campaign) = input.campaigns.get(&allotment.campaign) else { continue };
-            let Some(connection) = input.connections.get(&campaign.settings.connection_id) else {
+        input: &'a PlanInput,
+        released: &mut Vec<Batch>,
+        run: &mut Run,
+    ) -> Vec<Planned<'a>> {
+        let mut waiting = planned(plan, input);
+        waiting.sort_by_key(|planned| planned.active.campaign.planned_at);
+        let mut unfinished = Vec::new();
+        for (count, planned) in waiting.into_iter().enumerate() {
+            // The first one always: it has waited longest.
+            if count > 0 && !run.has_time_to_plan() {
+                unfinished.push(planned);
                 continue;
-            };
-            let maker = BatchMaker { table: &self.table, connection, now };
-            for batch in maker.make(campaign.clone(), allotment.messages).await? {
-                enqueue(&self.table, &self.queue, &batch, now).await?;
-                released.push(batch);
+            }
+            let id = planned.active.campaign.id;
+            match self.plan_turn(planned, released, run.now).await {
+                Ok(rest) => unfinished.extend(rest),
+                Err(error) => run.failures.note("plan", id, error),
             }
         }
-        Ok(released)
+        unfinished
     }
 
-    /// Completes campaigns whose scheduled end passed or that have no pending recipient.
-    pub(crate) async fn finish_ended(
+    /// One turn of a planned campaign; returns it where there is more to do.
+    pub(crate) async fn plan_turn<'a>(
         &self,
-        input: &PlanInput,
+        mut planned: Planned<'a>,
+        released: &mut Vec<Batch>,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
-        for (id, campaign) in &input.campaigns {
-            if campaign.settings.scheduled_end.is_some_and(|end| end <= now) {
-                self.end(campaign, now).await?;
-            } else if !input.open.contains_key(id) {
-                self.finish_if_exhausted(campaign, input, now).await?;
+    ) -> Result<Option<Planned<'a>>, DeliveryError> {
+        let maker = BatchMaker { table: &self.table, connection: planned.connection, now };
+        let mut made = Vec::new();
+        let outcome = maker.turn(&mut planned, &mut made).await;
+        for batch in made {
+            // One that is not enqueued is requeued by the next run.
+            enqueue(&self.table, &self.queue, &batch, now).await?;
+            released.push(batch);
+        }
+        if outcome.is_err() {
+            // It goes behind the others next time.
+            let id = planned.active.campaign.id;
+            campaign::store::note_planned(&self.table, id, now).await?;
+        }
+        outcome?;
+        Ok((!planned.is_done()).then_some(planned))
+    }
+
+    /// Completes campaigns whose scheduled end passed.
+    pub(crate) async fn end_overdue(&self, input: &PlanInput, run: &mut Run) {
+        for (id, active) in &input.campaigns {
+            if active.is_overdue(run.now) {
+                let ended = self.end(&active.campaign, run.now).await;
+                run.failures.keep("end", id, ended);
             }
         }
-        Ok(())
     }
 
     async fn end(&self, campaign: &Campaign, now: Timestamp) -> Result<(), StoreError> {
@@ -86,31 +119,16 @@ impl Scheduler {
         // Where it has changed meanwhile, the next run completes it.
         condition_held(campaign::store::end(&self.table, &campaign, now).await).map(drop)
     }
+}
 
-    /// Completes a campaign without open batches if it has no pending recipient. Where a run
-    /// has walked on since the batches were counted, its walk shows this; otherwise the walk
-    /// looks ahead.
-    async fn finish_if_exhausted(
-        &self,
-        campaign: &Campaign,
-        input: &PlanInput,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let Some(connection) = input.connections.get(&campaign.settings.connection_id) else {
-            return Ok(());
-        };
-        let campaign = match campaign::store::get(&self.table, campaign.id).await? {
-            Some(found) if found.version == campaign.version => {
-                BatchMaker { table: &self.table, connection, now }.look_ahead(found).await?
-            }
-            other => other,
-        };
-        let Some(campaign) = campaign else { return Ok(()) };
-        if campaign.is_exhausted(now)
-            && campaign::store::complete(&self.table, &campaign, now).await?
-        {
-            tracing::info!(campaign = %campaign.id, "campaign completed");
-        }
-        Ok(())
-    }
+fn planned<'a>(plan: &Plan, input: &'a PlanInput) -> Vec<Planned<'a>> {
+    let planned = plan.allotments.iter().filter_map(|allotment| {
+        let active = input.campaigns.get(&allotment.campaign)?.clone();
+        let connection = input.connections.get(&active.campaign.settings.connection_id)?;
+        let mut candidates = input.candidates.iter();
+        let candidate = candidates.find(|candidate| candidate.campaign == allotment.campaign)?;
+        let may_walk = candidate.may_walk();
+        Some(Planned { active, connection, left: allotment.messages, may_walk, conflicts: 0 })
+    });
+    planned.collect()
 }

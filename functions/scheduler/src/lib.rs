@@ -1,25 +1,44 @@
 //! The scheduler: reads the table and does what is due. It takes no input from its trigger,
 //! so that one path serves the daily run, the minute run and recovery.
+//!
+//! A run requeues and plans first. What takes long (sweeps, jobs, audits, looking for the end of a
+//! list) takes turns in the time that is left, and who has waited longest goes first. A part that
+//! fails is logged and counted, and the others go on.
 
 mod audit;
 mod batches;
+mod completion;
 mod execute;
+mod failures;
 mod media;
 mod plan_input;
+mod planned;
+mod run;
+mod segment;
 mod sweep;
+mod turns;
+
+use std::time::Duration;
 
 use carillon::AwsConfig;
 use carillon::batch::{self, Batch};
-use carillon::bulk;
 use carillon::channel::Providers;
 use carillon::config::Config;
-use carillon::delivery::{DeliveryError, SendQueue};
+use carillon::delivery::SendQueue;
 use carillon::plan::{self, MinimumShare, Plan};
 use carillon::quota::QuotaStatus;
 use carillon::table::Table;
 use carillon::telemetry::{Metric, measure};
 use carillon::time::{Clock, Timestamp};
 use lambda_runtime::{Error, LambdaEvent};
+
+pub use failures::{RunError, WorkError};
+
+use crate::plan_input::PlanInput;
+use crate::run::Run;
+
+/// The time of a run whose trigger names no deadline, as in `template.yaml`.
+const RUN_TIME: Duration = Duration::from_mins(1);
 
 /// Does what is due.
 #[derive(Debug)]
@@ -54,39 +73,81 @@ impl Scheduler {
     }
 
     /// Handles a trigger, whatever it says.
-    pub async fn handle(&self, _: LambdaEvent<serde_json::Value>) -> Result<(), Error> {
-        self.run(self.clock.now()).await?;
+    ///
+    /// # Errors
+    /// Parts of the run failed.
+    pub async fn handle(&self, event: LambdaEvent<serde_json::Value>) -> Result<(), Error> {
+        let now = self.clock.now();
+        let deadline = i64::try_from(event.context.deadline).ok().filter(|at| *at > 0);
+        let deadline = deadline.and_then(|at| Timestamp::from_millisecond(at).ok());
+        self.run_until(now, deadline.unwrap_or_else(|| self.usual_deadline(now))).await?;
         Ok(())
     }
 
-    /// One run: what is due at `now`. What a run did before it failed stays done, and the next
-    /// run goes on.
-    pub async fn run(&self, now: Timestamp) -> Result<Plan, DeliveryError> {
-        self.activate_due(now).await?;
-        self.requeue_batches(now).await?;
-        let input = self.plan_input(now).await?;
-        let plan = plan::plan(&input.candidates, &input.lanes, &input.quotas, self.minimum_share);
-        let released = self.execute(&plan, &input, now).await?;
-        self.finish_ended(&input, now).await?;
-        self.sweep().await?;
-        self.renew_media(now).await?;
-        self.audit(&input, now).await?;
-        bulk::work_all(&self.table, now).await?;
+    /// One run: what is due at `now`, in a minute of real time.
+    ///
+    /// # Errors
+    /// As of [`Scheduler::run_until`].
+    pub async fn run(&self, now: Timestamp) -> Result<Plan, RunError> {
+        self.run_until(now, self.usual_deadline(now)).await
+    }
+
+    fn usual_deadline(&self, now: Timestamp) -> Timestamp {
+        now + self.clock.during(RUN_TIME)
+    }
+
+    /// One run: what is due at `now`. What a run did stays done, and the next run goes on.
+    ///
+    /// # Errors
+    /// Parts of it failed. All others were tried.
+    pub async fn run_until(&self, now: Timestamp, deadline: Timestamp) -> Result<Plan, RunError> {
+        let mut run = Run::new(now, deadline, &self.clock);
+        self.activate_due(&mut run).await;
+        self.requeue_batches(&mut run).await;
+        let input = self.plan_input(&mut run).await;
+        let (mut plan, mut released, mut unfinished) = (Plan::default(), Vec::new(), Vec::new());
+        if let Some(input) = &input {
+            plan = self.plan(input);
+            unfinished = self.release(&plan, input, &mut released, &mut run).await;
+            self.end_overdue(input, &mut run).await;
+        }
+        self.take_turns(input.as_ref(), unfinished, &mut released, &mut run).await;
         report(&plan, &released);
-        let highest = input.quotas.values().filter_map(QuotaStatus::percent_reserved).max();
-        let quota_use = (Metric::QuotaUse, highest.unwrap_or(0));
-        measure(&[(Metric::BatchesPlanned, released.len() as u64), quota_use], now);
-        Ok(plan)
+        measure_run(input.as_ref(), &released, &run);
+        run.failures.outcome(plan)
+    }
+
+    fn plan(&self, input: &PlanInput) -> Plan {
+        plan::plan(&input.candidates, &input.lanes, &input.quotas, self.minimum_share)
     }
 
     /// To be called at the start of a process on one machine, before a queue is read: the
     /// queues are empty, and the runs with leases are gone.
-    pub async fn recover(&self) -> Result<(), DeliveryError> {
-        for batch in batch::store::open(&self.table).await? {
-            batch::store::break_lease(&self.table, &batch.name, None).await?;
+    ///
+    /// # Errors
+    /// Some batches could not be enqueued. All others are.
+    pub async fn recover(&self) -> Result<(), RunError> {
+        let now = self.clock.now();
+        let mut run = Run::new(now, self.usual_deadline(now), &self.clock);
+        let open = batch::store::each_open(&self.table).await;
+        for batch in run.failures.keep_each("recover", open) {
+            let broken = batch::store::break_lease(&self.table, &batch.name, None).await;
+            run.failures.keep("recover", batch.name, broken);
         }
-        self.requeue_batches(self.clock.now()).await
+        self.requeue_batches(&mut run).await;
+        run.failures.outcome(())
     }
+}
+
+fn measure_run(input: Option<&PlanInput>, released: &[Batch], run: &Run) {
+    let quotas = input.into_iter().flat_map(|input| input.quotas.values());
+    let highest = quotas.filter_map(QuotaStatus::percent_reserved).max();
+    let values = [
+        (Metric::BatchesPlanned, released.len() as u64),
+        (Metric::QuotaUse, highest.unwrap_or(0)),
+        (Metric::SchedulerFailures, run.failures.count()),
+    ];
+    measure(&values, run.now);
 }
 
 fn report(plan: &Plan, released: &[Batch]) {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use carillon::delivery::DeliveryError;
-use carillon::media;
+use carillon::media::{self, Media};
 use carillon::time::Timestamp;
 
 use crate::Scheduler;
@@ -10,12 +10,14 @@ use crate::Scheduler;
 const REPEATED_AFTER: Duration = Duration::from_hours(1);
 
 impl Scheduler {
-    /// Enqueues the renewal of uploaded files that their provider will forget soon.
-    pub(crate) async fn renew_media(&self, now: Timestamp) -> Result<(), DeliveryError> {
-        for file in media::store::due(&self.table, now).await? {
-            if media::store::postpone(&self.table, &file, now + REPEATED_AFTER).await? {
-                self.queue.renew_media(file.id, now).await?;
-            }
+    /// Enqueues the renewal of an uploaded file that its provider will forget soon.
+    pub(crate) async fn renew_media(
+        &self,
+        file: &Media,
+        now: Timestamp,
+    ) -> Result<(), DeliveryError> {
+        if media::store::postpone(&self.table, file, now + REPEATED_AFTER).await? {
+            self.queue.renew_media(file.id, now).await?;
         }
         Ok(())
     }

@@ -1,102 +1,162 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use carillon::analytics::{self, Report};
 use carillon::batch::{self, Batch};
 use carillon::campaign::{self, Campaign, Status};
 use carillon::connection::{self, Connection, Lane};
 use carillon::ids::{CampaignId, ConnectionId};
-use carillon::plan::{Candidate, LaneKey, LaneLoad};
+use carillon::plan::{Candidate, LaneKey, LaneLoad, Work};
 use carillon::quota::{self, QuotaStatus};
-use carillon::table::StoreError;
+use carillon::recipient;
+use carillon::table::{StoreError, Unreadable};
 use carillon::time::Timestamp;
+use futures::stream::{self, StreamExt};
 
 use crate::Scheduler;
+use crate::planned::Active;
+use crate::run::Run;
+
+/// How many campaigns are read at once.
+const AT_ONCE: usize = 8;
+/// How many recipients that go before the walk a run looks at for each campaign.
+const MAX_BEFORE_WALK: u32 = 500;
 
 /// What the planner and the execution of its plan use.
 pub(crate) struct PlanInput {
     pub(crate) candidates: Vec<Candidate>,
     pub(crate) lanes: BTreeMap<LaneKey, LaneLoad>,
     pub(crate) quotas: BTreeMap<String, QuotaStatus>,
-    pub(crate) campaigns: BTreeMap<CampaignId, Campaign>,
+    pub(crate) campaigns: BTreeMap<CampaignId, Active>,
     pub(crate) connections: BTreeMap<ConnectionId, Connection>,
-    /// The number of open batches of each campaign.
-    pub(crate) open: BTreeMap<CampaignId, u32>,
-    /// The shard of each campaign that is audited next.
-    pub(crate) unaudited: BTreeMap<CampaignId, u16>,
 }
 
+/// What was read of one campaign; the list of those who go before its walk may have unreadable
+/// recipients.
+type Found = (Active, Vec<Unreadable>);
+
 impl Scheduler {
-    pub(crate) async fn plan_input(&self, now: Timestamp) -> Result<PlanInput, StoreError> {
-        let active = campaign::store::all(&self.table, Status::Active).await?;
-        let batches = batch::store::open(&self.table).await?;
-        let connections = connection::store::all(&self.table).await?;
+    /// Reads what is planned; `None` where no list of campaigns or batches can be read. What
+    /// can't be read of one campaign concerns that one alone.
+    pub(crate) async fn plan_input(&self, run: &mut Run) -> Option<PlanInput> {
+        let batches = batch::store::each_open(&self.table).await;
+        let batches = run.failures.keep("plan", "open batches", batches)?;
+        let batches: Vec<Batch> = run.failures.keep_each("plan", Ok(batches));
+        let active = campaign::store::each(&self.table, Status::Active).await;
+        let active: Vec<Campaign> = run.failures.keep_each("plan", active);
+        let connections = connection::store::each(&self.table).await;
+        let connections: Vec<Connection> = run.failures.keep_each("plan", connections);
         let connections: BTreeMap<_, _> = connections.into_iter().map(|c| (c.id, c)).collect();
-        let mut open: BTreeMap<CampaignId, u32> = BTreeMap::new();
-        for batch in &batches {
-            *open.entry(batch.name.campaign).or_default() += 1;
-        }
-        let mut unaudited = BTreeMap::new();
-        let mut candidates = Vec::with_capacity(active.len());
-        for campaign in &active {
-            let snapshot =
-                analytics::store::snapshot(&self.table, campaign.id, campaign.shards, now).await?;
-            let pending = Report::of(&snapshot.tally).pending;
-            unaudited.extend(snapshot.unaudited.map(|shard| (campaign.id, shard)));
-            if campaign.settings.scheduled_end.is_some_and(|end| end <= now) {
-                continue;
-            }
+        let (quotas, unknown) = self.quotas(&connections, run).await;
+        let (mut candidates, mut campaigns) = (Vec::new(), BTreeMap::new());
+        for active in self.read_each(active, &batches, run).await {
+            let campaign = &active.campaign;
             let connection = connections.get(&campaign.settings.connection_id);
             if connection.is_none() {
                 tracing::error!(campaign = %campaign.id, "the campaign's connection does not exist");
             }
-            let open = open.get(&campaign.id).copied().unwrap_or(0);
-            candidates.push(Candidate::of(campaign, connection, pending, open, now));
+            let group = connection.and_then(|connection| connection.quota_group.as_ref());
+            let quota_is_known = group.is_none_or(|group| !unknown.contains(group));
+            if !active.is_overdue(run.now) && quota_is_known {
+                candidates.push(Candidate::of(campaign, connection, active.work(), run.now));
+            }
+            campaigns.insert(campaign.id, active);
         }
-        Ok(PlanInput {
-            lanes: self.lanes(&candidates, &connections, &batches).await?,
-            quotas: self.quotas(&connections, now).await?,
-            campaigns: active.into_iter().map(|campaign| (campaign.id, campaign)).collect(),
-            candidates,
-            connections,
-            open,
-            unaudited,
-        })
+        let lanes = self.lanes(&candidates, &connections, &batches, run).await;
+        Some(PlanInput { candidates, lanes, quotas, campaigns, connections })
     }
 
+    async fn read_each(
+        &self,
+        active: Vec<Campaign>,
+        batches: &[Batch],
+        run: &mut Run,
+    ) -> Vec<Active> {
+        let now = run.now;
+        let reading = active.into_iter().map(|campaign| async move {
+            let id = campaign.id;
+            (id, self.read(campaign, batches, now).await)
+        });
+        let found: Vec<_> =
+            stream::iter(reading.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await;
+        let mut all = Vec::with_capacity(found.len());
+        for (id, found) in found {
+            let Some((active, unreadable)) = run.failures.keep("plan", id, found) else { continue };
+            for unreadable in unreadable {
+                run.failures.note("plan", id, unreadable);
+            }
+            all.push(active);
+        }
+        all
+    }
+
+    /// What is left of a campaign. The requeues are read before the walk moves.
+    async fn read(
+        &self,
+        campaign: Campaign,
+        batches: &[Batch],
+        now: Timestamp,
+    ) -> Result<Found, StoreError> {
+        let (table, id) = (&self.table, campaign.id);
+        let requeues = campaign::store::requeues(table, id).await?;
+        let tally = analytics::store::read(table, id, campaign.shards).await?;
+        let listed = recipient::store::before_walk(table, id, now, MAX_BEFORE_WALK).await?;
+        let of_campaign = || batches.iter().filter(|batch| batch.name.campaign == id);
+        let in_batches: BTreeSet<_> =
+            of_campaign().flat_map(|batch| batch.contacts.iter().copied()).collect();
+        let (mut before_walk, mut unreadable) = (Vec::new(), Vec::new());
+        for one in listed {
+            match one {
+                Ok(contact) if in_batches.contains(&contact) => {}
+                Ok(contact) => before_walk.push(contact),
+                Err(error) => unreadable.push(error),
+            }
+        }
+        let open_ranges = of_campaign().filter(|batch| batch.is_range()).count() as u32;
+        let pending = Report::of(&tally).pending;
+        let active = Active { campaign, pending, requeues, before_walk, in_batches, open_ranges };
+        Ok((active, unreadable))
+    }
+
+    /// The quotas of the connections, and the groups whose quota can't be read.
     async fn quotas(
         &self,
         connections: &BTreeMap<ConnectionId, Connection>,
-        now: Timestamp,
-    ) -> Result<BTreeMap<String, QuotaStatus>, StoreError> {
-        let mut quotas = BTreeMap::new();
-        for group in connections.values().filter_map(|connection| connection.quota_group.as_ref()) {
-            if !quotas.contains_key(group) {
-                let quota = quota::store::get(&self.table, group).await?;
-                quotas.insert(group.clone(), quota.status(now));
+        run: &mut Run,
+    ) -> (BTreeMap<String, QuotaStatus>, BTreeSet<String>) {
+        let groups: BTreeSet<&String> =
+            connections.values().filter_map(|connection| connection.quota_group.as_ref()).collect();
+        let (mut quotas, mut unknown) = (BTreeMap::new(), BTreeSet::new());
+        for group in groups {
+            let quota = quota::store::get(&self.table, group).await;
+            match run.failures.keep("plan", "quota", quota) {
+                Some(quota) => drop(quotas.insert(group.clone(), quota.status(run.now))),
+                None => drop(unknown.insert(group.clone())),
             }
         }
-        Ok(quotas)
+        (quotas, unknown)
     }
 
-    /// The lanes of the connections that have candidates.
+    /// The lanes of the connections that have candidates. Without its health, which can't be read,
+    /// a connection has no lane with room.
     async fn lanes(
         &self,
         candidates: &[Candidate],
         connections: &BTreeMap<ConnectionId, Connection>,
         batches: &[Batch],
-    ) -> Result<BTreeMap<LaneKey, LaneLoad>, StoreError> {
+        run: &mut Run,
+    ) -> BTreeMap<LaneKey, LaneLoad> {
+        let used: BTreeSet<ConnectionId> =
+            candidates.iter().filter_map(|candidate| candidate.lane).map(|(id, _)| id).collect();
         let mut lanes = BTreeMap::new();
-        for (id, _) in candidates.iter().filter_map(|candidate| candidate.lane) {
-            let Some(connection) = connections.get(&id) else { continue };
-            if lanes.contains_key(&(id, Lane::Fast)) {
-                continue;
-            }
-            let health = connection::store::health(&self.table, id).await?;
+        for connection in used.iter().filter_map(|id| connections.get(id)) {
+            let health = connection::store::health(&self.table, connection.id).await;
+            let Some(health) = run.failures.keep("plan", connection.id, health) else { continue };
             let provider = self.providers.get(&connection.provider.provider);
             let default = provider.map_or(1, |one| one.capabilities().throughput.default_mps);
             let throughput = connection.throughput(&health, default);
             for lane in Lane::CAMPAIGNS {
-                lanes.insert((id, lane), LaneLoad { rate: lane.rate(throughput), open: 0 });
+                let load = LaneLoad { rate: lane.rate(throughput), open: 0 };
+                lanes.insert((connection.id, lane), load);
             }
         }
         for batch in batches {
@@ -104,6 +164,17 @@ impl Scheduler {
                 load.open += u64::from(batch.size);
             }
         }
-        Ok(lanes)
+        lanes
+    }
+}
+
+impl Active {
+    fn work(&self) -> Work {
+        Work {
+            pending: self.pending,
+            before_walk: self.before_walk.len() as u64,
+            open_ranges: self.open_ranges,
+            requeues: self.requeues,
+        }
     }
 }

@@ -2,42 +2,57 @@ use carillon::campaign::{self, Sweep};
 use carillon::recipient::store::{cancel, walk};
 use carillon::recipient::{CursorRange, Recipient, Status};
 use carillon::table::StoreError;
+use carillon::time::Timestamp;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use crate::Scheduler;
 
 /// How many recipients are read at a time.
 const PAGE: u32 = 500;
-/// How many pages of a sweep one run reads.
-const MAX_PAGES: u32 = 40;
+/// How many pages of a sweep are read in one turn.
+const TURN_PAGES: u32 = 4;
 /// How many recipients are written at once.
 const AT_ONCE: usize = 16;
 
 impl Scheduler {
-    /// Cancels the pending recipients of cancelled and ended campaigns.
-    pub(crate) async fn sweep(&self) -> Result<(), StoreError> {
-        for sweep in campaign::store::open_sweeps(&self.table).await? {
-            self.sweep_on(sweep).await?;
+    /// Cancels pending recipients of a cancelled or ended campaign for one turn. Returns the sweep
+    /// where it is not done.
+    pub(crate) async fn sweep_turn(
+        &self,
+        sweep: Sweep,
+        now: Timestamp,
+    ) -> Result<Option<Sweep>, StoreError> {
+        let sweep = Sweep { worked_at: Some(now), ..sweep };
+        let outcome = self.sweep_on(sweep.clone(), now).await;
+        if outcome.is_err() {
+            // It goes behind the others next time.
+            campaign::store::advance_sweep(&self.table, &sweep).await?;
         }
-        Ok(())
+        outcome
     }
 
-    async fn sweep_on(&self, mut sweep: Sweep) -> Result<(), StoreError> {
-        sweep.began_at.get_or_insert(self.clock.now());
-        for _ in 0..MAX_PAGES {
+    async fn sweep_on(
+        &self,
+        mut sweep: Sweep,
+        now: Timestamp,
+    ) -> Result<Option<Sweep>, StoreError> {
+        sweep.began_at.get_or_insert(now);
+        for _ in 0..TURN_PAGES {
             let range = CursorRange::after(sweep.cursor.as_ref());
             let (page, next) = walk(&self.table, sweep.recipients(), range, PAGE).await?;
             if next.is_none() {
-                return self.end_pass(sweep).await;
+                self.end_pass(sweep).await?;
+                return Ok(None);
             }
             self.cancel(&sweep, page).await?;
             sweep.cursor = next;
         }
-        campaign::store::advance_sweep(&self.table, &sweep).await
+        campaign::store::advance_sweep(&self.table, &sweep).await?;
+        Ok(Some(sweep))
     }
 
     /// Ends the sweep. Where an upload may have added recipients behind it, the sweep starts
-    /// again.
+    /// again with the next run.
     async fn end_pass(&self, mut sweep: Sweep) -> Result<(), StoreError> {
         let campaign = campaign::store::get(&self.table, sweep.campaign).await?;
         let uploading = campaign.and_then(|campaign| campaign.uploading_until);

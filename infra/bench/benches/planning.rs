@@ -48,6 +48,7 @@ fn candidates(campaigns: u64, pending: u64) -> Vec<Candidate> {
             tomorrow: now,
             window_opens: None,
             pending,
+            before_walk: 0,
             deferred_until: None,
             pass_is_over: false,
         })

@@ -137,6 +137,12 @@ impl Host {
         self.scheduler.run(now).await.map_err(HostError::function)
     }
 
+    /// As [`Host::run_scheduler`], with so much time by the host's clock.
+    pub async fn run_scheduler_for(&self, time: Duration) -> Result<Plan, HostError> {
+        let now = self.scheduler.clock.now();
+        self.scheduler.run_until(now, now + time).await.map_err(HostError::function)
+    }
+
     /// Returns whether no batch is open.
     pub async fn all_batches_done(&self) -> Result<bool, HostError> {
         let open = batch::store::open(&self.table).await.map_err(HostError::function)?;

@@ -13,13 +13,17 @@ use crate::invocation::invocation;
 
 /// Interval of the scheduler. It is a minute on AWS, where each run costs money.
 const SCHEDULE_INTERVAL: Duration = Duration::from_secs(2);
+/// The time of one run of the scheduler. It is a minute on AWS, where the next run does not wait
+/// for the end of this one.
+const SCHEDULER_TIME: Duration = Duration::from_secs(12);
 /// Interval of the deletion of expired items, on the machine's clock.
 const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Runs the scheduler at intervals of its clock until `closing` is cancelled.
 pub(crate) async fn run_scheduler(scheduler: Arc<Scheduler>, closing: CancellationToken) {
     while !closing.is_cancelled() {
-        let event = invocation(Value::Null, &scheduler.clock, SCHEDULE_INTERVAL);
+        let time = scheduler.clock.during(SCHEDULER_TIME);
+        let event = invocation(Value::Null, &scheduler.clock, time);
         if let Err(error) = scheduler.handle(event).await {
             tracing::warn!(error = &*error, "the scheduler failed");
         }

@@ -32,6 +32,44 @@ pub struct FaultRates {
     pub redelivered: f64,
 }
 
+/// A request that the proxy holds, see [`FaultProxy::hold`] and [`FaultProxy::hold_answer`].
+#[derive(Debug)]
+pub struct HeldRequest {
+    arrived: oneshot::Receiver<()>,
+    released: oneshot::Sender<()>,
+}
+
+impl HeldRequest {
+    /// Waits until the request is held.
+    pub async fn arrived(&mut self) {
+        let _ = (&mut self.arrived).await;
+    }
+
+    /// Lets the request go on; its caller may have gone.
+    pub fn release(self) {
+        let _ = self.released.send(());
+    }
+}
+
+/// When a request is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    /// Before it is carried out.
+    Arrived,
+    /// Before its response goes to the caller.
+    CarriedOut,
+}
+
+/// What the proxy does when a request comes that is to be held.
+#[derive(Debug)]
+struct Hold {
+    moment: Moment,
+    operation: String,
+    text: String,
+    arrived: oneshot::Sender<()>,
+    released: oneshot::Receiver<()>,
+}
+
 /// How many `ReceiveMessage` responses the proxy can redeliver.
 const MAX_REDELIVERABLE: usize = 16;
 
@@ -49,47 +87,9 @@ struct ProxyState {
     rng: StdRng,
     redeliverable: VecDeque<Bytes>,
     injected: u64,
+    /// Requests with this text fail.
+    broken: Option<String>,
     hold: Option<Hold>,
-}
-
-/// The response that is held back next.
-#[derive(Debug)]
-struct Hold {
-    /// The end of the request's target.
-    target: String,
-    /// A text in the request.
-    text: String,
-    held: oneshot::Sender<()>,
-    released: oneshot::Receiver<()>,
-}
-
-/// A response that is held back, or will be.
-#[derive(Debug)]
-pub struct HeldAnswer {
-    held: oneshot::Receiver<()>,
-    release: oneshot::Sender<()>,
-}
-
-/// A request was carried out, and its response is held back.
-#[derive(Debug)]
-pub struct Held(oneshot::Sender<()>);
-
-impl HeldAnswer {
-    /// Waits until the request was carried out.
-    ///
-    /// # Panics
-    /// If the proxy ends before.
-    pub async fn wait(self) -> Held {
-        self.held.await.expect("a request");
-        Held(self.release)
-    }
-}
-
-impl Held {
-    /// Lets the response go to the caller, who may have gone.
-    pub fn release(self) {
-        let _ = self.0.send(());
-    }
 }
 
 /// The fault of one request.
@@ -109,6 +109,7 @@ impl FaultProxy {
             rng: StdRng::seed_from_u64(seed),
             redeliverable: VecDeque::new(),
             injected: 0,
+            broken: None,
             hold: None,
         };
         let proxy = Self {
@@ -128,14 +129,34 @@ impl FaultProxy {
         self.state().rates = rates;
     }
 
-    /// Holds back the response to the next request of this operation whose body has `text`:
-    /// to its caller, the process seems to stand still.
-    pub fn hold_answer(&self, operation: &str, text: &str) -> HeldAnswer {
-        let (held_sender, held) = oneshot::channel();
-        let (release, released) = oneshot::channel();
-        let (target, text) = (format!(".{operation}"), text.to_owned());
-        self.state().hold = Some(Hold { target, text, held: held_sender, released });
-        HeldAnswer { held, release }
+    /// Lets every request fail that has this text in its body, such as a partition key.
+    pub fn break_requests_with(&self, text: Option<&str>) {
+        self.state().broken = text.map(str::to_owned);
+    }
+
+    /// Holds the next request of an operation that has this text in its body, until it is
+    /// released.
+    pub fn hold(&self, operation: &str, text: &str) -> HeldRequest {
+        self.hold_at(Moment::Arrived, operation, text)
+    }
+
+    /// Holds back the response to the next request of an operation that has this text in its
+    /// body: to its caller, the process seems to stand still.
+    pub fn hold_answer(&self, operation: &str, text: &str) -> HeldRequest {
+        self.hold_at(Moment::CarriedOut, operation, text)
+    }
+
+    fn hold_at(&self, moment: Moment, operation: &str, text: &str) -> HeldRequest {
+        let (arrived_sender, arrived) = oneshot::channel();
+        let (released, released_receiver) = oneshot::channel();
+        self.state().hold = Some(Hold {
+            moment,
+            operation: format!(".{operation}"),
+            text: text.to_owned(),
+            arrived: arrived_sender,
+            released: released_receiver,
+        });
+        HeldRequest { arrived, released }
     }
 
     /// How many faults the proxy has injected.
@@ -180,13 +201,19 @@ impl ProxyState {
         None
     }
 
-    /// The hold that concerns a request.
-    fn take_hold(&mut self, headers: &HeaderMap, body: &[u8]) -> Option<Hold> {
-        let target = headers.get("x-amz-target")?.to_str().ok()?;
-        self.hold.take_if(|hold| {
-            let text = hold.text.as_bytes();
-            target.ends_with(&hold.target) && body.windows(text.len()).any(|word| word == text)
-        })
+    fn take_hold(&mut self, moment: Moment, target: &str, body: &Bytes) -> Option<Hold> {
+        let is_meant = |hold: &mut Hold| {
+            hold.moment == moment
+                && target.ends_with(&hold.operation)
+                && has_text(body, &hold.text)
+        };
+        self.hold.take_if(is_meant)
+    }
+
+    fn is_broken(&mut self, body: &Bytes) -> bool {
+        let is_broken = self.broken.as_ref().is_some_and(|text| has_text(body, text));
+        self.injected += u64::from(is_broken);
+        is_broken
     }
 
     /// The response to `ReceiveMessage`: the engine's, or an earlier one again.
@@ -208,6 +235,12 @@ impl ProxyState {
 }
 
 async fn handle(State(proxy): State<FaultProxy>, headers: HeaderMap, body: Bytes) -> Response {
+    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or("");
+    let hold = proxy.state().take_hold(Moment::Arrived, target, &body);
+    wait(hold).await;
+    if proxy.state().is_broken(&body) {
+        return server_error();
+    }
     let fault = proxy.state().next_fault();
     match fault {
         Some(Fault::Throttled) => {
@@ -217,22 +250,29 @@ async fn handle(State(proxy): State<FaultProxy>, headers: HeaderMap, body: Bytes
         Some(Fault::Delayed(delay)) => tokio::time::sleep(delay).await,
         Some(Fault::ResponseLost) | None => {}
     }
-    let hold = proxy.state().take_hold(&headers, &body);
+    let hold = proxy.state().take_hold(Moment::CarriedOut, target, &body);
     let Some((status, mut response)) = proxy.forward(&headers, body).await else {
         return server_error();
     };
-    if let Some(Hold { held, released, .. }) = hold {
-        let _ = held.send(());
-        let _ = released.await;
-    }
+    wait(hold).await;
     if fault == Some(Fault::ResponseLost) {
         return server_error();
     }
-    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
-    if target.is_some_and(|target| target.ends_with(".ReceiveMessage")) {
+    if target.ends_with(".ReceiveMessage") {
         response = proxy.state().receive(response);
     }
     (status, [("content-type", "application/x-amz-json-1.0")], response).into_response()
+}
+
+async fn wait(hold: Option<Hold>) {
+    if let Some(Hold { arrived, released, .. }) = hold {
+        let _ = arrived.send(());
+        let _ = released.await;
+    }
+}
+
+fn has_text(body: &Bytes, text: &str) -> bool {
+    body.windows(text.len()).any(|part| part == text.as_bytes())
 }
 
 fn server_error() -> Response {

@@ -3,6 +3,7 @@
 use carillon::analytics::{self, Tally};
 use carillon::batch::{self, Batch};
 use carillon::campaign::{self, Campaign};
+use carillon::connection;
 use carillon::ids::CampaignId;
 use carillon::recipient::{self, Cursor, CursorRange, Recipient};
 use carillon::table::{Guard, Item, Key, Shape, Write};
@@ -20,6 +21,17 @@ impl World {
     pub async fn stored_campaign(&self, campaign: &str) -> Campaign {
         let found = campaign::store::get(self.host.table(), id(campaign)).await;
         found.expect("the table answers").expect("the campaign exists")
+    }
+
+    /// The quota group of the campaign's connection as stored.
+    ///
+    /// # Panics
+    /// If it can't be read, or has none.
+    pub async fn stored_quota_group(&self, campaign: &str) -> String {
+        let id = self.stored_campaign(campaign).await.settings.connection_id;
+        let found = connection::store::get(self.host.table(), id).await;
+        let connection = found.expect("the table answers").expect("the connection exists");
+        connection.quota_group.expect("a quota")
     }
 
     /// The campaign's recipients as stored.
@@ -40,13 +52,17 @@ impl World {
         batches.expect("the table answers")
     }
 
-    /// The recipients in the range of a batch.
+    /// The recipients of a batch: those in its range, or on its list.
     ///
     /// # Panics
     /// If they can't be read.
     pub async fn recipients_in(&self, batch: &Batch) -> Vec<Recipient> {
         let campaign = self.stored_campaign(&batch.name.campaign.to_string()).await;
-        self.walk(&campaign, batch.after, Some(&batch.until)).await
+        if batch.is_range() {
+            return self.walk(&campaign, batch.after, Some(&batch.until)).await;
+        }
+        let (table, of) = (self.host.table(), campaign.recipients());
+        recipient::store::many(table, of, &batch.contacts).await.expect("the table answers")
     }
 
     async fn walk(

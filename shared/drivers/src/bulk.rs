@@ -17,8 +17,8 @@ use jiff::{SignedDuration, Timestamp};
 const PAGE: u32 = 1000;
 /// How many recipients one transaction changes. `DynamoDB` takes 100 writes in one.
 const PART: usize = 50;
-/// How many requests one run of the scheduler makes for all jobs: some seconds.
-const MAX_REQUESTS: u32 = 400;
+/// How many requests a job makes in one turn: about a second.
+const TURN_REQUESTS: u32 = 40;
 /// How often a transaction that met another one is repeated.
 const MAX_TRIES: u32 = 8;
 /// After how many failed runs without progress a job fails.
@@ -37,36 +37,32 @@ pub enum BulkError {
     Store(#[from] StoreError),
 }
 
-/// Works the jobs that are not done, each as far as one run gets. They share the run's requests,
-/// so that none of them waits for the end of another. What a run did before it failed stays done;
-/// a job whose runs fail again and again fails.
+/// Works a job for one turn of about a second, and returns it where it is not done. What a turn
+/// did before it failed stays done; a job whose turns fail again and again fails.
 ///
 /// # Errors
-/// The jobs cannot be read.
-pub async fn work_all(table: &Table, now: Timestamp) -> Result<(), StoreError> {
-    let mut open = store::open(table).await?;
-    open.truncate(MAX_REQUESTS as usize / 4);
-    let requests = MAX_REQUESTS / u32::try_from(open.len()).unwrap_or(u32::MAX).max(1);
-    for job in open {
-        let id = job.id;
-        let Err(error) = work(table, job, requests, now).await else { continue };
-        tracing::error!(job = %id, error = &error as &dyn std::error::Error, "a job's run failed");
-        if let Err(error) = note_failed_run(table, id, now).await {
-            let error = &error as &dyn std::error::Error;
-            tracing::error!(job = %id, error, "the failed run was not noted");
-        }
+/// The turn failed.
+pub async fn work_turn(table: &Table, job: Job, now: Timestamp) -> Result<Option<Job>, BulkError> {
+    let id = job.id;
+    let outcome = work(table, job, now).await;
+    if outcome.is_err()
+        && let Err(error) = note_failed_run(table, id, now).await
+    {
+        let error = &error as &dyn std::error::Error;
+        tracing::error!(job = %id, error, "the failed turn was not noted");
     }
-    Ok(())
+    outcome
 }
 
-/// Works a job with so many requests.
-async fn work(table: &Table, job: Job, requests: u32, now: Timestamp) -> Result<(), BulkError> {
+async fn work(table: &Table, job: Job, now: Timestamp) -> Result<Option<Job>, BulkError> {
     let Work::BulkRecipients(bulk) = job.work.clone();
-    let Some(job) = begin(table, job, now).await? else { return Ok(()) };
+    let Some(job) = begin(table, job, now).await? else { return Ok(None) };
     let Some(campaign) = campaign::store::get(table, bulk.campaign).await? else {
-        return fail(table, &job, not_found(bulk.campaign), now).await;
+        fail(table, &job, not_found(bulk.campaign), now).await?;
+        return Ok(None);
     };
-    let run = Run { table, job, bulk: &bulk, campaign, requests, is_taken_up: false, now };
+    let (requests, is_taken_up) = (TURN_REQUESTS, false);
+    let run = Run { table, job, bulk: &bulk, campaign, requests, is_taken_up, now };
     run.pages().await
 }
 
@@ -100,7 +96,8 @@ async fn note_failed_run(table: &Table, id: JobId, now: Timestamp) -> Result<(),
         let failure = Failure { code: FailureCode::InternalError, detail };
         return fail(table, &job, failure, now).await;
     }
-    let noted = Job { failed_runs, version: job.version + 1, ..job.clone() };
+    let (version, worked_at) = (job.version + 1, Some(now));
+    let noted = Job { failed_runs, worked_at, version, ..job.clone() };
     replace(table, &noted, job.version).await?;
     Ok(())
 }
@@ -147,7 +144,8 @@ enum Next {
 }
 
 impl Run<'_> {
-    async fn pages(mut self) -> Result<(), BulkError> {
+    /// Works on until the end of the turn; returns the job where it is not done.
+    async fn pages(mut self) -> Result<Option<Job>, BulkError> {
         while self.requests > 0 {
             self.requests -= 1;
             let range = CursorRange::after(self.job.progress.cursor.as_ref());
@@ -155,18 +153,19 @@ impl Run<'_> {
             let Some(end) = end else {
                 let done = self.job.finished(Status::Completed, None, self.now);
                 replace(self.table, &done, self.job.version).await?;
-                return Ok(());
+                return Ok(None);
             };
             let is_small = page.iter().filter(|one| self.is_meant(one)).count() <= PART;
             for part in page.chunks(if is_small { page.len() } else { PART }) {
                 let last = part.last().map(|last| last.contact);
                 match self.part(part, Cursor { shard: end.shard, contact: last }).await? {
                     Next::GoesOn if self.requests > 0 => {}
-                    Next::GoesOn | Next::Ends => return Ok(()),
+                    Next::GoesOn => return Ok(Some(self.job)),
+                    Next::Ends => return Ok(None),
                 }
             }
         }
-        Ok(())
+        Ok(Some(self.job))
     }
 
     /// Works the recipients up to a cursor.
@@ -240,14 +239,15 @@ impl Run<'_> {
             changed: changed + changes as u64,
             cursor: Some(until),
         };
-        Job { progress, failed_runs: 0, version: self.job.version + 1, ..self.job.clone() }
+        let (version, worked_at) = (self.job.version + 1, Some(self.now));
+        Job { progress, failed_runs: 0, worked_at, version, ..self.job.clone() }
     }
 
     fn change(&self, recipient: &Recipient) -> Update {
         let key = self.campaign.recipients().key(recipient.contact);
         match self.bulk.action {
             BulkAction::Close => close_update(&key, recipient, self.now),
-            BulkAction::Retry => retry_update(&key, recipient),
+            BulkAction::Retry => retry_update(&key, recipient, self.now),
             BulkAction::Skip => skip_update(&key, recipient.attempt, SkipReason::Requested, None),
         }
     }

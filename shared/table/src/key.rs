@@ -38,6 +38,10 @@ pub enum Key {
         /// The provider's code; none for a refusal without one.
         code: Option<u32>,
     },
+    /// How often recipients of a campaign became pending behind its walk.
+    Requeues(CampaignId),
+    /// When the counters of a campaign are audited next.
+    AuditTurn(CampaignId),
     /// A recipient: one contact in one campaign.
     Recipient {
         /// The campaign.
@@ -166,6 +170,8 @@ const ANSWER: &str = "ANSWER";
 const SWEEP: &str = "SWEEP";
 const REFUSALS: &str = "REFUSALS#";
 const NO_CODE: &str = "none";
+const REQUEUES: &str = "REQUEUES";
+const AUDIT_TURN: &str = "AUDIT";
 const JOB: &str = "JOB";
 
 impl Key {
@@ -177,7 +183,9 @@ impl Key {
             | Self::Import { campaign, .. }
             | Self::History { campaign, .. }
             | Self::Refusals { campaign, .. }
-            | Self::Sweep(campaign) => format!("CAMPAIGN#{campaign}"),
+            | Self::Sweep(campaign)
+            | Self::Requeues(campaign)
+            | Self::AuditTurn(campaign) => format!("CAMPAIGN#{campaign}"),
             Self::Recipient { campaign, shard, .. }
             | Self::Counters { campaign, shard }
             | Self::Watermark { campaign, shard } => {
@@ -217,6 +225,8 @@ impl Key {
             Self::Sweep(_) => SWEEP.to_owned(),
             Self::Refusals { code: Some(code), .. } => format!("{REFUSALS}{code}"),
             Self::Refusals { code: None, .. } => format!("{REFUSALS}{NO_CODE}"),
+            Self::Requeues(_) => REQUEUES.to_owned(),
+            Self::AuditTurn(_) => AUDIT_TURN.to_owned(),
             Self::Recipient { contact, .. } => Self::recipient_sk(*contact),
             Self::Counters { .. } => Self::COUNTERS.to_owned(),
             Self::Watermark { .. } => WATERMARK.to_owned(),
@@ -325,6 +335,8 @@ impl Key {
         match sk {
             META => Some(Self::Campaign(campaign)),
             SWEEP => Some(Self::Sweep(campaign)),
+            REQUEUES => Some(Self::Requeues(campaign)),
+            AUDIT_TURN => Some(Self::AuditTurn(campaign)),
             _ => None,
         }
     }
@@ -392,6 +404,11 @@ pub enum ListedAs {
     OpenJobs,
     /// Contacts to which no message is sent, by id.
     Suppressed,
+    /// Pending recipients of a campaign that go before its walk, by the time when they are
+    /// due: retries, and recipients that were added behind the walk.
+    BeforeWalk(CampaignId),
+    /// Campaigns whose counters are audited, by the time of their next turn.
+    AuditTurns,
 }
 
 impl fmt::Display for ListedAs {
@@ -403,6 +420,8 @@ impl fmt::Display for ListedAs {
             Self::OpenSweeps => f.write_str("SWEEP#open"),
             Self::OpenJobs => f.write_str("JOB#open"),
             Self::Suppressed => f.write_str("CONTACT#suppressed"),
+            Self::BeforeWalk(campaign) => write!(f, "RECIPIENT#{campaign}"),
+            Self::AuditTurns => f.write_str("AUDIT#turns"),
         }
     }
 }
@@ -440,6 +459,8 @@ mod tests {
             campaign.clone().prop_map(Key::Sweep),
             (campaign.clone(), any::<Option<u32>>())
                 .prop_map(|(campaign, code)| Key::Refusals { campaign, code }),
+            campaign.clone().prop_map(Key::Requeues),
+            campaign.clone().prop_map(Key::AuditTurn),
             (campaign.clone(), date.clone(), 1u32..999_999)
                 .prop_map(|(campaign, date, number)| Key::Batch { campaign, date, number }),
             (campaign.clone(), uuid.clone()).prop_map(|(campaign, uuid)| Key::Import {

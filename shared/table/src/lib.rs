@@ -8,6 +8,6 @@ mod store;
 pub use key::{Key, ListedAs, shard_of};
 pub use shape::Shape;
 pub use store::{
-    Cancelled, Guard, Item, Page, StoreError, Table, Update, Write, condition_held, ensure_table,
-    exclusive_start_key, listed_start_key, read_item, stored_key,
+    Cancelled, Guard, Item, Page, StoreError, Table, Unreadable, Update, Write, condition_held,
+    ensure_table, exclusive_start_key, listed_start_key, read_item, stored_key,
 };

@@ -10,8 +10,9 @@ use carillon::channel::{EstimateRequest, Provider};
 use carillon::connection::{self, Connection};
 use carillon::country::Country;
 use carillon::ids::CampaignId;
-use carillon::plan::{Candidate, Forecast, Wait, WaitReason, forecast, wait};
+use carillon::plan::{Candidate, Forecast, Wait, WaitReason, Work, forecast, wait};
 use carillon::quota::{self, QuotaStatus};
+use carillon::recipient;
 use carillon::template;
 use carillon::time::{Date, Timestamp, date_in};
 use serde::Serialize;
@@ -248,8 +249,13 @@ pub(super) async fn waiting_for(
         return Ok(None);
     }
     let open = batch::store::open(&api.table).await?;
-    let open = open.iter().filter(|batch| batch.name.campaign == campaign.id).count() as u32;
-    let candidate = Candidate::of(campaign, resources.connection.as_ref(), 0, open, now);
+    let ranges = open.iter().filter(|batch| batch.name.campaign == campaign.id && batch.is_range());
+    let open_ranges = ranges.count() as u32;
+    let requeues = campaign::store::requeues(&api.table, campaign.id).await?;
+    let before_walk = recipient::store::before_walk(&api.table, campaign.id, now, 1).await?;
+    let before_walk = before_walk.len() as u64;
+    let work = Work { pending: 0, before_walk, open_ranges, requeues };
+    let candidate = Candidate::of(campaign, resources.connection.as_ref(), work, now);
     Ok(wait(&candidate, &resources.quotas).map(|wait| Waiting::of(wait, campaign, now)))
 }
 

@@ -8,7 +8,7 @@ use carillon::campaign::{Campaign, Import};
 use carillon::contact::{self, Contact};
 use carillon::country::Country;
 use carillon::ids::{CampaignId, ContactId, ImportId};
-use carillon::import::{Finished, Format, Report, Upload, UploadError};
+use carillon::import::{Finished, Format, Passed, Report, Upload, UploadError};
 use carillon::recipient::store::{record, retry_unconfirmed};
 use carillon::recipient::{
     self, Cursor, CursorRange, DeliveryStatus, Event, Recipient, RecipientKey, SkipReason, Status,
@@ -172,7 +172,8 @@ pub(crate) async fn upload(
     // goes away in the middle.
     let work = request_id::spawn(async move {
         let Api { table, clock, ids, .. } = &*api;
-        let upload = Upload { table, clock, ids, campaign: &campaign, country, format };
+        let passed = Passed::default();
+        let upload = Upload { table, clock, ids, campaign: &campaign, country, format, passed };
         upload.run(body.into_data_stream(), import).await
     });
     let Finished { report, outcome } = work.await.map_err(Problem::internal)?;
@@ -356,7 +357,7 @@ pub(crate) async fn retry(
         let current = CampaignView::from(campaign);
         return Err(Problem::new(Code::CampaignEnded, detail).with_current(&current));
     }
-    if retry_unconfirmed(&api.table, &key, &found).await? {
+    if retry_unconfirmed(&api.table, &key, &found, now).await? {
         return Ok(Tagged(view(&api, find(&api, &key).await?).await?));
     }
     Err(Problem::new(Code::ChangedMeanwhile, "The recipient was settled at this moment."))

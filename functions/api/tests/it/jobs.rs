@@ -6,7 +6,12 @@ use crate::fixture::{TestApi, id};
 
 /// Works all open jobs, as the scheduler does.
 async fn work(api: &TestApi) {
-    bulk::work_all(&api.table, api.clock.now()).await.unwrap();
+    for job in job::store::each_open(&api.table).await.unwrap() {
+        let mut rest = Some(job.unwrap());
+        while let Some(job) = rest {
+            rest = bulk::work_turn(&api.table, job, api.clock.now()).await.unwrap();
+        }
+    }
 }
 
 async fn statuses(api: &TestApi, campaign: &str) -> Vec<String> {
@@ -40,7 +45,7 @@ async fn many_recipients_are_skipped_after_a_dry_run_has_counted_them() {
     let done = api.get(&format!("/v1/jobs/{job}")).await.ok();
     assert_eq!(done["result"], json!({"matched": 130, "changed": 130}));
     assert!(statuses(&api, &campaign).await.iter().all(|status| status == "skipped"));
-    assert!(job::store::open(&api.table).await.unwrap().is_empty());
+    assert!(job::store::each_open(&api.table).await.unwrap().is_empty());
     let listed = api.get("/v1/jobs?status=completed").await.ok();
     let ids: Vec<String> = listed["items"].as_array().unwrap().iter().map(id).collect();
     assert_eq!(ids, [job, id(&queued)], "newest first");
@@ -119,7 +124,10 @@ async fn a_campaign_is_not_taken_up_again_for_nobody() {
     let path = format!("/v1/campaigns/{campaign}/recipients/bulk");
     api.post(&path, json!({"action": "skip"})).await.ok();
     work(&api).await;
-    let stored = api.stored_campaign(&campaign).await;
+    // As the scheduler does after a pass that has met nobody.
+    let mut stored = api.stored_campaign(&campaign).await;
+    stored.walk.requeues =
+        carillon::campaign::store::requeues(&api.table, stored.id).await.unwrap();
     assert!(
         carillon::campaign::store::complete(&api.table, &stored, api.clock.now()).await.unwrap()
     );

@@ -36,9 +36,9 @@ async fn frozen_after_the_claim(takes_over: bool, away: Duration) {
         .build()
         .await;
     let campaign = world.started(1).await;
-    let held = world.proxies().table.hold_answer("TransactWriteItems", RECIPIENT);
+    let mut held = world.proxies().table.hold_answer("TransactWriteItems", RECIPIENT);
     world.tick().await;
-    let release = held.wait().await;
+    held.arrived().await;
     assert_eq!(only_recipient(&world, &campaign).await.status, Status::Sending);
     world.clock.advance(away);
     if takes_over {
@@ -48,7 +48,7 @@ async fn frozen_after_the_claim(takes_over: bool, away: Duration) {
         world.host.run_sender(&batch.name).await.expect("the second run");
         assert_eq!(only_recipient(&world, &campaign).await.status, Status::Unconfirmed);
     }
-    release.release();
+    held.release();
     let given_back = after(&world, &campaign, [Status::Sending, Status::Unconfirmed]).await;
     assert_eq!(world.simulator.summary().accepted, 0, "it was sent late");
     assert_eq!((given_back.status, given_back.attempt), (Status::Pending, 2));
@@ -80,11 +80,11 @@ async fn a_claim_that_another_run_settled_as_lost_is_taken_back() {
 async fn a_claim_is_sent_after_a_short_delay() {
     let world = World::builder().rate(1.0).faults(FaultRates::default()).build().await;
     let campaign = world.started(1).await;
-    let held = world.proxies().table.hold_answer("TransactWriteItems", RECIPIENT);
+    let mut held = world.proxies().table.hold_answer("TransactWriteItems", RECIPIENT);
     world.tick().await;
-    let release = held.wait().await;
+    held.arrived().await;
     world.clock.advance(Duration::from_secs(20));
-    release.release();
+    held.release();
     world.wait_until_idle().await;
     let recipient = only_recipient(&world, &campaign).await;
     assert_eq!((recipient.status, recipient.attempt), (Status::Read, 1));

@@ -21,6 +21,7 @@ mod refusals;
 mod repair;
 mod sam_template;
 mod sample_events;
+mod scheduling;
 mod storm;
 mod text_gateway;
 mod throttling;

@@ -30,7 +30,7 @@ use carillon_table::{Key, StoreError, Table, Update, Write, read_item};
 
 /// The minimum time between two steps of an audit. A shard that changes more often is
 /// still being sent to.
-const STEP: SignedDuration = SignedDuration::from_secs(55);
+pub const STEP: SignedDuration = SignedDuration::from_secs(55);
 /// After how long a watermark that the aggregator has not read is stored again.
 const WATERMARK_TIMEOUT: SignedDuration = SignedDuration::from_mins(15);
 
@@ -72,7 +72,7 @@ pub async fn audit(
 ) -> Result<Audit, StoreError> {
     let counters = Key::Counters { campaign: campaign.id, shard };
     let row: Row = table.get(&counters).await?.unwrap_or_default();
-    if !row.is_due(now) {
+    if row.next_audit(campaign).is_some_and(|next| next > now) {
         return Ok(Audit::Correct);
     }
     let key = Key::Watermark { campaign: campaign.id, shard };

@@ -3,7 +3,7 @@
 //! One conditional write updates both, so that each record is counted exactly once, even
 //! after a redelivery.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -11,12 +11,16 @@ use serde::Deserialize;
 
 use super::{Change, Image, Tally, after_sequence};
 use carillon_foundations::ids::CampaignId;
-use carillon_nouns::campaign::Campaign;
+use carillon_nouns::campaign::{Campaign, Status as CampaignStatus};
 use carillon_nouns::recipient::{self, Cursor, CursorRange, Recipient, RecipientSet, Status};
 use carillon_table::{Key, StoreError, Table, Update};
 
 /// How often the counters of an idle shard are audited.
 const AUDIT_INTERVAL: SignedDuration = SignedDuration::from_hours(12);
+/// The same, once nothing was sent for [`SETTLED_AFTER`]: few statuses arrive.
+const SETTLED_AUDIT_INTERVAL: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// How long after a campaign has ended, or was planned last, most of its statuses have arrived.
+const SETTLED_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// The maximum number of `sending` recipients that a recount returns.
 const MAX_SENDING: usize = 1000;
 
@@ -39,10 +43,13 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// Whether an audit of the counters is due.
-    pub(super) fn is_due(&self, now: Timestamp) -> bool {
-        self.audited_at
-            .is_none_or(|at| at.checked_add(AUDIT_INTERVAL).is_ok_and(|next| next <= now))
+    /// When the next audit of the counters is due; none where they were never audited.
+    pub(super) fn next_audit(&self, campaign: &Campaign) -> Option<Timestamp> {
+        let at = self.audited_at?;
+        let planned_at = campaign.planned_at.filter(|_| campaign.status != CampaignStatus::Active);
+        let settled_at = campaign.finished_at.or(planned_at).map(|last| last + SETTLED_AFTER);
+        let is_settled = settled_at.is_some_and(|settled_at| settled_at <= at);
+        Some(at + if is_settled { SETTLED_AUDIT_INTERVAL } else { AUDIT_INTERVAL })
     }
 
     pub(super) fn tally(&self) -> Tally {
@@ -104,39 +111,43 @@ fn addition(key: &Key, tally: &Tally, last: &str, seen: Option<&str>) -> Update 
 
 /// The counters of a campaign, over all its shards.
 pub async fn read(table: &Table, campaign: CampaignId, shards: u16) -> Result<Tally, StoreError> {
-    Ok(snapshot(table, campaign, shards, Timestamp::MAX).await?.tally)
+    let mut tally = Tally::default();
+    for (_, row) in rows(table, campaign, shards).await? {
+        tally.add(row.tally());
+    }
+    Ok(tally)
 }
 
-/// The counters of a campaign, and whether an audit of them is due.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct CounterSnapshot {
-    /// The counters, over all shards.
-    pub tally: Tally,
-    /// The first shard whose counters are due for an audit.
-    pub unaudited: Option<u16>,
+/// When the audit of each shard of a campaign is due, none for a shard that was never audited:
+/// the first to be due first.
+pub async fn next_audits(
+    table: &Table,
+    campaign: &Campaign,
+) -> Result<Vec<(Option<Timestamp>, u16)>, StoreError> {
+    let rows: BTreeMap<u16, Row> =
+        rows(table, campaign.id, campaign.shards).await?.into_iter().collect();
+    let next = |shard| (rows.get(&shard).and_then(|row| row.next_audit(campaign)), shard);
+    let mut audits: Vec<_> = (0..campaign.shards).map(next).collect();
+    audits.sort_unstable();
+    Ok(audits)
 }
 
-/// The counters of a campaign, and the first shard whose audit is due at `now`.
-pub async fn snapshot(
+/// The counters of each shard that has any, in no order.
+async fn rows(
     table: &Table,
     campaign: CampaignId,
     shards: u16,
-    now: Timestamp,
-) -> Result<CounterSnapshot, StoreError> {
+) -> Result<Vec<(u16, Row)>, StoreError> {
     let keys: Vec<Key> = (0..shards).map(|shard| Key::Counters { campaign, shard }).collect();
-    let mut audited = BTreeSet::new();
-    let mut tally = Tally::default();
+    let mut found = Vec::with_capacity(keys.len());
     for keys in keys.chunks(100) {
         for (key, row) in table.get_many::<Row>(keys).await? {
-            tally.add(row.tally());
-            if let Key::Counters { shard, .. } = key
-                && !row.is_due(now)
-            {
-                audited.insert(shard);
+            if let Key::Counters { shard, .. } = key {
+                found.push((shard, row));
             }
         }
     }
-    Ok(CounterSnapshot { tally, unaudited: (0..shards).find(|shard| !audited.contains(shard)) })
+    Ok(found)
 }
 
 /// Recounts all recipients of a campaign, without the counters of days.

@@ -43,6 +43,8 @@ const MAX_TOO_SOON: u32 = 2;
 const MAX_EXCEEDED: u32 = 3;
 /// The number of campaigns that a contact keeps before those that ended are forgotten.
 const MAX_SENT_CAMPAIGNS: usize = 32;
+/// How long a recipient that could not be claimed is left.
+const LEFT_FOR: Duration = Duration::from_secs(30);
 /// Retries of a claim that met another write.
 const MAX_BUSY: u32 = 5;
 /// Retries of the write that settles an attempt.
@@ -264,6 +266,7 @@ impl Run<'_> {
                 charge = QuotaCharge::New;
             }
         }
+        self.leave(due, Claim::Busy).await?;
         Ok(None)
     }
 
@@ -307,7 +310,7 @@ impl Run<'_> {
     }
 
     /// What becomes of a recipient that was not claimed. One that waits for something stays
-    /// pending: a later pass of the walk meets it.
+    /// pending: a later batch goes before the walk with it.
     async fn leave(&self, due: &Due, lost: Claim) -> Result<(), StoreError> {
         let attempt = due.recipient.attempt;
         match lost {
@@ -318,12 +321,11 @@ impl Run<'_> {
                 let hold = WaitsFor::MarketingHold;
                 recipient::store::defer(table, &due.key, attempt, until, hold).await.map(drop)
             }
-            Claim::Won
-            | Claim::Lost
-            | Claim::Moved
-            | Claim::Merged(_)
-            | Claim::TooSoon
-            | Claim::Busy => Ok(()),
+            Claim::Moved | Claim::Merged(_) | Claim::TooSoon | Claim::Busy => {
+                let again = self.sender.clock.now() + LEFT_FOR;
+                recipient::store::go_before_walk(&self.sender.table, &due.key, attempt, again).await
+            }
+            Claim::Won | Claim::Lost => Ok(()),
         }
     }
 

@@ -10,7 +10,7 @@ use carillon_foundations::telemetry::{Metric, measure};
 use carillon_nouns::batch::{self, BatchRef, CloseReason};
 use carillon_nouns::contact::{self, Contact, Profile};
 use carillon_nouns::quota;
-use carillon_nouns::recipient::{self, CursorRange, Recipient};
+use carillon_nouns::recipient::Recipient;
 use carillon_table::StoreError;
 use futures::FutureExt;
 use futures::stream::{self, FuturesUnordered, Stream, StreamExt, TryStreamExt};
@@ -172,15 +172,14 @@ impl<'a> Run<'a> {
         Err(error)
     }
 
-    /// The due recipients of the range with their contacts.
+    /// The due recipients of the batch with their contacts.
     fn due(&self) -> impl Stream<Item = Result<Due, StoreError>> {
         let start = Some(self.leased.batch.after);
         let pages = stream::try_unfold(start, async |after| {
             let Some(after) = after else { return Ok(None) };
-            let range =
-                CursorRange { after: after.as_ref(), until: Some(&self.leased.batch.until) };
-            let (table, recipients) = (&self.sender.table, self.leased.campaign.recipients());
-            let (page, next) = recipient::store::walk(table, recipients, range, PAGE).await?;
+            let (table, batch) = (&self.sender.table, &self.leased.batch);
+            let (of, after) = (self.leased.campaign.recipients(), after.as_ref());
+            let (page, next) = batch::store::recipients(table, batch, of, after, PAGE).await?;
             let due = self.with_contacts(page).await?;
             Ok(Some((stream::iter(due).map(Ok), next.map(Some))))
         });

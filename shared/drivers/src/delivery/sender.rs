@@ -1,8 +1,8 @@
 use carillon_foundations::ids::{IdSource, MediaId};
 use carillon_foundations::time::Clock;
-use carillon_nouns::batch::{Batch, BatchRef, Lease};
+use carillon_nouns::batch::{self, Batch, BatchRef, Lease};
 use carillon_nouns::campaign::Campaign;
-use carillon_nouns::recipient::{self, CancelReason, CursorRange, Recipient, Status};
+use carillon_nouns::recipient::{self, CancelReason, Recipient, Status};
 use carillon_table::{StoreError, Table};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -72,7 +72,7 @@ impl Sender {
         Ok(renew_media(&self.table, &self.routes, media, &self.clock, until).await?)
     }
 
-    /// Walks the range of a batch: settles claims of earlier runs (the lease is ours), and
+    /// Reads the recipients of a batch: settles claims of earlier runs (the lease is ours), and
     /// returns how many reservations of the batch were used.
     pub(super) async fn reservations_used(&self, leased: &Leased) -> Result<u32, StoreError> {
         let Leased { batch, campaign, .. } = leased;
@@ -83,9 +83,8 @@ impl Sender {
         }
         let mut after = batch.after;
         loop {
-            let range = CursorRange { after: after.as_ref(), until: Some(&batch.until) };
-            let recipients = campaign.recipients();
-            let (page, next) = recipient::store::walk(&self.table, recipients, range, PAGE).await?;
+            let (of, from) = (campaign.recipients(), after.as_ref());
+            let (page, next) = batch::store::recipients(&self.table, batch, of, from, PAGE).await?;
             for recipient in page {
                 used += self.settle_earlier_run(campaign, &batch.name, &recipient).await?;
             }

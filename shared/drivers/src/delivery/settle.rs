@@ -278,7 +278,7 @@ impl Settling<'_> {
                 Ok(campaign.is_some_and(|campaign| !campaign.status.is_final()))
             }
             RefusalSource::Webhook { .. } => {
-                campaign::store::requeue(self.table, key.campaign, self.now).await
+                campaign::store::requeue(self.table, key.campaign).await
             }
             RefusalSource::TestSend { .. } => Ok(true),
         }

@@ -97,7 +97,8 @@ async fn refunds(table: &Table, batch: &Batch, end: &BatchEnd) -> Result<Vec<Wri
         if let Some(day) = campaign.day.as_mut().filter(|day| day.date == batch.name.date) {
             day.planned = day.planned.saturating_sub(unused);
         }
-        if end.early.is_some() {
+        // Those who go before the walk are on their list as long as they wait.
+        if end.early.is_some() && batch.is_range() {
             campaign.walk.rewind_to(batch.after);
         }
         writes.push(campaign::store::replacement(&campaign, seen)?);

@@ -12,6 +12,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as StdError;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -35,7 +36,7 @@ use carillon_foundations::time::Clock;
 use carillon_nouns::campaign::store::ChangeError;
 use carillon_nouns::campaign::{self, Campaign, Import};
 use carillon_nouns::contact::{self, Contact, Profile, person};
-use carillon_nouns::recipient::{Recipient, store};
+use carillon_nouns::recipient::{Cursor, Recipient, RecipientKey, store};
 use carillon_table::{StoreError, Table};
 
 /// The largest upload, in bytes.
@@ -166,6 +167,18 @@ pub struct Upload<'a> {
     pub country: Option<Country>,
     /// Its format.
     pub format: Format,
+    /// How far the campaign's walk was when the upload was announced last.
+    pub passed: Passed,
+}
+
+/// How far the walk of a campaign was when its upload was announced last.
+#[derive(Debug, Default)]
+pub struct Passed(Mutex<Option<Cursor>>);
+
+impl Passed {
+    fn lock(&self) -> MutexGuard<'_, Option<Cursor>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 type Parsed = Result<Row, InvalidLine>;
@@ -196,9 +209,10 @@ impl Upload<'_> {
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
         let mut report = Report::default();
-        let mut outcome = self.announce().await;
+        let mut outcome = self.announce(&import).await;
         if outcome.is_ok() {
             outcome = self.import_rows(body, &mut report, &mut import).await;
+            self.end(&import).await;
         }
         let stored = self.store_summary(&report, &import).await;
         Finished { report, outcome: outcome.and(stored) }
@@ -243,13 +257,32 @@ impl Upload<'_> {
     }
 
     async fn keep_announced(&self, report: &Report, import: &Import) -> Result<(), UploadError> {
-        self.announce().await?;
+        self.announce(import).await?;
         self.store_summary(report, import).await
     }
 
-    async fn announce(&self) -> Result<(), UploadError> {
-        let until = self.clock.now() + ANNOUNCED_FOR;
-        Ok(campaign::store::announce_upload(self.table, self.campaign.id, until).await?)
+    async fn announce(&self, import: &Import) -> Result<(), UploadError> {
+        let (id, now) = (self.campaign.id, self.clock.now());
+        let until = now + ANNOUNCED_FOR;
+        let announced =
+            campaign::store::announce_upload_of(self.table, id, import.id, now, until).await?;
+        *self.passed.lock() = announced.walk.cursor;
+        Ok(())
+    }
+
+    /// Ends the announcement. Where this fails, it ends by itself.
+    async fn end(&self, import: &Import) {
+        let (id, now) = (self.campaign.id, self.clock.now());
+        if let Err(error) = campaign::store::end_upload(self.table, id, import.id, now).await {
+            let error = &error as &dyn StdError;
+            tracing::warn!(campaign = %id, error, "the end of an upload was not recorded");
+        }
+    }
+
+    /// Whether the walk had passed that recipient when the upload was announced last.
+    fn is_passed(&self, key: &RecipientKey) -> bool {
+        let position = Cursor { shard: key.shard, contact: Some(key.contact) };
+        self.passed.lock().is_some_and(|cursor| position < cursor)
     }
 
     async fn store_summary(&self, report: &Report, import: &Import) -> Result<(), UploadError> {
@@ -342,11 +375,16 @@ impl Upload<'_> {
         };
         let key = self.campaign.recipients().key(contact.id);
         let country = person.first().map_or(Country::UNKNOWN, Address::country);
-        Ok(match (store::add(self.table, &key, &recipient).await?, suppression) {
-            (false, _) => Settled::Duplicate,
-            (true, Some(_)) => Settled::Suppressed,
-            (true, None) => Settled::Added { line: row.line, columns: row.columns, country },
-        })
+        Ok(
+            match (
+                store::add(self.table, &key, &recipient, self.is_passed(&key)).await?,
+                suppression,
+            ) {
+                (false, _) => Settled::Duplicate,
+                (true, Some(_)) => Settled::Suppressed,
+                (true, None) => Settled::Added { line: row.line, columns: row.columns, country },
+            },
+        )
     }
 
     /// Whether one of these contacts, which were merged into a person's, is in the campaign.

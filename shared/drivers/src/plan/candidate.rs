@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use carillon_foundations::ids::{CampaignId, ConnectionId};
 use carillon_nouns::batch::BATCH_SIZE;
-use carillon_nouns::campaign::Campaign;
+use carillon_nouns::campaign::{Campaign, Requeues};
 use carillon_nouns::connection::{Connection, Lane};
 use carillon_nouns::quota::QuotaStatus;
 use jiff::Timestamp;
@@ -35,9 +35,11 @@ pub struct Candidate {
     pub window_opens: Option<Timestamp>,
     /// An upper bound of its pending recipients.
     pub pending: u64,
+    /// How many recipients that go before its walk are due.
+    pub before_walk: u64,
     /// Until when all its pending recipients are deferred; none where one may be due.
     pub deferred_until: Option<Timestamp>,
-    /// Whether its walk is at the end of a pass while batches are open: the next pass
+    /// Whether its walk is at the end of a pass while ranges of it are open: the next pass
     /// starts when they are done.
     pub pass_is_over: bool,
 }
@@ -78,20 +80,29 @@ impl WaitReason {
     }
 }
 
+/// What is left of an active campaign.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Work {
+    /// An estimate of its pending recipients.
+    pub pending: u64,
+    /// How many recipients that go before its walk are due.
+    pub before_walk: u64,
+    /// The number of its open batches that are ranges of its walk.
+    pub open_ranges: u32,
+    /// How often recipients became pending behind its walk.
+    pub requeues: Requeues,
+}
+
 impl Candidate {
-    /// An active campaign with its connection, an estimate of its pending recipients and
-    /// the number of its open batches.
+    /// An active campaign with its connection.
     pub fn of(
         campaign: &Campaign,
         connection: Option<&Connection>,
-        pending: u64,
-        open_batches: u32,
+        work: Work,
         now: Timestamp,
     ) -> Self {
         let settings = &campaign.settings;
         let day = campaign.day_at(now);
-        let walk = &campaign.walk;
-        let between_passes = walk.began_at.is_none() && walk.rewind.is_none();
         Self {
             campaign: campaign.id,
             priority: settings.priority,
@@ -104,10 +115,21 @@ impl Candidate {
             tomorrow: campaign.next_day(now).unwrap_or(now),
             window_opens: campaign.window_opens(now),
             // The counters are late: a batch's worth of recipients may always be pending.
-            pending: pending.max(u64::from(BATCH_SIZE)),
-            deferred_until: campaign.deferred_until(now),
-            pass_is_over: open_batches > 0 && (between_passes || walk.rewind.is_some()),
+            pending: work.pending.max(u64::from(BATCH_SIZE)),
+            before_walk: work.before_walk,
+            deferred_until: campaign.deferred_until(work.requeues, now),
+            pass_is_over: work.open_ranges > 0 && campaign.walk.starts_over(),
         }
+    }
+
+    /// Whether its walk may go on.
+    pub fn may_walk(&self) -> bool {
+        self.deferred_until.is_none() && !self.pass_is_over && self.pending > 0
+    }
+
+    /// An upper bound of the messages that it has for now.
+    pub(super) fn due(&self) -> u64 {
+        if self.may_walk() { self.pending.max(self.before_walk) } else { self.before_walk }
     }
 
     /// Why the campaign waits whatever the others do, if so.
@@ -118,11 +140,11 @@ impl Candidate {
         if let Some(opens) = self.window_opens {
             return Some(WaitReason::WindowClosed.until(Some(opens)));
         }
-        if let Some(until) = self.deferred_until {
-            return Some(WaitReason::Deferred.until(Some(until)));
-        }
-        if self.pass_is_over || self.pending == 0 {
-            return Some(WaitReason::Finishing.until(None));
+        if self.due() == 0 {
+            return Some(match self.deferred_until {
+                Some(until) => WaitReason::Deferred.until(Some(until)),
+                None => WaitReason::Finishing.until(None),
+            });
         }
         (self.left_today == 0).then(|| WaitReason::DailyLimit.until(Some(self.tomorrow)))
     }

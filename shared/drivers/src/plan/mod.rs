@@ -7,7 +7,7 @@ mod planner;
 mod share;
 pub mod store;
 
-pub use candidate::{Candidate, Wait, WaitReason, wait};
+pub use candidate::{Candidate, Wait, WaitReason, Work, wait};
 pub use forecast::{Forecast, ForecastDay, forecast};
 pub use planner::{
     Allotment, LANE_HORIZON_SECONDS, LaneKey, LaneLoad, Outcome, Plan, PlanLine, plan,

@@ -155,7 +155,7 @@ impl Resources {
             return 0;
         }
         let free = self.quota(candidate).map_or(u64::MAX, |quota| quota.free);
-        let wanted = u64::from(candidate.left_today).min(candidate.pending).saturating_sub(granted);
+        let wanted = u64::from(candidate.left_today).min(candidate.due()).saturating_sub(granted);
         let messages = wanted.min(max).min(free).min(self.lane(candidate));
         if let Some(lane) = candidate.lane.and_then(|lane| self.lanes.get_mut(&lane)) {
             *lane -= messages;
@@ -214,6 +214,7 @@ mod tests {
             tomorrow: now,
             window_opens: None,
             pending: 10_000,
+            before_walk: 0,
             deferred_until: None,
             pass_is_over: false,
         }
@@ -269,6 +270,26 @@ mod tests {
         assert_eq!(full.report[0].outcome, Outcome::Waits(WaitReason::QuotaExhausted.until(None)));
         let busy = plan(&[candidate(1)], &lanes(10_000), &quota(9), SHARE);
         assert_eq!(busy.report[0].outcome, Outcome::Waits(WaitReason::LaneBusy.until(None)));
+    }
+
+    #[test]
+    fn who_goes_before_the_walk_does_not_wait_for_it() {
+        let mut finishing = candidate(1);
+        (finishing.pass_is_over, finishing.before_walk) = (true, 7);
+        let plan_of = |candidate: &Candidate| {
+            messages(&plan(std::slice::from_ref(candidate), &lanes(0), &quota(300), SHARE))
+        };
+        assert_eq!(plan_of(&finishing), [7]);
+        let mut deferred = candidate(2);
+        deferred.deferred_until = Some(Timestamp::from_second(1000).unwrap());
+        assert_eq!(plan_of(&deferred), [0; 0]);
+        deferred.before_walk = 7;
+        assert_eq!(plan_of(&deferred), [7]);
+        deferred.left_today = 3;
+        assert_eq!(plan_of(&deferred), [3]);
+        let mut walking = candidate(3);
+        walking.before_walk = 7;
+        assert_eq!(plan_of(&walking), [250]);
     }
 
     #[test]
@@ -332,11 +353,13 @@ mod tests {
 
     prop_compose! {
         fn candidates()(parts in prop::collection::vec(
-            (1u8..=10, 0u32..3000, 0u64..5000, any::<bool>()), 0..12
+            (1u8..=10, 0u32..3000, 0u64..5000, 0u64..50, any::<bool>()), 0..12
         )) -> Vec<Candidate> {
-            parts.into_iter().enumerate().map(|(number, (priority, left_today, pending, over))| {
-                Candidate { priority, left_today, pending, pass_is_over: over, ..candidate(number as u64) }
-            }).collect()
+            let of = |(number, (priority, left_today, pending, before_walk, pass_is_over))| {
+                let candidate = candidate(number as u64);
+                Candidate { priority, left_today, pending, before_walk, pass_is_over, ..candidate }
+            };
+            parts.into_iter().enumerate().map(of).collect()
         }
     }
 
@@ -352,8 +375,9 @@ mod tests {
             for allotment in &plan.allotments {
                 let of = candidates.iter().find(|c| c.campaign == allotment.campaign).unwrap();
                 prop_assert!(allotment.messages <= of.left_today);
-                prop_assert!(u64::from(allotment.messages) <= of.pending);
-                prop_assert!(!of.pass_is_over);
+                let messages = u64::from(allotment.messages);
+                prop_assert!(messages <= of.pending.max(of.before_walk));
+                prop_assert!(!of.pass_is_over || messages <= of.before_walk);
             }
         }
 

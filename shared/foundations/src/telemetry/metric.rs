@@ -39,6 +39,8 @@ pub enum Metric {
     QuotaUse,
     /// Shards whose counters differed from a recount.
     CountersCorrected,
+    /// Parts of the scheduler's runs that failed: a campaign, a batch, a sweep, a job.
+    SchedulerFailures,
 }
 
 impl Metric {
@@ -56,6 +58,7 @@ impl Metric {
             Self::CampaignsHalted => "CampaignsHalted",
             Self::QuotaUse => "QuotaUse",
             Self::CountersCorrected => "CountersCorrected",
+            Self::SchedulerFailures => "SchedulerFailures",
         }
     }
 

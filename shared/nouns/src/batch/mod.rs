@@ -1,11 +1,11 @@
-//! Batches: at most 250 recipients of one campaign on one day, as a range of its
-//! recipients and a maximum number of messages.
+//! Batches: at most 250 recipients of one campaign on one day, as a range of its recipients, or
+//! a list of them, and a maximum number of messages.
 
 pub mod store;
 
 use std::fmt;
 
-use carillon_foundations::ids::{CampaignId, ConnectionId, RunId};
+use carillon_foundations::ids::{CampaignId, ConnectionId, ContactId, RunId};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -45,7 +45,8 @@ impl BatchRef {
     }
 }
 
-/// A range of a campaign's recipients, and how many of them may be sent to.
+/// Some of a campaign's recipients: a range of the walk, or those who go before it; and how many
+/// of them may be sent to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Batch {
     /// Its name.
@@ -55,11 +56,15 @@ pub struct Batch {
     pub connection: ConnectionId,
     /// The lane that sends it.
     pub lane: Lane,
-    /// The start of its range, exclusive; none for the first recipient and once it is done.
+    /// The start of its range, exclusive; none for the first recipient.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Cursor>,
-    /// The end of its range, inclusive; the start of the shard once it is done.
+    /// The end of its range, inclusive.
     pub until: Cursor,
+    /// The recipients of a batch that goes before the walk, at most [`BATCH_SIZE`]; empty for a
+    /// range.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contacts: Vec<ContactId>,
     /// The maximum number of messages, 1 to [`BATCH_SIZE`].
     pub size: u32,
     /// Whether it is done.
@@ -138,6 +143,11 @@ pub struct Lease {
 }
 
 impl Batch {
+    /// Whether it is a range of the walk; a list of those who go before it otherwise.
+    pub fn is_range(&self) -> bool {
+        self.contacts.is_empty()
+    }
+
     /// Why it may not be sent at `now`, if so.
     pub fn close_reason_at(&self, campaign: &Campaign, now: Timestamp) -> Option<CloseReason> {
         if campaign.status != CampaignStatus::Active {

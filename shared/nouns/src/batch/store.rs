@@ -3,11 +3,16 @@
 use carillon_foundations::ids::{CampaignId, RunId};
 use carillon_foundations::time::{Timestamp, sortable};
 use carillon_table::{
-    Key, ListedAs, StoreError, Table, Update, Write, condition_held, exclusive_start_key, read_item,
+    Key, ListedAs, Page, StoreError, Table, Unreadable, Update, Write, condition_held,
+    exclusive_start_key, read_item,
 };
 use jiff::civil::Date;
 
 use super::{Batch, BatchRef, BatchStatus, Lease};
+use crate::recipient::{self, Cursor, CursorRange, Recipient, RecipientSet};
+
+/// How many of a campaign's latest batches [`latest_open`] reads.
+const LATEST: u32 = 100;
 
 impl BatchRef {
     fn table_key(&self) -> Key {
@@ -23,6 +28,41 @@ pub async fn get(table: &Table, name: &BatchRef) -> Result<Option<Batch>, StoreE
 /// All batches that are not done.
 pub async fn open(table: &Table) -> Result<Vec<Batch>, StoreError> {
     table.list_all(ListedAs::OpenBatches, false).await
+}
+
+/// As [`open`], but one that can't be read does not hide the others.
+pub async fn each_open(table: &Table) -> Result<Vec<Result<Batch, Unreadable>>, StoreError> {
+    table.list_each(ListedAs::OpenBatches).await
+}
+
+/// Those of a campaign's latest 100 batches that are open. The list of open batches is
+/// eventually consistent, this is not.
+pub async fn latest_open(table: &Table, campaign: CampaignId) -> Result<Vec<Batch>, StoreError> {
+    let (pk, last) = (Key::Campaign(campaign).pk(), format!("{}\u{10FFFF}", Key::BATCHES));
+    let mut page: Page<Batch> = table.query_back(&pk, (Key::BATCHES, &last), None, LATEST).await?;
+    page.items.retain(|batch| batch.status == BatchStatus::Open);
+    Ok(page.items)
+}
+
+/// One page of the recipients of a batch after a cursor, and the cursor of its last one; `None`
+/// at the end.
+pub async fn recipients(
+    table: &Table,
+    batch: &Batch,
+    of: RecipientSet,
+    after: Option<&Cursor>,
+    limit: u32,
+) -> Result<(Vec<Recipient>, Option<Cursor>), StoreError> {
+    if batch.is_range() {
+        let range = CursorRange { after, until: Some(&batch.until) };
+        return recipient::store::walk(table, of, range, limit).await;
+    }
+    if after.is_some() {
+        return Ok((Vec::new(), None));
+    }
+    let found = recipient::store::many(table, of, &batch.contacts).await?;
+    let last = found.last().map(|last| last.contact);
+    Ok((found, Some(Cursor { shard: 0, contact: last })))
 }
 
 /// All batches of a campaign, by day and number.

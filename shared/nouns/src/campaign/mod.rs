@@ -1,22 +1,26 @@
 //! Campaigns: one message to one audience under rules.
 
+mod audit_turn;
 mod halt;
 mod import;
+mod requeues;
 mod settings;
 mod status;
 pub mod store;
 mod sweep;
 mod walk;
 
-use carillon_foundations::ids::CampaignId;
+use carillon_foundations::ids::{CampaignId, ImportId};
 use carillon_foundations::time::date_in;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+pub use audit_turn::AuditTurn;
 pub use halt::{Halt, HaltCode, HaltScope};
 pub use import::{ColumnFacts, Import, MissingColumn, missing_columns};
+pub use requeues::Requeues;
 pub use settings::{
     DEFAULT_MAX_RETRIES, MAX_DAILY_SEND_LIMIT, MAX_RETRIES_LIMIT, SendWindow, Settings, Speed,
 };
@@ -52,13 +56,15 @@ pub struct Campaign {
     /// Until when an upload may add recipients: before that it is not completed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uploading_until: Option<Timestamp>,
-    /// When a recipient became pending again after a pass had met it: a pass that began
-    /// before cannot show that the campaign is exhausted.
+    /// The upload that announced this alone; none where several did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requeued_at: Option<Timestamp>,
+    pub uploading: Option<ImportId>,
     /// The progress of the walk over its recipients.
     #[serde(default)]
     pub walk: Walk,
+    /// When the scheduler worked on it last: who has waited longest goes first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned_at: Option<Timestamp>,
     /// What was planned on its latest day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub day: Option<Day>,
@@ -90,8 +96,9 @@ impl Campaign {
             started_at: None,
             finished_at: None,
             uploading_until: None,
-            requeued_at: None,
+            uploading: None,
             walk: Walk::default(),
+            planned_at: None,
             day: None,
             version: 1,
         }
@@ -99,21 +106,24 @@ impl Campaign {
 
     /// Whether no recipient is pending: a whole pass of the walk, which began after the
     /// last upload and the last requeue, met none.
-    pub fn is_exhausted(&self, now: Timestamp) -> bool {
+    pub fn is_exhausted(&self, requeues: Requeues, now: Timestamp) -> bool {
         let uploaded = self.uploading_until.is_none_or(|until| until <= now);
-        let latest = self.uploading_until.max(self.requeued_at);
-        let walked =
-            self.walk.exhausted_at.is_some_and(|began| latest.is_none_or(|at| at <= began));
-        uploaded && walked && self.walk.began_at.is_none() && self.walk.rewind.is_none()
+        let walked = self.is_after_uploads(self.walk.exhausted_at);
+        uploaded && walked && self.walk.requeues == requeues && self.walk.is_at_rest()
     }
 
-    /// Until when all pending recipients are deferred; none where one may be due.
-    pub fn deferred_until(&self, now: Timestamp) -> Option<Timestamp> {
+    /// Until when all pending recipients are deferred; none where one may be due. Retries since
+    /// are on the list of those who go before the walk.
+    pub fn deferred_until(&self, requeues: Requeues, now: Timestamp) -> Option<Timestamp> {
         let walk = &self.walk;
-        let latest = self.uploading_until.max(self.requeued_at);
-        let settled = walk.deferred_since.is_some_and(|began| latest.is_none_or(|at| at <= began));
-        let between_passes = walk.began_at.is_none() && walk.rewind.is_none();
-        walk.next_due_at.filter(|due| between_passes && settled && *due > now)
+        let uploaded = walk.requeues.uploaded == requeues.uploaded;
+        let settled = uploaded && self.is_after_uploads(walk.deferred_since);
+        walk.next_due_at.filter(|due| walk.is_at_rest() && settled && *due > now)
+    }
+
+    /// Whether a pass that began at that time began after the last announced upload.
+    fn is_after_uploads(&self, began: Option<Timestamp>) -> bool {
+        began.is_some_and(|began| self.uploading_until.is_none_or(|until| until <= began))
     }
 
     /// All its recipients.

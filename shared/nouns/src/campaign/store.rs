@@ -2,12 +2,13 @@
 
 use jiff::Timestamp;
 
-use super::{Action, Campaign, Halt, Import, Settings, Status, Sweep};
+use super::{Action, AuditTurn, Campaign, Halt, Import, Requeues, Settings, Status, Sweep};
 use crate::recipient::CancelReason;
-use carillon_foundations::ids::CampaignId;
+use carillon_foundations::ids::{CampaignId, ImportId};
+use carillon_foundations::time::sortable;
 use carillon_table::{
-    Item, Key, ListedAs, Page, StoreError, Table, Update, Write, condition_held, listed_start_key,
-    read_item,
+    Item, Key, ListedAs, Page, StoreError, Table, Unreadable, Update, Write, condition_held,
+    listed_start_key, read_item,
 };
 
 /// Stores a new campaign.
@@ -57,6 +58,14 @@ pub async fn delete(table: &Table, campaign: &Campaign) -> Result<bool, StoreErr
 /// All campaigns of one status; for the statuses with few campaigns.
 pub async fn all(table: &Table, status: Status) -> Result<Vec<Campaign>, StoreError> {
     table.list_all(ListedAs::Campaigns(status.as_str()), true).await
+}
+
+/// All campaigns of one status, oldest first. One that can't be read does not hide the others.
+pub async fn each(
+    table: &Table,
+    status: Status,
+) -> Result<Vec<Result<Campaign, Unreadable>>, StoreError> {
+    table.list_each(ListedAs::Campaigns(status.as_str())).await
 }
 
 /// Why a campaign was not changed.
@@ -119,13 +128,16 @@ fn status_writes(
     let update = match status {
         // A recipient is pending again: earlier passes of the walk do not count.
         Status::Active if campaign.status == Status::Completed => {
-            update.remove("finished_at").set("requeued_at", now)
+            update.remove("finished_at").remove("walk")
         }
         Status::Active => update.set_once("started_at", now),
         Status::Completed | Status::Cancelled => update.set("finished_at", now),
         Status::Draft | Status::Scheduled | Status::Paused | Status::Halted => update,
     };
     let mut writes = vec![Write::Update(update)];
+    if matches!(status, Status::Scheduled | Status::Active | Status::Cancelled) {
+        writes.push(audit_turn_write(&AuditTurn { campaign: campaign.id, due_at: now })?);
+    }
     if status == Status::Cancelled {
         writes.push(sweep(campaign, CancelReason::CampaignCancelled)?);
     }
@@ -139,7 +151,8 @@ pub async fn end(table: &Table, campaign: &Campaign, now: Timestamp) -> Result<(
     table.transact(writes).await
 }
 
-/// Completes a campaign that was found exhausted. `false` where it has changed since.
+/// Completes a campaign that was found exhausted. `false` where it has changed since, or where
+/// a recipient became pending again since that pass of its walk began.
 pub async fn complete(
     table: &Table,
     campaign: &Campaign,
@@ -148,14 +161,29 @@ pub async fn complete(
     if campaign.status.after(Action::Complete).is_err() {
         return Ok(false);
     }
-    let writes = status_writes(campaign, Status::Completed, None, now)?;
+    let mut writes = status_writes(campaign, Status::Completed, None, now)?;
+    let Requeues { retried, uploaded } = campaign.walk.requeues;
+    let counted = |count: u64| (count > 0).then_some(count);
+    let unchanged = Update::of(&Key::Requeues(campaign.id))
+        .unchanged("retried", counted(retried))
+        .unchanged("uploaded", counted(uploaded));
+    writes.push(unchanged.check());
     condition_held(table.transact(writes).await)
 }
 
-/// Records that a recipient is pending again. `false` where the campaign is over: no walk
-/// will meet the recipient.
-pub async fn requeue(table: &Table, id: CampaignId, now: Timestamp) -> Result<bool, StoreError> {
-    condition_held(table.update(unfinished(id).set("requeued_at", now)).await)
+/// How often recipients of a campaign became pending behind its walk.
+pub async fn requeues(table: &Table, id: CampaignId) -> Result<Requeues, StoreError> {
+    Ok(table.get(&Key::Requeues(id)).await?.unwrap_or_default())
+}
+
+/// Records that a recipient is pending again; to be called after the recipient was stored.
+/// `false` where the campaign is over: no walk will meet the recipient.
+///
+/// The count goes first, the campaign is read after it: either the completion of the campaign
+/// meets the count and fails, or it was before, and is seen here.
+pub async fn requeue(table: &Table, id: CampaignId) -> Result<bool, StoreError> {
+    table.update(Update::of(&Key::Requeues(id)).add("retried", 1)).await?;
+    Ok(get(table, id).await?.is_some_and(|campaign| !campaign.status.is_final()))
 }
 
 /// An update that fails where the campaign is completed, cancelled or missing.
@@ -169,7 +197,15 @@ fn unfinished(id: CampaignId) -> Update {
 
 fn sweep(campaign: &Campaign, reason: CancelReason) -> Result<Write, StoreError> {
     let Campaign { id, shards, .. } = *campaign;
-    sweep_write(&Sweep { campaign: id, shards, cursor: None, began_at: None, reason })
+    let (cursor, began_at, worked_at) = (None, None, None);
+    sweep_write(&Sweep { campaign: id, shards, cursor, began_at, worked_at, reason })
+}
+
+/// Records that the scheduler failed to plan a campaign, which then goes behind the others. Not a
+/// change of its version.
+pub async fn note_planned(table: &Table, id: CampaignId, now: Timestamp) -> Result<(), StoreError> {
+    let update = Update::of(&Key::Campaign(id)).set("planned_at", now).when("attribute_exists(pk)");
+    condition_held(table.update(update).await).map(drop)
 }
 
 /// Replaces the settings. `false` where the campaign has changed since it was read.
@@ -202,15 +238,44 @@ pub fn unchanged(campaign: &Campaign) -> Update {
         .value("version", campaign.version)
 }
 
-/// Records that an upload may add recipients until `until`, so that the campaign is not
-/// completed before. Refused once it is completed or cancelled.
+/// Records that recipients may be added, or given back, until `until`, so that the campaign is
+/// not completed before. Refused once it is completed or cancelled.
 pub async fn announce_upload(
     table: &Table,
     id: CampaignId,
     until: Timestamp,
-) -> Result<(), ChangeError> {
-    match table.update(unfinished(id).set("uploading_until", until)).await {
-        Ok(_) => Ok(()),
+) -> Result<Campaign, ChangeError> {
+    announced(table, unfinished(id).set("uploading_until", until).remove("uploading")).await
+}
+
+/// As [`announce_upload`], for an upload whose end is told with [`end_upload`].
+pub async fn announce_upload_of(
+    table: &Table,
+    id: CampaignId,
+    upload: ImportId,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<Campaign, ChangeError> {
+    loop {
+        let found = get(table, id).await?.ok_or(ChangeError::Unknown)?;
+        found.status.after(Action::Upload)?;
+        let is_announced = found.uploading_until.is_some_and(|until| until > now);
+        // An announcement that another one needs too does not end with this upload.
+        let alone = !is_announced || found.uploading == Some(upload);
+        let update = unchanged(&found)
+            .set("uploading_until", until)
+            .set_or_remove("uploading", alone.then_some(upload));
+        match table.update(update).await {
+            Ok(item) => return Ok(read_item(item)?),
+            Err(StoreError::Condition(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+async fn announced(table: &Table, announcement: Update) -> Result<Campaign, ChangeError> {
+    match table.update(announcement).await {
+        Ok(item) => Ok(read_item(item)?),
         Err(StoreError::Condition(None)) => Err(ChangeError::Unknown),
         Err(StoreError::Condition(Some(item))) => {
             read_item::<Campaign>(*item)?.status.after(Action::Upload)?;
@@ -218,6 +283,23 @@ pub async fn announce_upload(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Records that an upload has ended, so that the campaign need not wait for the end of its
+/// announcement. A pass of the walk that began before does not count.
+pub async fn end_upload(
+    table: &Table,
+    id: CampaignId,
+    upload: ImportId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    table.update(Update::of(&Key::Requeues(id)).add("uploaded", 1)).await?;
+    let ended = unfinished(id)
+        .set("uploading_until", now)
+        .remove("uploading")
+        .when("#uploading = :upload")
+        .value("upload", upload);
+    condition_held(table.update(ended).await).map(drop)
 }
 
 /// Stores the summary of an upload.
@@ -239,6 +321,11 @@ pub async fn open_sweeps(table: &Table) -> Result<Vec<Sweep>, StoreError> {
     table.list_all(ListedAs::OpenSweeps, false).await
 }
 
+/// As [`open_sweeps`], but one that can't be read does not hide the others.
+pub async fn each_open_sweep(table: &Table) -> Result<Vec<Result<Sweep, Unreadable>>, StoreError> {
+    table.list_each(ListedAs::OpenSweeps).await
+}
+
 /// Stores the progress of a sweep.
 pub async fn advance_sweep(table: &Table, sweep: &Sweep) -> Result<(), StoreError> {
     table.write(sweep_write(sweep)?).await
@@ -252,4 +339,32 @@ pub async fn end_sweep(table: &Table, sweep: &Sweep) -> Result<(), StoreError> {
 fn sweep_write(sweep: &Sweep) -> Result<Write, StoreError> {
     let write = Write::put(&Key::Sweep(sweep.campaign), sweep)?;
     Ok(write.listed(ListedAs::OpenSweeps, &sweep.campaign.to_string()))
+}
+
+/// The campaigns whose audit is due, at most `limit`, those that have waited longest first. One
+/// that can't be read does not hide the others.
+pub async fn due_audits(
+    table: &Table,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<Result<AuditTurn, Unreadable>>, StoreError> {
+    table.list_until(ListedAs::AuditTurns, &sortable(now), limit).await
+}
+
+/// Sets the time of the next turn of an audit.
+pub async fn set_audit_turn(table: &Table, turn: &AuditTurn) -> Result<(), StoreError> {
+    table.write(audit_turn_write(turn)?).await
+}
+
+/// Ends the audits of a campaign. A turn that was set meanwhile stays.
+pub async fn end_audits(table: &Table, turn: &AuditTurn) -> Result<(), StoreError> {
+    let end = Update::of(&Key::AuditTurn(turn.campaign))
+        .unchanged("due_at", Some(sortable(turn.due_at)))
+        .delete();
+    condition_held(table.write(end).await).map(drop)
+}
+
+fn audit_turn_write(turn: &AuditTurn) -> Result<Write, StoreError> {
+    let write = Write::put(&Key::AuditTurn(turn.campaign), turn)?;
+    Ok(write.listed(ListedAs::AuditTurns, &sortable(turn.due_at)))
 }

@@ -18,6 +18,9 @@ pub struct Sweep {
     /// When this pass began; none before its start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub began_at: Option<Timestamp>,
+    /// When it was worked last; none before the first time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worked_at: Option<Timestamp>,
     /// The reason that the recipients get.
     pub reason: CancelReason,
 }

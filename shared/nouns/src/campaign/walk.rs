@@ -1,6 +1,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Requeues;
 use crate::recipient::Cursor;
 
 /// The walk over a campaign's recipients, in passes. The scheduler makes batches of the
@@ -14,9 +15,16 @@ pub struct Walk {
     /// When this pass began; none between two passes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub began_at: Option<Timestamp>,
+    /// The counts of requeues when it began, or when the last pass did.
+    #[serde(default)]
+    pub requeues: Requeues,
     /// Whether this pass has made a batch.
     #[serde(default)]
     pub made_batch: bool,
+    /// Whether a batch that goes before the walk was open or made since this pass began: its
+    /// recipients may be pending again.
+    #[serde(default)]
+    pub went_before: bool,
     /// Whether the next recipient is known to be due.
     #[serde(default)]
     pub next_is_due: bool,
@@ -44,9 +52,12 @@ pub struct Rewind {
 
 impl Walk {
     /// Goes to the start of the next batch: on in this pass, back to the range of a batch
-    /// that was closed early, or to the start of a new pass. For the latter two no batch
-    /// may be open, or its recipients would be planned twice.
-    pub fn begin(&mut self, now: Timestamp) {
+    /// that was closed early, or to the start of a new pass. For the latter two no range may be
+    /// open, or its recipients would be planned twice.
+    pub fn begin(&mut self, requeues: Requeues, now: Timestamp) {
+        if self.began_at.is_none() {
+            self.requeues = requeues;
+        }
         if let Some(Rewind { after }) = self.rewind.take() {
             self.cursor = after;
             self.made_batch = true;
@@ -54,10 +65,30 @@ impl Walk {
         } else if self.began_at.is_none() {
             self.cursor = None;
             self.made_batch = false;
+            self.went_before = false;
             self.next_is_due = false;
             self.next_due_at = None;
         }
         self.began_at.get_or_insert(now);
+    }
+
+    /// Whether no pass is under way.
+    pub fn is_at_rest(&self) -> bool {
+        self.began_at.is_none() && self.rewind.is_none()
+    }
+
+    /// Whether the next range begins a new pass, or goes back. While another range is open it may
+    /// not: its recipients would be planned twice.
+    pub fn starts_over(&self) -> bool {
+        self.began_at.is_none() || self.rewind.is_some()
+    }
+
+    /// Records a batch that goes before the walk: only a pass that begins after its end shows who
+    /// is pending.
+    pub fn go_before(&mut self) {
+        self.went_before = true;
+        self.exhausted_at = None;
+        self.deferred_since = None;
     }
 
     /// Ends the pass.
@@ -68,9 +99,9 @@ impl Walk {
         if self.made_batch {
             self.next_due_at = None;
         }
-        let met_nobody = !self.made_batch && self.next_due_at.is_none();
-        self.exhausted_at = began_at.filter(|_| met_nobody);
-        self.deferred_since = began_at.filter(|_| self.next_due_at.is_some());
+        let met_all = began_at.filter(|_| !self.made_batch && !self.went_before);
+        self.exhausted_at = met_all.filter(|_| self.next_due_at.is_none());
+        self.deferred_since = met_all.filter(|_| self.next_due_at.is_some());
     }
 
     /// Sets the position to go back to, unless it is further back already.
@@ -80,5 +111,68 @@ impl Walk {
             Some(known) => known.min(wanted),
             None => wanted,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn begun(requeues: Requeues) -> Walk {
+        let mut walk = Walk::default();
+        walk.begin(requeues, at(1));
+        walk
+    }
+
+    #[test]
+    fn a_pass_that_meets_nobody_exhausts_the_list() {
+        let requeues = Requeues { retried: 3, uploaded: 1 };
+        let mut walk = begun(requeues);
+        walk.end();
+        assert_eq!((walk.exhausted_at, walk.deferred_since), (Some(at(1)), None));
+        assert_eq!(walk.requeues, requeues);
+    }
+
+    #[test]
+    fn a_pass_that_meets_only_deferred_recipients_shows_when_the_first_is_due() {
+        let mut walk = begun(Requeues::default());
+        walk.next_due_at = Some(at(9));
+        walk.end();
+        assert_eq!((walk.exhausted_at, walk.deferred_since), (None, Some(at(1))));
+        assert_eq!(walk.next_due_at, Some(at(9)));
+    }
+
+    #[test]
+    fn a_pass_beside_a_batch_shows_nothing() {
+        for change in [|walk: &mut Walk| walk.made_batch = true, Walk::go_before] {
+            let mut walk = begun(Requeues::default());
+            change(&mut walk);
+            walk.end();
+            assert_eq!((walk.exhausted_at, walk.deferred_since), (None, None));
+        }
+        let mut walk = begun(Requeues::default());
+        walk.end();
+        walk.go_before();
+        assert_eq!(walk.exhausted_at, None, "a batch after the pass");
+        walk.begin(Requeues::default(), at(2));
+        assert!(!walk.went_before);
+    }
+
+    #[test]
+    fn a_walk_goes_back_to_the_earliest_of_two_ranges() {
+        let cursor = |shard| Some(Cursor::start_of(shard));
+        let mut walk = begun(Requeues::default());
+        walk.cursor = cursor(7);
+        walk.rewind_to(cursor(5));
+        walk.rewind_to(cursor(3));
+        walk.rewind_to(cursor(4));
+        assert!(walk.starts_over() && !walk.is_at_rest());
+        walk.begin(Requeues { retried: 1, uploaded: 0 }, at(2));
+        assert_eq!((walk.cursor, walk.began_at), (cursor(3), Some(at(1))));
+        assert_eq!(walk.requeues, Requeues::default(), "as the pass began");
     }
 }

@@ -6,7 +6,9 @@ use carillon_channel::{Probe, ProviderConfig, Quality};
 use carillon_foundations::country::Country;
 use carillon_foundations::ids::ConnectionId;
 use carillon_foundations::time::sortable;
-use carillon_table::{Cancelled, Key, StoreError, Table, Update, Write, condition_held};
+use carillon_table::{
+    Cancelled, Key, StoreError, Table, Unreadable, Update, Write, condition_held,
+};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -97,6 +99,11 @@ pub async fn get(table: &Table, id: ConnectionId) -> Result<Option<Connection>, 
 /// All connections, oldest first.
 pub async fn all(table: &Table) -> Result<Vec<Connection>, StoreError> {
     table.query_all("CONNECTION", "con_").await
+}
+
+/// As [`all`], but one that can't be read does not hide the others.
+pub async fn each(table: &Table) -> Result<Vec<Result<Connection, Unreadable>>, StoreError> {
+    table.query_each("CONNECTION", "con_").await
 }
 
 /// The connections of an account.

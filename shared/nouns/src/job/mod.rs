@@ -42,6 +42,9 @@ pub struct Job {
     /// When the work ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
+    /// When it was worked last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worked_at: Option<Timestamp>,
     /// How many runs have failed since it last made progress.
     #[serde(default)]
     pub failed_runs: u32,
@@ -209,6 +212,7 @@ impl Job {
             created_at: now,
             started_at: None,
             finished_at: None,
+            worked_at: None,
             failed_runs: 0,
             expires_at: None,
             version: 1,

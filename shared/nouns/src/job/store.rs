@@ -2,7 +2,7 @@
 
 use carillon_foundations::ids::JobId;
 use carillon_table::{
-    Key, ListedAs, Page, StoreError, Table, Write, condition_held, exclusive_start_key,
+    Key, ListedAs, Page, StoreError, Table, Unreadable, Write, condition_held, exclusive_start_key,
 };
 use jiff::Timestamp;
 
@@ -31,9 +31,9 @@ pub async fn list(
     table.query_back(PARTITION, (JobId::PREFIX, "\u{10FFFF}"), after, limit).await
 }
 
-/// All jobs that are not done, oldest first.
-pub async fn open(table: &Table) -> Result<Vec<Job>, StoreError> {
-    table.list_all(ListedAs::OpenJobs, false).await
+/// All jobs that are not done, oldest first. One that can't be read does not hide the others.
+pub async fn each_open(table: &Table) -> Result<Vec<Result<Job, Unreadable>>, StoreError> {
+    table.list_each(ListedAs::OpenJobs).await
 }
 
 /// The write that replaces a job which still has the version `seen`.

@@ -3,7 +3,7 @@
 use carillon_foundations::ids::{ConnectionId, MediaId};
 use carillon_foundations::time::sortable;
 use carillon_table::{
-    Item, Key, ListedAs, Page, Shape, StoreError, Table, Update, Write, condition_held,
+    Item, Key, ListedAs, Page, Shape, StoreError, Table, Unreadable, Update, Write, condition_held,
     exclusive_start_key,
 };
 use jiff::Timestamp;
@@ -81,11 +81,13 @@ async fn change(
     }
 }
 
-/// The files whose renewal is due, at most 100, the earliest first.
-pub async fn due(table: &Table, now: Timestamp) -> Result<Vec<Media>, StoreError> {
-    let page = table.list::<Media>(ListedAs::Media, false, None, 100).await?;
-    let is_due = |media: &Media| media.renew_at.is_some_and(|at| at <= now);
-    Ok(page.items.into_iter().filter(is_due).collect())
+/// The files whose renewal is due, at most 100, the earliest first. One that can't be read does
+/// not hide the others.
+pub async fn due(
+    table: &Table,
+    now: Timestamp,
+) -> Result<Vec<Result<Media, Unreadable>>, StoreError> {
+    table.list_until(ListedAs::Media, &sortable(now), 100).await
 }
 
 /// Sets the next renewal of a file. `false` where the file has changed since it was read.

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use carillon_foundations::ids::ContactId;
+use carillon_foundations::ids::{CampaignId, ContactId};
 use carillon_foundations::time::sortable;
-use carillon_table::{Key, Page, StoreError, Table, Update, Write, condition_held, read_item};
+use carillon_table::{
+    Key, ListedAs, Page, Shape, StoreError, Table, Unreadable, Update, Write, condition_held,
+    read_item,
+};
 use jiff::Timestamp;
 
 use super::{
@@ -13,13 +16,82 @@ use super::{
     SpentReservation, Status, Transition, WaitsFor, transition,
 };
 
-/// Adds a recipient; `false` where the contact is in the campaign already.
+/// Adds a recipient; `false` where the contact is in the campaign already. One that the walk has
+/// passed goes before it.
 pub async fn add(
     table: &Table,
     key: &RecipientKey,
     recipient: &Recipient,
+    is_passed: bool,
 ) -> Result<bool, StoreError> {
-    condition_held(table.write(Write::create(&key.table_key(), recipient)?).await)
+    let write = Write::create(&key.table_key(), recipient)?;
+    let write = if is_passed && recipient.status == Status::Pending {
+        write.listed(ListedAs::BeforeWalk(key.campaign), &sortable(recipient.imported_at))
+    } else {
+        write
+    };
+    condition_held(table.write(write).await)
+}
+
+/// The recipients of a campaign with these contacts, in this order, without those that do not
+/// exist.
+pub async fn many(
+    table: &Table,
+    of: RecipientSet,
+    contacts: &[ContactId],
+) -> Result<Vec<Recipient>, StoreError> {
+    let mut found = BTreeMap::new();
+    for contacts in contacts.chunks(100) {
+        let keys: Vec<Key> = contacts.iter().map(|one| of.key(*one).table_key()).collect();
+        let recipients = table.get_many::<Recipient>(&keys).await?.into_iter();
+        found.extend(recipients.map(|(_, one)| (one.contact, one)));
+    }
+    Ok(contacts.iter().filter_map(|contact| found.remove(contact)).collect())
+}
+
+/// The recipients of a campaign that go before its walk and are due, the earliest first, at most
+/// `limit`. One that can't be read does not hide the others. Eventually consistent: some may be
+/// claimed or settled since.
+pub async fn before_walk(
+    table: &Table,
+    campaign: CampaignId,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<Result<ContactId, Unreadable>>, StoreError> {
+    let list = ListedAs::BeforeWalk(campaign);
+    let found = table.list_until::<Recipient>(list, &sortable(now), limit).await?;
+    Ok(found.into_iter().map(|one| one.map(|recipient| recipient.contact)).collect())
+}
+
+/// Lets a pending recipient whom the walk has passed go before it, at `due_at` or later. Does
+/// nothing where it is no longer pending.
+pub async fn go_before_walk(
+    table: &Table,
+    key: &RecipientKey,
+    attempt: u32,
+    due_at: Timestamp,
+) -> Result<(), StoreError> {
+    let pending = at(key, Position { attempt, status: Status::Pending });
+    passed(table, listed(pending, key, due_at)).await.map(drop)
+}
+
+/// Takes a recipient that is no longer pending from the list of those who go before the walk.
+pub async fn unlist(
+    table: &Table,
+    key: &RecipientKey,
+    found: &Recipient,
+) -> Result<(), StoreError> {
+    passed(table, unlisted(at(key, found.position()))).await.map(drop)
+}
+
+fn listed(update: Update, key: &RecipientKey, due_at: Timestamp) -> Update {
+    update
+        .set(Shape::LISTED_AS, ListedAs::BeforeWalk(key.campaign).to_string())
+        .set(Shape::LISTED_AT, sortable(due_at))
+}
+
+fn unlisted(update: Update) -> Update {
+    update.remove(Shape::LISTED_AS).remove(Shape::LISTED_AT)
 }
 
 /// Reads one recipient.
@@ -63,7 +135,7 @@ pub async fn erase(
     key: &RecipientKey,
     found: &Recipient,
 ) -> Result<bool, StoreError> {
-    let update = at(key, found.position())
+    let update = unlisted(at(key, found.position()))
         .set("columns", BTreeMap::<String, String>::new())
         .set("message_id", ERASED)
         .remove("reason")
@@ -122,7 +194,8 @@ pub fn claim_update(
     batch: BatchNumber,
     now: Timestamp,
 ) -> Update {
-    status(at(key, Position { attempt, status: Status::Pending }), Status::Sending)
+    let pending = unlisted(at(key, Position { attempt, status: Status::Pending }));
+    status(pending, Status::Sending)
         .set("batch", batch)
         .set("sent_at", sortable(now))
         .remove("not_before")
@@ -188,7 +261,8 @@ pub async fn settle(
     };
     let update = match decision {
         Decision::Retry { not_before, waits_for, cause, .. } => {
-            let update = status(update, Status::Pending)
+            let pending = status(update, Status::Pending);
+            let update = listed(pending, key, *not_before)
                 .set("attempt", attempt + 1)
                 .set("not_before", sortable(*not_before))
                 .set("waits_for", waits_for)
@@ -210,7 +284,7 @@ pub async fn settle(
 }
 
 /// Gives a claimed attempt back that was never handed to the provider: the recipient is pending
-/// again, in a new attempt that does not count. Only the run that claimed it at `claimed_at`
+/// again and goes before the walk, in a new attempt that does not count. Only the run that claimed it at `claimed_at`
 /// knows that; where another run has settled the claim as lost meanwhile, it is taken back.
 /// `false` where the recipient has moved on.
 pub async fn give_back(
@@ -220,7 +294,8 @@ pub async fn give_back(
     claimed_at: Timestamp,
     spent: Option<SpentReservation>,
 ) -> Result<bool, StoreError> {
-    let update = status(Update::of(&key.table_key()), Status::Pending)
+    let pending = status(Update::of(&key.table_key()), Status::Pending);
+    let update = listed(pending, key, claimed_at)
         .set("attempt", attempt + 1)
         .add("uncounted", 1)
         .remove("reason")
@@ -274,7 +349,7 @@ pub fn skip_update(
     detail: Option<&str>,
 ) -> Update {
     let update = at(key, Position { attempt, status: Status::Pending });
-    status(update, Status::Skipped)
+    status(unlisted(update), Status::Skipped)
         .set("skip_reason", reason)
         .set_or_remove("reason", detail)
         .remove("not_before")
@@ -289,7 +364,8 @@ pub async fn defer(
     not_before: Timestamp,
     waits_for: WaitsFor,
 ) -> Result<bool, StoreError> {
-    let update = at(key, Position { attempt, status: Status::Pending })
+    let update = at(key, Position { attempt, status: Status::Pending });
+    let update = listed(update, key, not_before)
         .set("not_before", sortable(not_before))
         .set("waits_for", waits_for)
         .set("reason", waits_for.text());
@@ -305,7 +381,7 @@ pub async fn cancel(
 ) -> Result<bool, StoreError> {
     let update =
         at(key, Position { attempt, status: Status::Pending }).set("reason", reason.text());
-    passed(table, status(update, Status::Cancelled)).await
+    passed(table, status(unlisted(update), Status::Cancelled)).await
 }
 
 /// Retries an unconfirmed recipient on a person's request: the first message may have
@@ -314,13 +390,14 @@ pub async fn retry_unconfirmed(
     table: &Table,
     key: &RecipientKey,
     found: &Recipient,
+    now: Timestamp,
 ) -> Result<bool, StoreError> {
-    passed(table, retry_update(key, found)).await
+    passed(table, retry_update(key, found, now)).await
 }
 
 /// The change that retries a recipient: it fails unless it is unconfirmed in the attempt that was
 /// read, and was not erased since.
-pub fn retry_update(key: &RecipientKey, found: &Recipient) -> Update {
+pub fn retry_update(key: &RecipientKey, found: &Recipient, now: Timestamp) -> Update {
     let attempt = found.attempt;
     let update = at(key, Position { attempt, status: Status::Unconfirmed })
         .unchanged("message_id", found.message_id.as_deref());
@@ -328,7 +405,7 @@ pub fn retry_update(key: &RecipientKey, found: &Recipient) -> Update {
         Some(spent) => update.include("spent", &spent.to_string()),
         None => update,
     };
-    status(update, Status::Pending)
+    status(listed(update, key, now), Status::Pending)
         .set("attempt", attempt + 1)
         .remove("message_id")
         .remove("not_before")
@@ -368,7 +445,7 @@ pub async fn record(
             passed(table, update).await.map(|_| false)
         }
         Transition::DropRetry | Transition::Restore => {
-            let update = status(unmoved, event.status.status())
+            let update = status(unlisted(unmoved), event.status.status())
                 .set("attempt", event.attempt)
                 .set(time, sortable(at_time))
                 .set_or_remove("message_id", message_id)

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::StoreError;
-use super::page::{Item, Page};
+use super::page::{Item, Page, Unreadable};
 use crate::{Key, ListedAs, Shape};
 
 /// Deserialises an item. Attributes that the type does not have are ignored.
@@ -42,6 +42,13 @@ pub fn stored_key(item: &Item) -> Option<Key> {
 
 pub(super) fn string(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())
+}
+
+/// As [`read_item`], with the key of an item that can't be read.
+pub(super) fn each_item<T: DeserializeOwned>(item: Item) -> Result<T, Unreadable> {
+    let part = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+    let key = [part(Shape::PK), part(Shape::SK)].map(Option::unwrap_or_default).join(" ");
+    read_item(item).map_err(|source| Unreadable { key, source })
 }
 
 pub(super) fn page<T: DeserializeOwned>(

@@ -30,11 +30,11 @@ use tokio::sync::OnceCell;
 pub use self::create::ensure_table;
 pub use self::error::{Cancelled, StoreError, condition_held};
 pub use self::item::{exclusive_start_key, listed_start_key, read_item, stored_key};
-pub use self::page::{Item, Page};
+pub use self::page::{Item, Page, Unreadable};
 pub use self::write::{Guard, Update, Write};
 
 use self::error::{ConditionFailure, failure, index_failure, unavailable};
-use self::item::{key_item, page, string};
+use self::item::{each_item, key_item, page, string};
 use crate::{Key, ListedAs, Shape};
 
 /// The fingerprint of the key that hashes a table's addresses.
@@ -222,6 +222,51 @@ impl Table {
         all_pages(|after| self.query_prefix(pk, prefix, after, 1000)).await
     }
 
+    /// As [`Table::query_all`], but an item that can't be read does not hide the others.
+    pub async fn query_each<T: DeserializeOwned>(
+        &self,
+        pk: &str,
+        prefix: &str,
+    ) -> Result<Vec<Result<T, Unreadable>>, StoreError> {
+        let end = format!("{prefix}\u{10FFFF}");
+        let items = all_pages(|after| async {
+            let request = self.ranged(pk, (prefix, &end), after, 1000);
+            let answer = Box::pin(request.send()).await.map_err(failure)?;
+            Ok(Page { items: answer.items.unwrap_or_default(), next: answer.last_evaluated_key })
+        });
+        Ok(items.await?.into_iter().map(each_item).collect())
+    }
+
+    /// As [`Table::list_all`], oldest first, but an item that can't be read does not hide the
+    /// others.
+    pub async fn list_each<T: DeserializeOwned>(
+        &self,
+        listed_as: ListedAs,
+    ) -> Result<Vec<Result<T, Unreadable>>, StoreError> {
+        let items = all_pages(|after| async {
+            let request = self.listed(listed_as, after, 500);
+            let answer = Box::pin(request.send()).await.map_err(index_failure)?;
+            Ok(Page { items: answer.items.unwrap_or_default(), next: answer.last_evaluated_key })
+        });
+        Ok(items.await?.into_iter().map(each_item).collect())
+    }
+
+    /// The first items of a work list up to the position `until`, inclusive. Eventually
+    /// consistent.
+    pub async fn list_until<T: DeserializeOwned>(
+        &self,
+        listed_as: ListedAs,
+        until: &str,
+        limit: u32,
+    ) -> Result<Vec<Result<T, Unreadable>>, StoreError> {
+        let request = self
+            .listed(listed_as, None, limit)
+            .key_condition_expression("listed_as = :list AND listed_at <= :until")
+            .expression_attribute_values(":until", string(until));
+        let answer = Box::pin(request.send()).await.map_err(index_failure)?;
+        Ok(answer.items.unwrap_or_default().into_iter().map(each_item).collect())
+    }
+
     /// All items of a work list.
     pub async fn list_all<T: DeserializeOwned>(
         &self,
@@ -239,18 +284,20 @@ impl Table {
         after: Option<Item>,
         limit: u32,
     ) -> Result<Page<T>, StoreError> {
-        let request = self
-            .client
+        let request = self.listed(listed_as, after, limit).scan_index_forward(!newest_first);
+        let answer = Box::pin(request.send()).await.map_err(index_failure)?;
+        page(answer.items, answer.last_evaluated_key)
+    }
+
+    fn listed(&self, listed_as: ListedAs, after: Option<Item>, limit: u32) -> QueryFluentBuilder {
+        self.client
             .query()
             .table_name(&self.name)
             .index_name(Shape::BY_STATUS)
             .key_condition_expression("listed_as = :list")
             .expression_attribute_values(":list", string(&listed_as.to_string()))
-            .scan_index_forward(!newest_first)
             .set_exclusive_start_key(after)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
-        let answer = Box::pin(request.send()).await.map_err(index_failure)?;
-        page(answer.items, answer.last_evaluated_key)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
     }
 
     /// The keys of the recipients of a contact that were sent to since `since`, newest
@@ -311,6 +358,7 @@ impl Table {
                     .set_expression_attribute_values(guard.values());
                 retry_conflicts(|| request.clone().send()).await?;
             }
+            Write::Check { .. } => self.transact(vec![write]).await?,
         }
         Ok(())
     }

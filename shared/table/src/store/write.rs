@@ -29,6 +29,13 @@ pub enum Write {
         /// Its conditions.
         guard: Guard,
     },
+    /// Changes nothing: the transaction fails unless the conditions on the item hold.
+    Check {
+        /// Its key.
+        key: Item,
+        /// Its conditions.
+        guard: Guard,
+    },
 }
 
 impl Write {
@@ -63,7 +70,7 @@ impl Write {
                     .set(Shape::LISTED_AS, listed_as.to_string())
                     .set(Shape::LISTED_AT, listed_at),
             ),
-            Self::Delete { .. } => self,
+            Self::Delete { .. } | Self::Check { .. } => self,
         }
     }
 
@@ -71,7 +78,9 @@ impl Write {
     #[must_use]
     pub fn if_version(mut self, version: u64) -> Self {
         let guard = match &mut self {
-            Self::Put { guard, .. } | Self::Delete { guard, .. } => guard,
+            Self::Put { guard, .. } | Self::Delete { guard, .. } | Self::Check { guard, .. } => {
+                guard
+            }
             Self::Update(update) => &mut update.guard,
         };
         guard.condition("#version = :seen_version");
@@ -112,6 +121,16 @@ impl Write {
             }
             Self::Delete { key, guard } => item.delete(
                 sdk::Delete::builder()
+                    .table_name(table)
+                    .set_key(Some(key))
+                    .set_condition_expression(guard.expression())
+                    .set_expression_attribute_names(guard.names())
+                    .set_expression_attribute_values(guard.values())
+                    .build()
+                    .map_err(unavailable)?,
+            ),
+            Self::Check { key, guard } => item.condition_check(
+                sdk::ConditionCheck::builder()
                     .table_name(table)
                     .set_key(Some(key))
                     .set_condition_expression(guard.expression())
@@ -287,6 +306,11 @@ impl Update {
     /// Whether it changes anything.
     pub fn changes_something(&self) -> bool {
         ![&self.sets, &self.adds, &self.deletes, &self.removes].into_iter().all(Vec::is_empty)
+    }
+
+    /// Checks the conditions of a change of the item, in a transaction.
+    pub fn check(self) -> Write {
+        Write::Check { key: self.key, guard: self.guard }
     }
 
     /// Deletes the item, under the conditions of a change of it.
