@@ -203,9 +203,7 @@ impl ProxyState {
 
     fn take_hold(&mut self, moment: Moment, target: &str, body: &Bytes) -> Option<Hold> {
         let is_meant = |hold: &mut Hold| {
-            hold.moment == moment
-                && target.ends_with(&hold.operation)
-                && has_text(body, &hold.text)
+            hold.moment == moment && target.ends_with(&hold.operation) && has_text(body, &hold.text)
         };
         self.hold.take_if(is_meant)
     }

@@ -269,15 +269,12 @@ impl Settling<'_> {
         recipient::store::cancel(self.table, key, attempt + 1, reason).await.map(drop)
     }
 
-    /// Whether the campaign's walk will meet a recipient that is pending again. While its
-    /// batch is being sent it does so anyway; after a webhook the campaign must know of it.
+    /// Whether the campaign will meet a recipient that is pending again. It must know of it: a
+    /// pass may have met the recipient before, also where the answer comes from a run that
+    /// froze, and another one has closed its batch.
     async fn is_met_again(&self, key: &RecipientKey) -> Result<bool, StoreError> {
         match self.source {
-            RefusalSource::Answer { .. } => {
-                let campaign = campaign::store::get(self.table, key.campaign).await?;
-                Ok(campaign.is_some_and(|campaign| !campaign.status.is_final()))
-            }
-            RefusalSource::Webhook { .. } => {
+            RefusalSource::Answer { .. } | RefusalSource::Webhook { .. } => {
                 campaign::store::requeue(self.table, key.campaign).await
             }
             RefusalSource::TestSend { .. } => Ok(true),
