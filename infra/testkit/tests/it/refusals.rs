@@ -45,6 +45,7 @@ async fn with_an_empty_cell(world: &World, message: Value) -> String {
 async fn run_to_the_end(world: &World) {
     for _ in 0..4 {
         world.run_until_idle().await;
+        world.clock.advance(Duration::from_mins(5));
     }
 }
 

@@ -82,7 +82,7 @@ pub fn decide(
         }
         // 4^n seconds for this pair alone. Source: Meta, error 131056.
         Verdict::PairThrottled => {
-            let wait = SignedDuration::from_secs(4i64.pow(tried.attempt.min(6)));
+            let wait = SignedDuration::from_secs(4i64.pow(tried.attempt.min(5)));
             (throttled(spread(wait, jitter)), StopAction::Nothing)
         }
         Verdict::Transient => (retry(backoff, max_retries), StopAction::Nothing),
