@@ -384,7 +384,7 @@ impl Run<'_> {
         self.with_retries(give_back).await?;
         tracing::warn!(batch = %self.leased.batch.name, "a claim was given back: it was too late to send");
         // Another run may have walked past the recipient meanwhile.
-        if !campaign::store::requeue(table, key.campaign, clock.now()).await? {
+        if !campaign::store::requeue(table, key.campaign).await? {
             let reason = CancelReason::CampaignOver;
             recipient::store::cancel(table, key, attempt.attempt + 1, reason).await?;
         }
