@@ -5,7 +5,6 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use carillon::address_key::{AddressKeyError, AddressKeys};
 use carillon::channel::FieldCode;
 use carillon::ids::IdSource;
-use carillon::parameter::ParameterError;
 use chacha20poly1305::aead::{Aead, KeyInit};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use serde::Serialize;
@@ -26,20 +25,23 @@ pub struct Cursors {
 }
 
 impl Cursors {
-    /// The cursors of a deployment. Where it has no key yet, it gets one.
+    /// The cursors of a deployment.
     ///
     /// # Errors
     /// The key is not known.
     pub async fn of(keys: &AddressKeys, ids: &IdSource) -> Result<Self, AddressKeyError> {
-        let key = match keys.derive(PURPOSE).await {
-            Err(AddressKeyError::Parameter(ParameterError::Missing(_))) => {
-                keys.create().await?;
-                keys.derive(PURPOSE).await?
-            }
-            other => other?,
-        };
-        let cipher = XChaCha20Poly1305::new(&Key::from(key));
-        Ok(Self { cipher, ids: ids.clone() })
+        Ok(Self::with(keys.derive(PURPOSE).await?, ids))
+    }
+
+    /// The cursors of a deployment that has no address key yet, under a key that is no secret.
+    /// It gets none for its cursors' sake: data that moves in brings the key of its own, and
+    /// before the first connection no list is about people.
+    pub(crate) fn before_the_key(ids: &IdSource) -> Self {
+        Self::with([0; 32], ids)
+    }
+
+    fn with(key: [u8; 32], ids: &IdSource) -> Self {
+        Self { cipher: XChaCha20Poly1305::new(&Key::from(key)), ids: ids.clone() }
     }
 
     /// What a cursor holds; `None` where it is not one of this deployment.

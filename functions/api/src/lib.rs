@@ -30,13 +30,14 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use carillon::AwsConfig;
-use carillon::address_key::AddressKeys;
+use carillon::address_key::{AddressKeyError, AddressKeys};
 use carillon::channel::Providers;
 use carillon::config::Config;
 use carillon::connection::Vault;
 use carillon::delivery::{Routes, SendQueue};
 use carillon::http_client::Timeouts;
 use carillon::ids::IdSource;
+use carillon::parameter::ParameterError;
 use carillon::table::{StoreError, Table};
 use carillon::time::Clock;
 use tokio::sync::OnceCell;
@@ -68,7 +69,7 @@ pub struct Api {
     clock: Clock,
     ids: IdSource,
     addresses: AddressKeys,
-    cursors: OnceCell<Cursors>,
+    cursors: OnceCell<Arc<Cursors>>,
 }
 
 /// How a handler takes the API.
@@ -109,9 +110,16 @@ impl Api {
     }
 
     /// The cursors of this deployment.
-    async fn cursors(&self) -> Result<&Cursors, StoreError> {
-        let make = || Cursors::of(&self.addresses, &self.ids);
-        self.cursors.get_or_try_init(make).await.map_err(StoreError::AddressKey)
+    async fn cursors(&self) -> Result<Arc<Cursors>, StoreError> {
+        let make = async || Cursors::of(&self.addresses, &self.ids).await.map(Arc::new);
+        match self.cursors.get_or_try_init(make).await {
+            Ok(cursors) => Ok(cursors.clone()),
+            // Not kept: the key may be made at any moment.
+            Err(AddressKeyError::Parameter(ParameterError::Missing(_))) => {
+                Ok(Arc::new(Cursors::before_the_key(&self.ids)))
+            }
+            Err(error) => Err(StoreError::AddressKey(error)),
+        }
     }
 }
 

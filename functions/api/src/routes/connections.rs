@@ -94,8 +94,8 @@ pub(crate) async fn list(
     Asked(asked): Asked<PageAsked>,
 ) -> Answer<Json<ConnectionPage>> {
     let all = connection::store::all(&api.table).await?;
-    let (page, next_cursor) =
-        page_of(api.cursors().await?, all, &asked, |connection| connection.id)?;
+    let cursors = api.cursors().await?;
+    let (page, next_cursor) = page_of(&cursors, all, &asked, |connection| connection.id)?;
     let mut items = Vec::with_capacity(page.len());
     for connection in page {
         items.push(view(&api, connection).await?);

@@ -179,7 +179,8 @@ pub(crate) async fn create(
     responses((status = 200, description = "A page of keys.", body = KeyPage)))]
 pub(crate) async fn list(State(api): App, Asked(asked): Asked<PageAsked>) -> Answer<Json<KeyPage>> {
     let keys = api_key::store::all(&api.table).await?;
-    let (page, next_cursor) = page_of(api.cursors().await?, keys, &asked, |key| key.id)?;
+    let cursors = api.cursors().await?;
+    let (page, next_cursor) = page_of(&cursors, keys, &asked, |key| key.id)?;
     Ok(Json(KeyPage { items: page.into_iter().map(Into::into).collect(), next_cursor }))
 }
 

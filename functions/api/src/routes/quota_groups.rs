@@ -57,8 +57,8 @@ pub(crate) async fn list(
     Asked(asked): Asked<PageAsked>,
 ) -> Answer<Json<QuotaGroupPage>> {
     let groups: Vec<_> = groups(&api).await?.into_iter().collect();
-    let (page, next_cursor) =
-        page_of(api.cursors().await?, groups, &asked, |(name, _)| name.clone())?;
+    let cursors = api.cursors().await?;
+    let (page, next_cursor) = page_of(&cursors, groups, &asked, |(name, _)| name.clone())?;
     let mut items = Vec::with_capacity(page.len());
     for (name, connections) in page {
         items.push(view(&api, name, connections).await?);

@@ -172,7 +172,7 @@ pub(crate) async fn list(
 ) -> Answer<Json<SuppressionPage>> {
     let limit = page_size(asked.limit)? as usize;
     let cursors = api.cursors().await?;
-    let after = asked_after(cursors, asked.cursor.as_deref())?;
+    let after = asked_after(&cursors, asked.cursor.as_deref())?;
     let is_asked =
         |one: &Suppression| asked.reason.is_empty() || asked.reason.contains(&one.id.reason);
     let mut last = after.map(|after| after.contact);
