@@ -246,7 +246,7 @@ pub(crate) async fn delete(
     // An upload that broke off early has stored no summary.
     let (range, recipients) = (CursorRange::default(), campaign.recipients());
     let (found, _) = recipient::store::walk(&api.table, recipients, range, 1).await?;
-    let used = !found.is_empty() || !campaign::store::imports(&api.table, id).await?.is_empty();
+    let used = !found.is_empty() || campaign::store::has_imports(&api.table, id).await?;
     if uploading || used {
         let detail = "The campaign has recipients, or some are being added.";
         return Err(Problem::new(Code::CampaignUsed, detail).with_current(&view));

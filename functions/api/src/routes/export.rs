@@ -51,7 +51,7 @@ const COLUMNS: [&str; 14] = [
     responses((status = 200, description = "The recipients.", content_type = "text/csv", body = String)))]
 pub(crate) async fn recipients(State(api): App, Id(id): Id<CampaignId>) -> Answer<Response> {
     let campaign = super::campaign(&api, id).await?;
-    let imports = campaign::store::imports(&api.table, id).await?;
+    let imports = campaign::store::imported(&api.table, id).await?;
     let export = Export {
         table: api.table.clone(),
         recipients: campaign.recipients(),

@@ -269,12 +269,8 @@ pub(crate) async fn contacts_of(
     table: &Table,
     recipients: &[Recipient],
 ) -> Result<HashMap<ContactId, Contact>, StoreError> {
-    let mut contacts = HashMap::with_capacity(recipients.len());
-    for some in recipients.chunks(100) {
-        let ids: Vec<ContactId> = some.iter().map(|one| one.contact).collect();
-        contacts.extend(contact::store::many(table, &ids).await?);
-    }
-    Ok(contacts)
+    let ids: Vec<ContactId> = recipients.iter().map(|one| one.contact).collect();
+    contact::store::many(table, &ids).await
 }
 
 fn is_in(after: &Cursor, campaign: &Campaign) -> bool {

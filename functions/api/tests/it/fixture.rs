@@ -14,7 +14,7 @@ use carillon::channel::{ProviderSetup, Providers};
 use carillon::config::Config;
 use carillon::http_client::http_client;
 use carillon::ids::IdSource;
-use carillon::table::{Table, ensure_table};
+use carillon::table::{Key, Table, ensure_table};
 use carillon::time::{Clock, Timestamp};
 use carillon_api::{Api, PROVIDER_TIMEOUTS};
 use carillon_engines::{Engines, Storage};
@@ -286,7 +286,8 @@ impl TestApi {
 
     /// The imports of a campaign.
     pub(crate) async fn imports(&self, campaign: &str) -> Vec<Import> {
-        campaign::store::imports(&self.table, campaign.parse().unwrap()).await.unwrap()
+        let key = Key::Campaign(campaign.parse().unwrap());
+        self.table.query_all(&key.pk(), Key::IMPORTS).await.unwrap()
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod account_events;
 mod aliases;
+mod batch_reads;
+mod busy_table;
 mod campaign;
 mod credentials;
 mod erasure;
@@ -27,6 +29,7 @@ mod text_gateway;
 mod throttling;
 mod unreadable;
 mod vocabulary;
+mod webhook_failures;
 mod webhook_secrets;
 mod webhook_signers;
 mod webhooks;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use carillon::config::VARIABLES;
 use carillon::table::Shape;
+use carillon::telemetry::Metric;
 use serde_norway::Value;
 
 const FUNCTION: &str = "AWS::Serverless::Function";
@@ -319,10 +320,31 @@ fn every_alarm_notifies_a_topic_and_every_queue_has_an_alarm() {
         }
     }
     // CloudWatch bills for each alarm after the tenth.
-    assert_eq!(alarms.len(), 10);
+    assert_eq!(alarms.len(), 11);
+    assert!(alarms.contains_key("EventsUnreadableAlarm"));
     let queues = resources("AWS::SQS::Queue");
     assert_eq!(queues.len(), 3);
     assert_eq!(watched, queues.keys().map(|queue| format!("{queue}.QueueName")).collect());
+}
+
+/// An alarm or a graph of a metric that nobody writes shows nothing.
+#[test]
+fn every_metric_of_the_template_is_written() {
+    let written = Metric::ALL.map(Metric::as_str);
+    let of_alarm = |alarm: &Value| {
+        let properties = &alarm["Properties"];
+        (properties["Namespace"] == "Carillon").then(|| text(&properties["MetricName"]))
+    };
+    let alarms = resources("AWS::CloudWatch::Alarm");
+    let watched: BTreeSet<String> = alarms.values().filter_map(of_alarm).collect();
+    let expected = ["CampaignsHalted", "CountersCorrected", "EventsUnreadable", "QuotaUse"];
+    assert_eq!(watched, expected.map(str::to_owned).into());
+    assert!(watched.iter().all(|name| written.contains(&name.as_str())));
+    let dashboard = &resources("AWS::CloudWatch::Dashboard")["Dashboard"];
+    let body = text(&dashboard["Properties"]["DashboardBody"]);
+    for name in written {
+        assert!(body.contains(&format!("\"{name}\"")), "{name} is not on the dashboard");
+    }
 }
 
 #[test]

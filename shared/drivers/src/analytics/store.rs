@@ -139,15 +139,11 @@ async fn rows(
     shards: u16,
 ) -> Result<Vec<(u16, Row)>, StoreError> {
     let keys: Vec<Key> = (0..shards).map(|shard| Key::Counters { campaign, shard }).collect();
-    let mut found = Vec::with_capacity(keys.len());
-    for keys in keys.chunks(100) {
-        for (key, row) in table.get_many::<Row>(keys).await? {
-            if let Key::Counters { shard, .. } = key {
-                found.push((shard, row));
-            }
-        }
-    }
-    Ok(found)
+    let shard = |(key, row)| match key {
+        Key::Counters { shard, .. } => Some((shard, row)),
+        _ => None,
+    };
+    Ok(table.get_many::<Row>(&keys).await?.into_iter().filter_map(shard).collect())
 }
 
 /// Recounts all recipients of a campaign, without the counters of days.

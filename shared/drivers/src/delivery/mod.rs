@@ -13,6 +13,7 @@ mod error;
 pub mod halt;
 mod media;
 mod pacer;
+mod patience;
 pub mod policy;
 mod queue;
 mod refusals;
@@ -20,6 +21,7 @@ mod routes;
 mod run;
 mod sender;
 mod settle;
+mod shared;
 mod status;
 mod store;
 mod twins;
@@ -39,6 +41,7 @@ pub use refusals::Successes;
 pub use routes::{Route, RouteError, Routes, record_probe};
 pub use sender::{RunEnd, Sender};
 pub use settle::{Charged, RefusalSource, Refused, Settled, settle};
+pub use shared::Shared;
 pub use status::{CampaignConnections, LinkedAddresses, Recorded, Reporter, record_status};
 
 /// The minimum time between two messages of campaigns to one person, whatever the

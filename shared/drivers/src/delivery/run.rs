@@ -1,13 +1,14 @@
 //! One run over one batch.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use carillon_foundations::country::Country;
 use carillon_foundations::ids::MediaId;
 use carillon_foundations::telemetry::{Metric, measure};
 use carillon_nouns::batch::{self, BatchRef, CloseReason};
+use carillon_nouns::campaign::Campaign;
 use carillon_nouns::contact::{self, Contact, Profile};
 use carillon_nouns::quota;
 use carillon_nouns::recipient::Recipient;
@@ -17,6 +18,7 @@ use futures::stream::{self, FuturesUnordered, Stream, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
+use super::claim::Held;
 use super::due::Due;
 use super::enqueue::enqueue;
 use super::error::DeliveryError;
@@ -43,7 +45,15 @@ pub(super) struct Run<'a> {
     /// Until when a request to the provider is begun.
     pub(super) send_until: Timestamp,
     /// How many reservations are left.
-    budget: AtomicU32,
+    pub(super) budget: AtomicU32,
+    /// How many claims in a row the table has not answered.
+    pub(super) failures: AtomicU32,
+    /// Claims that may have been won, by recipient.
+    pub(super) in_doubt: Mutex<Vec<Vec<Held>>>,
+    /// Whether a recipient is left to the next run of the batch.
+    pub(super) is_incomplete: AtomicBool,
+    /// The campaign, and when it was read last.
+    pub(super) campaign_read: AsyncMutex<Option<CampaignRead>>,
     /// How often the connection's throughput was exceeded.
     pub(super) exceeded: AtomicU32,
     /// The category of the campaign's template.
@@ -58,6 +68,9 @@ pub(super) struct Run<'a> {
     /// Why the run stops; set once.
     stop: OnceLock<RunStop>,
 }
+
+/// When a campaign was read, and the campaign, if there is one.
+type CampaignRead = (Timestamp, Option<Arc<Campaign>>);
 
 /// What an attempt did with its reservation of the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +123,10 @@ impl<'a> Run<'a> {
             until: leased.lease.until - WIND_DOWN,
             send_until: leased.lease.until - LONGEST_SEND,
             budget: AtomicU32::new(batch.size - used),
+            failures: AtomicU32::new(0),
+            in_doubt: Mutex::default(),
+            is_incomplete: AtomicBool::new(false),
+            campaign_read: AsyncMutex::default(),
             exceeded: AtomicU32::new(0),
             category: OnceCell::new(),
             refunds: Mutex::default(),
@@ -126,7 +143,10 @@ impl<'a> Run<'a> {
     pub(super) async fn run(self) -> Result<RunEnd, DeliveryError> {
         let sent = self.send_all().await;
         self.counts.report(&self.leased.batch.name, self.sender.clock.now());
+        // Also where the run has failed: the next one would take these claims for lost.
+        let given_back = self.give_back_unanswered().await;
         sent?;
+        given_back?;
         self.finish().await
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use carillon_foundations::ids::{CampaignId, ContactId};
+use carillon_foundations::ids::{CampaignId, ContactId, RunId};
 use carillon_foundations::time::sortable;
 use carillon_table::{
     Key, ListedAs, Page, Shape, StoreError, Table, Unreadable, Update, Write, condition_held,
@@ -40,12 +40,9 @@ pub async fn many(
     of: RecipientSet,
     contacts: &[ContactId],
 ) -> Result<Vec<Recipient>, StoreError> {
-    let mut found = BTreeMap::new();
-    for contacts in contacts.chunks(100) {
-        let keys: Vec<Key> = contacts.iter().map(|one| of.key(*one).table_key()).collect();
-        let recipients = table.get_many::<Recipient>(&keys).await?.into_iter();
-        found.extend(recipients.map(|(_, one)| (one.contact, one)));
-    }
+    let keys: Vec<Key> = contacts.iter().map(|one| of.key(*one).table_key()).collect();
+    let recipients = table.get_many::<Recipient>(&keys).await?.into_iter();
+    let mut found: BTreeMap<_, _> = recipients.map(|(_, one)| (one.contact, one)).collect();
     Ok(contacts.iter().filter_map(|contact| found.remove(contact)).collect())
 }
 
@@ -107,12 +104,8 @@ pub async fn in_campaigns(
 ) -> Result<Vec<(RecipientKey, Recipient)>, StoreError> {
     let keys: Vec<Key> =
         campaigns.into_iter().map(|recipients| recipients.key(contact).table_key()).collect();
-    let mut found = Vec::new();
-    for keys in keys.chunks(100) {
-        let recipients = table.get_many::<Recipient>(keys).await?.into_iter();
-        found.extend(recipients.filter_map(|(key, one)| Some((RecipientKey::read(&key)?, one))));
-    }
-    Ok(found)
+    let found = table.get_many::<Recipient>(&keys).await?.into_iter();
+    Ok(found.filter_map(|(key, one)| Some((RecipientKey::read(&key)?, one))).collect())
 }
 
 /// The keys of the recipients of a contact that were sent to since `since`, newest first:
@@ -186,17 +179,18 @@ pub async fn walk(
     Ok((Vec::new(), None))
 }
 
-/// The recipient's part of a claim: it fails unless the recipient is pending in that
-/// attempt.
+/// The recipient's part of a claim by a run over a batch: it fails unless the recipient is
+/// pending in that attempt.
 pub fn claim_update(
     key: &RecipientKey,
     attempt: u32,
-    batch: BatchNumber,
+    (batch, run): (BatchNumber, RunId),
     now: Timestamp,
 ) -> Update {
     let pending = unlisted(at(key, Position { attempt, status: Status::Pending }));
     status(pending, Status::Sending)
         .set("batch", batch)
+        .set("run", run)
         .set("sent_at", sortable(now))
         .remove("not_before")
         .remove("waits_for")

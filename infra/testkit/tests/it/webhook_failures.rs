@@ -1,0 +1,83 @@
+//! One request with many failures: what it reads does not grow with their number, and what is
+//! stopped is stopped once.
+
+use std::time::Duration;
+
+use carillon::table::Key;
+use carillon_testkit::webhook_body::{status, statuses};
+use carillon_testkit::{FaultRates, Seen, World, contacts_csv};
+use serde_json::{Value, json};
+use whatsapp_simulator::{Behaviour, LogEntry};
+
+const FAILURES: u32 = 1_000;
+
+/// A campaign whose messages were all accepted.
+async fn accepted() -> (World, String) {
+    let world = World::builder().behaviour(Behaviour::no_webhooks()).rate(10.0);
+    let world = world.faults(FaultRates::default()).build().await;
+    let settings = json!({"throughput_mps": 1_000, "quota_limit": 1_000_000});
+    let connection = world.connection_with(settings).await;
+    let campaign = world.campaign(&connection, json!({"daily_send_limit": 1_000_000})).await;
+    world.upload(&campaign, contacts_csv(0..FAILURES)).await.expect(200);
+    world.start(&campaign).await.expect(200);
+    while world.simulator.summary().accepted < u64::from(FAILURES) {
+        world.run_until_idle().await;
+        world.clock.advance(Duration::from_mins(1));
+    }
+    (world, campaign)
+}
+
+fn failure(entry: &LogEntry, code: u32) -> Value {
+    let mut failed = status(entry, "failed");
+    failed["errors"] = json!([{"code": code, "title": "a failure"}]);
+    failed
+}
+
+/// The requests that read, but for those that read a recipient of their own.
+fn shared_reads(seen: &[Seen]) -> usize {
+    let reads = ["GetItem", "BatchGetItem", "Query"];
+    let own = |one: &Seen| one.body.contains(Key::RECIPIENTS) || one.body.contains("PROFILE");
+    seen.iter().filter(|one| reads.contains(&one.operation.as_str()) && !own(one)).count()
+}
+
+/// A thousand failures in one request; returns the report and the requests to the table.
+async fn report_failures(code: u32) -> (World, String, Vec<Seen>) {
+    let (world, campaign) = accepted().await;
+    let failures: Vec<_> = world.simulator.log().iter().map(|entry| failure(entry, code)).collect();
+    assert_eq!(failures.len(), FAILURES as usize);
+    world.proxies().table.record();
+    world.post_signed_webhook(statuses(&failures)).await.expect(200);
+    let seen = world.proxies().table.recorded();
+    println!("code {code}: {} requests, {} shared reads", seen.len(), shared_reads(&seen));
+    (world, campaign, seen)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_failures_of_a_template_halt_its_campaign_once() {
+    let (world, campaign, seen) = report_failures(132_015).await;
+    let report = world.report(&campaign).await;
+    assert_eq!(report.string("status"), "halted", "{}", report.text);
+    assert_eq!(report.number("pending"), u64::from(FAILURES), "{}", report.text);
+    assert!(shared_reads(&seen) <= 150, "{} reads", shared_reads(&seen));
+    world.assert_counters_exact(&campaign).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_failures_with_a_code_that_may_be_everybodys_halt_their_campaign_once() {
+    let (world, campaign, seen) = report_failures(131_009).await;
+    let report = world.report(&campaign).await;
+    assert_eq!(report.string("status"), "halted", "{}", report.text);
+    assert_eq!(report.number("failed"), u64::from(FAILURES), "{}", report.text);
+    assert!(shared_reads(&seen) <= 50, "{} reads", shared_reads(&seen));
+    world.assert_counters_exact(&campaign).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_failures_that_are_retried_are_all_met_again() {
+    let (world, campaign, seen) = report_failures(131_000).await;
+    let report = world.report(&campaign).await;
+    assert_eq!(report.number("pending"), u64::from(FAILURES), "{}", report.text);
+    assert!(shared_reads(&seen) <= 150, "{} reads", shared_reads(&seen));
+    let listed = world.items_containing("BEFORE").await;
+    assert!(listed.len() >= FAILURES as usize, "{} go before the walk", listed.len());
+}
