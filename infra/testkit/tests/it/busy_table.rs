@@ -16,7 +16,7 @@ const FOR_GOOD: u32 = u32::MAX;
 
 /// A world in which 250 recipients wait, and one of them.
 async fn waiting() -> (World, String, Recipient) {
-    let world = World::builder().rate(8.0).faults(FaultRates::default()).build().await;
+    let world = World::builder().rate(2.0).faults(FaultRates::default()).build().await;
     let campaign = world.started(250).await;
     let one = world.stored_recipients(&campaign).await.swap_remove(100);
     (world, campaign, one)

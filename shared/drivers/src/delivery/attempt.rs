@@ -80,7 +80,7 @@ enum Sending<'a> {
     /// It was handed to the provider.
     Done(Sent<'a>),
     /// It was too late to send it.
-    TooLate(Held),
+    TooLate(Claimed<'a>),
 }
 
 /// A problem of a rendered message, with the columns that cause it.
@@ -102,7 +102,7 @@ impl Run<'_> {
         };
         match self.send(claimed).await {
             Sending::Done(sent) => self.settle(sent).await,
-            Sending::TooLate(held) => self.give_back(&held).await,
+            Sending::TooLate(claimed) => self.give_back(&claimed.held).await,
         }
     }
 
@@ -415,7 +415,7 @@ impl Run<'_> {
         clock.sleep(self.pacer.send_turn(clock.now())).await;
         let now = clock.now();
         if now > claimed.held.charged.at + MAX_CLAIM_AGE || now > self.send_until {
-            return Sending::TooLate(claimed.held);
+            return Sending::TooLate(claimed);
         }
         let outcome = self.route.send(&claimed.prepared.outbound).await;
         Sending::Done(Sent { claimed, outcome })

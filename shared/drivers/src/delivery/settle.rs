@@ -318,7 +318,9 @@ impl Settling<'_> {
         }
         if let Some(stop) = stop {
             self.carry_out(&stop).await?;
-            stopped.iter_mut().for_each(|known| known.push(stop.clone()));
+            if let Some(known) = &mut stopped {
+                known.push(stop);
+            }
         }
         if let (false, Some(suspect)) = (is_sure, suspect) {
             suspect.forget(self.table).await?;
