@@ -103,16 +103,17 @@ impl Scheduler {
         self.activate_due(&mut run).await;
         self.requeue_batches(&mut run).await;
         let input = self.plan_input(&mut run).await;
+        let mut quota_use = 0;
         let (mut plan, mut released, mut unfinished) = (Plan::default(), Vec::new(), Vec::new());
         if let Some(input) = &input {
+            quota_use = input.quota_use();
             plan = input.plan(self.minimum_share);
             unfinished = self.release(&plan, input, &mut released, &mut run).await;
             self.end_overdue(input, &mut run).await;
         }
         self.take_turns(input.as_ref(), unfinished, &mut released, &mut run).await;
         report(&plan, &released);
-        let quota_use = input.as_ref().and_then(|input| input.quota_use());
-        measure_run(quota_use.unwrap_or(0), &released, &run);
+        measure_run(quota_use, &released, &run);
         run.failures.outcome(plan)
     }
 

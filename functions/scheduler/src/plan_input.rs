@@ -40,9 +40,9 @@ impl PlanInput {
         plan::plan(&self.candidates, &self.lanes, &self.quotas, share)
     }
 
-    /// The highest use of a quota, in percent.
-    pub(crate) fn quota_use(&self) -> Option<u64> {
-        self.quotas.values().filter_map(QuotaStatus::percent_reserved).max()
+    /// The highest use of a quota, in percent; 0 without a quota.
+    pub(crate) fn quota_use(&self) -> u64 {
+        self.quotas.values().filter_map(QuotaStatus::percent_reserved).max().unwrap_or(0)
     }
 }
 
