@@ -13,6 +13,7 @@ mod failures;
 mod media;
 mod plan_input;
 mod planned;
+mod released;
 mod run;
 mod segment;
 mod sweep;
@@ -35,6 +36,7 @@ use lambda_runtime::{Error, LambdaEvent};
 pub use failures::{RunError, WorkError};
 
 use crate::plan_input::PlanInput;
+use crate::released::Released;
 use crate::run::Run;
 
 /// The time of a run whose trigger names no deadline, as in `template.yaml`.
@@ -45,7 +47,7 @@ const RUN_TIME: Duration = Duration::from_mins(1);
 pub struct Scheduler {
     /// The table.
     pub table: Table,
-    /// The queue of batches.
+    /// The queues of batches.
     pub queue: SendQueue,
     /// The clock.
     pub clock: Clock,
@@ -65,7 +67,7 @@ impl Scheduler {
     ) -> Result<Self, Error> {
         Ok(Self {
             table: Table::new(aws, &config.table()?),
-            queue: SendQueue::new(aws, &config.sends_queue_url()?, None),
+            queue: SendQueue::of(config, aws)?,
             minimum_share: config.minimum_share()?,
             clock,
             providers,
@@ -105,15 +107,17 @@ impl Scheduler {
         self.activate_due(&mut run).await;
         self.requeue_batches(&mut run).await;
         let input = self.plan_input(&mut run).await;
-        let (mut plan, mut released, mut unfinished) = (Plan::default(), Vec::new(), Vec::new());
+        let (mut plan, mut unfinished) = (Plan::default(), Vec::new());
+        let mut released = Released::default();
         if let Some(input) = &input {
+            released.lanes = input.slices.clone();
             plan = self.plan(input);
             unfinished = self.release(&plan, input, &mut released, &mut run).await;
             self.end_overdue(input, &mut run).await;
         }
         self.take_turns(input.as_ref(), unfinished, &mut released, &mut run).await;
-        report(&plan, &released);
-        measure_run(input.as_ref(), &released, &run);
+        report(&plan, &released.batches);
+        measure_run(input.as_ref(), &released.batches, &run);
         run.failures.outcome(plan)
     }
 
