@@ -49,8 +49,9 @@ impl Queues {
         let client = Client::from_conf(config);
         let dead_letter_url = create(&client, &format!("{prefix}-sends-dlq.fifo"), None).await?;
         let dead_letter_arn = arn(&client, &dead_letter_url).await?;
-        let redrive =
-            format!(r#"{{"deadLetterTargetArn":"{dead_letter_arn}","maxReceiveCount":{MAX_RECEIVE_COUNT}}}"#);
+        let redrive = format!(
+            r#"{{"deadLetterTargetArn":"{dead_letter_arn}","maxReceiveCount":{MAX_RECEIVE_COUNT}}}"#
+        );
         let queue = async |name: &str| {
             let url = create(&client, &format!("{prefix}-{name}.fifo"), Some(&redrive)).await?;
             let arn = arn(&client, &url).await?;
