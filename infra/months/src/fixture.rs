@@ -138,6 +138,7 @@ fn config() -> Config {
     Config::from_values([
         ("CARILLON_TABLE", TABLE),
         ("CARILLON_SENDS_QUEUE_URL", "http://engine.invalid/000000000000/sends.fifo"),
+        ("CARILLON_PACED_QUEUE_URL", "http://engine.invalid/000000000000/paced.fifo"),
         ("CARILLON_SECRETS_KEY", SECRETS_KEY),
         ("CARILLON_ADDRESS_KEY", SECRETS_KEY),
         ("CARILLON_ADMIN_KEY", ADMIN_KEY),
