@@ -72,8 +72,7 @@ impl Triggers {
         let clock = self.platform.clock.clone();
         for message in self.platform.queue.receive(clock.now(), self.senders.capacity()) {
             let (senders, queue) = (self.senders.clone(), self.platform.queue.clone());
-            let (sender, clock, failures) =
-                (senders.take()?, clock.clone(), self.failures.clone());
+            let (sender, clock, failures) = (senders.take()?, clock.clone(), self.failures.clone());
             self.spawn("sender", SENDER_TIMEOUT, async move {
                 let receives = senders.count_receive(message.id);
                 if is_handled(&sender, &message).await {

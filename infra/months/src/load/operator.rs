@@ -60,7 +60,8 @@ fn csv(recipients: Range<u64>, people: u64) -> String {
 }
 
 fn connection_body(number: u64, plan: &LoadPlan) -> Value {
-    let settings = json!({ "phone_number_id": format!("8000000000{number:05}"), "waba_id": WABA_ID });
+    let settings =
+        json!({ "phone_number_id": format!("8000000000{number:05}"), "waba_id": WABA_ID });
     json!({
         "name": "Shop",
         "provider": { "type": "whatsapp_cloud", "whatsapp_cloud": settings },

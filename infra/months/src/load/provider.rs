@@ -194,7 +194,9 @@ impl Provider for LoadProvider {
         let probe = Probe {
             quality: Some(Quality::Green),
             throughput_mps: Some(self.plan.throughput),
-            quota: Some(QuotaLimit::Contacts(self.plan.quota_limit.min(u64::from(u32::MAX)) as u32)),
+            quota: Some(
+                QuotaLimit::Contacts(self.plan.quota_limit.min(u64::from(u32::MAX)) as u32),
+            ),
             ..Probe::default()
         };
         std::future::ready(Ok(probe)).boxed()

@@ -101,7 +101,11 @@ impl Reports {
             }
         }
         let webhooks = by_number.into_values();
-        webhooks.flat_map(|reports| reports.chunks(MAX_STATUSES).map(<[Report]>::to_vec).collect::<Vec<_>>()).collect()
+        webhooks
+            .flat_map(|reports| {
+                reports.chunks(MAX_STATUSES).map(<[Report]>::to_vec).collect::<Vec<_>>()
+            })
+            .collect()
     }
 
     /// Reports again what was not answered with 200.

@@ -191,11 +191,8 @@ fn written_charges(pk: &str, sk: &str, record: &EventRecord, factor: f64) -> Vec
     let (old, new) = (&record.change.old_image, &record.change.new_image);
     let item = item_kind(pk, sk);
     let units = write_units(item_size(old).max(item_size(new))) * factor;
-    let mut charges = vec![Charge {
-        partition: Partition::of_table(pk),
-        units: Units::of_writes(units),
-        item,
-    }];
+    let mut charges =
+        vec![Charge { partition: Partition::of_table(pk), units: Units::of_writes(units), item }];
     let sent = [old, new].map(|image| text(image, Shape::SENT_AT));
     if sent[0] != sent[1] {
         // The keys of an item fill no unit: one to remove the old entry, one to add the new one.
