@@ -25,8 +25,7 @@ use carillon::batch::{self, Batch};
 use carillon::channel::Providers;
 use carillon::config::Config;
 use carillon::delivery::SendQueue;
-use carillon::plan::{self, MinimumShare, Plan};
-use carillon::quota::QuotaStatus;
+use carillon::plan::{MinimumShare, Plan};
 use carillon::table::Table;
 use carillon::telemetry::{Metric, measure};
 use carillon::time::{Clock, Timestamp};
@@ -34,7 +33,6 @@ use lambda_runtime::{Error, LambdaEvent};
 
 pub use failures::{RunError, WorkError};
 
-use crate::plan_input::PlanInput;
 use crate::run::Run;
 
 /// The time of a run whose trigger names no deadline, as in `template.yaml`.
@@ -105,20 +103,18 @@ impl Scheduler {
         self.activate_due(&mut run).await;
         self.requeue_batches(&mut run).await;
         let input = self.plan_input(&mut run).await;
+        let mut quota_use = 0;
         let (mut plan, mut released, mut unfinished) = (Plan::default(), Vec::new(), Vec::new());
         if let Some(input) = &input {
-            plan = self.plan(input);
+            quota_use = input.quota_use();
+            plan = input.plan(self.minimum_share);
             unfinished = self.release(&plan, input, &mut released, &mut run).await;
             self.end_overdue(input, &mut run).await;
         }
         self.take_turns(input.as_ref(), unfinished, &mut released, &mut run).await;
         report(&plan, &released);
-        measure_run(input.as_ref(), &released, &run);
+        measure_run(quota_use, &released, &run);
         run.failures.outcome(plan)
-    }
-
-    fn plan(&self, input: &PlanInput) -> Plan {
-        plan::plan(&input.candidates, &input.lanes, &input.quotas, self.minimum_share)
     }
 
     /// To be called at the start of a process on one machine, before a queue is read: the
@@ -139,12 +135,10 @@ impl Scheduler {
     }
 }
 
-fn measure_run(input: Option<&PlanInput>, released: &[Batch], run: &Run) {
-    let quotas = input.into_iter().flat_map(|input| input.quotas.values());
-    let highest = quotas.filter_map(QuotaStatus::percent_reserved).max();
+fn measure_run(quota_use: u64, released: &[Batch], run: &Run) {
     let values = [
         (Metric::BatchesPlanned, released.len() as u64),
-        (Metric::QuotaUse, highest.unwrap_or(0)),
+        (Metric::QuotaUse, quota_use),
         (Metric::SchedulerFailures, run.failures.count()),
     ];
     measure(&values, run.now);

@@ -5,7 +5,7 @@ use carillon::batch::{self, Batch};
 use carillon::campaign::{self, Campaign, Status};
 use carillon::connection::{self, Connection, Lane};
 use carillon::ids::{CampaignId, ConnectionId};
-use carillon::plan::{Candidate, LaneKey, LaneLoad, Work};
+use carillon::plan::{self, Candidate, LaneKey, LaneLoad, MinimumShare, Plan, Work};
 use carillon::quota::{self, QuotaStatus};
 use carillon::recipient;
 use carillon::table::{StoreError, Unreadable};
@@ -33,6 +33,18 @@ pub(crate) struct PlanInput {
 /// What was read of one campaign; the list of those who go before its walk may have unreadable
 /// recipients.
 type Found = (Active, Vec<Unreadable>);
+
+impl PlanInput {
+    /// Which campaigns may send now.
+    pub(crate) fn plan(&self, share: MinimumShare) -> Plan {
+        plan::plan(&self.candidates, &self.lanes, &self.quotas, share)
+    }
+
+    /// The highest use of a quota, in percent; 0 without a quota.
+    pub(crate) fn quota_use(&self) -> u64 {
+        self.quotas.values().filter_map(QuotaStatus::percent_reserved).max().unwrap_or(0)
+    }
+}
 
 impl Scheduler {
     /// Reads what is planned; `None` where no list of campaigns or batches can be read. What

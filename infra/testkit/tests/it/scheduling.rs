@@ -8,7 +8,7 @@ use carillon::analytics::Tally;
 use carillon::campaign;
 use carillon::campaign::store::announce_upload;
 use carillon::quota;
-use carillon::recipient::{self, Decision, Recipient, Settlement, Status, WaitsFor};
+use carillon::recipient::{self, Decision, Recipient, RetryCause, Settlement, Status, WaitsFor};
 use carillon::table::{Key, Update};
 use carillon_testkit::{FaultRates, World, contacts_csv, phone, wa_id};
 use serde_json::{Value, json};
@@ -199,7 +199,8 @@ async fn fail_by_webhook(world: &World, campaign: &str) -> Recipient {
     let key = stored.recipients().key(recipient.contact);
     let now = world.clock.now();
     let reason = "it failed".to_owned();
-    let decision = Decision::Retry { not_before: now, waits_for: WaitsFor::Retry, reason };
+    let (waits_for, cause) = (WaitsFor::Retry, RetryCause::Refused);
+    let decision = Decision::Retry { not_before: now, waits_for, reason, cause };
     let settlement = Settlement { decision, code: Some(1), at: now, spent: None };
     let table = world.host.table();
     let settled = recipient::store::settle(table, &key, recipient.attempt, &settlement).await;

@@ -372,7 +372,7 @@ impl Run<'_> {
     /// Gives a claim back whose message was not sent: the recipient is pending again, and the
     /// attempt does not count. The person's pair interval goes on from the claim.
     async fn give_back(&self, claimed: &Claimed) -> Result<Reservation, DeliveryError> {
-        let Sender { table, clock, .. } = self.sender;
+        let table = &self.sender.table;
         let (attempt, Charged { charge, at }) = (&claimed.prepared.attempt, claimed.charged);
         let key = &attempt.recipient;
         let undone = contact::store::undo_charge(table, claimed.contact, charge, at).await;

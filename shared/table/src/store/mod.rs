@@ -28,9 +28,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
 pub use self::create::ensure_table;
-pub use self::error::{Cancelled, StoreError, condition_held};
+pub use self::error::{Cancelled, StoreError, Unreadable, condition_held};
 pub use self::item::{exclusive_start_key, listed_start_key, read_item, stored_key};
-pub use self::page::{Item, Page, Unreadable};
+pub use self::page::{Item, Page};
 pub use self::write::{Guard, Update, Write};
 
 use self::error::{ConditionFailure, failure, index_failure, unavailable};
