@@ -15,7 +15,7 @@ use lambda_runtime::{Context, LambdaEvent};
 use tower::{BoxError, ServiceExt};
 
 use super::functions::{Functions, Platform, SenderContainers};
-use super::memory::{Memory, counted};
+use super::memory::{Memory, counted, of_others};
 use super::reports::{REDELIVERED_AFTER, Report, Reports, payload};
 use crate::executor::Executor;
 use crate::fault_plan::{FaultPlan, FaultRates};
@@ -121,7 +121,7 @@ impl Triggers {
                 if handled.is_err() {
                     failures.count("aggregator");
                 }
-                table.stream.end(shard, handled.is_ok());
+                of_others(|| table.stream.end(shard, handled.is_ok()));
             });
         }
     }
