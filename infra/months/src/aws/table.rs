@@ -1,6 +1,7 @@
 use std::fmt;
+use std::mem::take;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_lambda_events::event::dynamodb::EventRecord;
 use dynoxide::actions::get_records::GetRecordsRequest;
@@ -27,8 +28,16 @@ static ENGINES: AtomicU64 = AtomicU64::new(0);
 /// The embedded DynamoDB engine in memory, called without HTTP.
 pub(crate) struct TableEngine {
     database: Database,
-    /// Sequence number of the last stream record that was read.
-    read_up_to: Mutex<Option<String>>,
+    stream: Mutex<StreamReader>,
+}
+
+/// What was read of the table's stream.
+#[derive(Default)]
+struct StreamReader {
+    /// Sequence number of the last record that was read.
+    read_up_to: Option<String>,
+    /// Records that were not asked for yet.
+    records: Vec<EventRecord>,
 }
 
 impl fmt::Debug for TableEngine {
@@ -43,7 +52,7 @@ impl TableEngine {
         let name = format!("file:carillon-months-{number}?mode=memory&cache=shared");
         let database = Database::new(&name)?;
         Connection::open(&name)?.execute_batch(STREAM_INDEX)?;
-        Ok(Self { database, read_up_to: Mutex::default() })
+        Ok(Self { database, stream: Mutex::default() })
     }
 
     /// Responds to a request of the SDK with an HTTP status and a body.
@@ -76,19 +85,31 @@ impl TableEngine {
 
     /// The stream's records since the last call, in order.
     pub(crate) fn new_stream_records(&self) -> Result<Vec<EventRecord>, BoxError> {
-        let mut read_up_to = self.read_up_to.lock().unwrap_or_else(PoisonError::into_inner);
+        self.capture()?;
+        Ok(take(&mut self.stream().records))
+    }
+
+    /// Reads the records that were written since the last call. The next call of
+    /// [`Self::new_stream_records`] returns them, too.
+    pub(super) fn capture(&self) -> Result<Vec<Value>, BoxError> {
+        let mut stream = self.stream();
         let mut found = Vec::new();
         loop {
-            let records = self.records_after(read_up_to.as_deref())?;
-            if records.is_empty() {
+            let values = self.records_after(stream.read_up_to.as_deref())?;
+            if values.is_empty() {
                 return Ok(found);
             }
-            for record in records {
-                let record: EventRecord = serde_json::from_value(record)?;
-                read_up_to.clone_from(&record.change.sequence_number);
-                found.push(record);
+            for value in values {
+                let record: EventRecord = serde_json::from_value(value.clone())?;
+                stream.read_up_to.clone_from(&record.change.sequence_number);
+                stream.records.push(record);
+                found.push(value);
             }
         }
+    }
+
+    fn stream(&self) -> MutexGuard<'_, StreamReader> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn records_after(&self, sequence_number: Option<&str>) -> Result<Vec<Value>, BoxError> {
