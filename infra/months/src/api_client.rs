@@ -6,7 +6,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, from_slice};
 use tower::{BoxError, ServiceExt};
 
-use crate::operator_calls::{Call, CallBody};
+use crate::operator_call::{Call, CallBody};
 
 /// Fields that the API refuses after a while: the end of a campaign passes, and the key of
 /// an erased recipient is no contact's.

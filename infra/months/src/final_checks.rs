@@ -58,7 +58,9 @@ fn check_limits(month: &Month) -> Option<String> {
         limit.and_then(|limit| log.messaging_limit_violation(limit))
     };
     if let Some((at, people, limit)) = violation {
-        return Some(format!("{people} people in the 24 hours before {at}, and the limit is {limit}"));
+        return Some(format!(
+            "{people} people in the 24 hours before {at}, and the limit is {limit}"
+        ));
     }
     let state = month.fixture.monitor.state();
     log.contacts_by_date().into_iter().find_map(|((id, date), contacts)| {

@@ -29,7 +29,7 @@ use crate::aws::{
 use crate::fault_log::FaultLog;
 use crate::fault_plan::{FaultPlan, FaultRates};
 use crate::invariants::InvariantMonitor;
-use crate::operator_calls::Call;
+use crate::operator_call::Call;
 use crate::rng::SeededRng;
 use crate::whatsapp::{SimulatedProvider, WhatsApp};
 use crate::world::World;
@@ -65,6 +65,7 @@ pub(crate) struct Fixture {
     world: World,
     config: Config,
     ids: IdSource,
+    cloud: Arc<WhatsappCloud>,
 }
 
 impl Fixture {
@@ -106,7 +107,9 @@ impl Fixture {
             faults.clone(),
             world.skew(),
         ));
-        let providers = providers(&whatsapp, SignedDuration::ZERO)?;
+        let http = http_client(Timeouts::default())?;
+        let cloud = Arc::new(WhatsappCloud::new(&http, Some("http://nowhere.invalid")));
+        let providers = providers(&cloud, &whatsapp, SignedDuration::ZERO);
         let api = Api::new(&config, &aws, clock.clone(), ids.clone(), providers.clone())?;
         let of_webhook = clock.ahead_by(world.draw_ahead(&rng));
         let webhook = Webhook::new(&config, &aws, of_webhook, ids.clone(), providers.clone())?;
@@ -134,6 +137,7 @@ impl Fixture {
             world,
             config,
             ids,
+            cloud,
         };
         fixture.start_senders(sender_count)?;
         fixture.indexes.set_max_lag(world.index_lag);
@@ -170,7 +174,7 @@ impl Fixture {
     /// Replaces the process of the API with a new one.
     fn start_api(&mut self) -> Result<(), BoxError> {
         let clock = self.clock.ahead_by(self.world.draw_ahead(&self.rng));
-        let providers = providers(&self.whatsapp, SignedDuration::ZERO)?;
+        let providers = providers(&self.cloud, &self.whatsapp, SignedDuration::ZERO);
         let api = Api::new(&self.config, &self.aws, clock, self.ids.clone(), providers)?;
         self.api = ApiClient::new(api_router(Arc::new(api)), ADMIN_KEY);
         Ok(())
@@ -179,16 +183,18 @@ impl Fixture {
     fn start_sender(&self) -> Result<Arc<Sender>, BoxError> {
         let ahead = self.world.draw_ahead(&self.rng);
         let (clock, ids) = (self.clock.ahead_by(ahead), self.ids.clone());
-        let providers = providers(&self.whatsapp, ahead)?;
+        let providers = providers(&self.cloud, &self.whatsapp, ahead);
         Ok(Arc::new(new_sender(&self.config, &self.aws, clock, ids, providers)?))
     }
 }
 
 /// The simulated WhatsApp as the only provider, for a process whose clock is that far ahead.
-fn providers(whatsapp: &Arc<WhatsApp>, ahead: SignedDuration) -> Result<Providers, BoxError> {
-    let http = http_client(Timeouts::default())?;
-    let cloud = WhatsappCloud::new(&http, Some("http://nowhere.invalid"));
-    Ok(Providers::default().with(SimulatedProvider::new(cloud, whatsapp.clone(), ahead)))
+fn providers(
+    cloud: &Arc<WhatsappCloud>,
+    whatsapp: &Arc<WhatsApp>,
+    ahead: SignedDuration,
+) -> Providers {
+    Providers::default().with(SimulatedProvider::new(cloud.clone(), whatsapp.clone(), ahead))
 }
 
 fn config() -> Config {

@@ -19,6 +19,7 @@ mod limit_changes;
 mod month;
 mod number_changes;
 mod operator;
+mod operator_call;
 mod operator_calls;
 mod rng;
 mod runs;

@@ -14,9 +14,7 @@ use crate::limit_changes::LimitChanges;
 use crate::number_changes::NumberChanges;
 use crate::operator::Operator;
 use crate::rng::SeededRng;
-use crate::runs::{
-    AggregatorTrigger, RunLauncher, SchedulerTrigger, SenderTrigger, send_webhooks,
-};
+use crate::runs::{AggregatorTrigger, RunLauncher, SchedulerTrigger, SenderTrigger, send_webhooks};
 use crate::world::World;
 
 const DAYS: i64 = 30;

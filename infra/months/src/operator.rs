@@ -16,11 +16,10 @@ use crate::api_client::{ApiResponse, check};
 use crate::campaign_contact::CampaignContact;
 use crate::fault_plan::FaultRates;
 use crate::fixture::{APP_SECRET, Fixture};
-use crate::operator_calls::{Call, CallBody, Effect, OperatorCalls};
+use crate::operator_call::{Call, CallBody, Effect};
+use crate::operator_calls::OperatorCalls;
 use crate::rng::SeededRng;
-use crate::whatsapp::{
-    LimitOf, Number, People, Person, SuppressedBy, WABA_ID, WhatsApp,
-};
+use crate::whatsapp::{LimitOf, Number, People, Person, SuppressedBy, WABA_ID, WhatsApp};
 
 const TIME_ZONES: [&str; 4] = ["UTC", "America/Bogota", "Asia/Kolkata", "Europe/Madrid"];
 const SEND_WINDOWS: [(&str, &str); 4] =

@@ -1,8 +1,6 @@
 //! The operator's calls of the API. Some die half-way or lose their answer; the operator's client
 //! repeats them later, with the same Idempotency-Key.
 
-use axum::http::Method;
-use carillon::address::Address;
 use carillon::time::Timestamp;
 use serde_json::Value;
 use tower::BoxError;
@@ -10,43 +8,7 @@ use tower::BoxError;
 use crate::api_client::{ApiResponse, check};
 use crate::fault_plan::{FaultPlan, FaultRates};
 use crate::fixture::Fixture;
-use crate::whatsapp::{Person, SuppressedBy};
-
-/// A call of the API.
-#[derive(Debug, Clone)]
-pub(crate) struct Call {
-    pub(crate) method: Method,
-    pub(crate) path: String,
-    pub(crate) body: CallBody,
-    pub(crate) effect: Effect,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) enum CallBody {
-    None,
-    Json(Value),
-    /// Recipients to import.
-    Csv(String),
-}
-
-/// What a call changes that the rules depend on.
-#[derive(Debug, Clone)]
-pub(crate) enum Effect {
-    None,
-    /// The person with this address is suppressed.
-    Suppresses(Person, SuppressedBy, Address),
-    /// The person with this address is taken off the blacklist.
-    Lifts(Person, Address),
-}
-
-impl Effect {
-    fn person(&self) -> Option<Person> {
-        match self {
-            Self::None => None,
-            Self::Suppresses(person, ..) | Self::Lifts(person, _) => Some(*person),
-        }
-    }
-}
+use crate::operator_call::{Call, Effect};
 
 /// Calls whose outcome the operator does not know.
 #[derive(Debug, Default)]

@@ -84,8 +84,9 @@ impl InProcessHttpClient {
         match fault {
             Fault::Throttled => throttled(operation, body, &self.rng),
             Fault::Conflict => match &self.service {
-                Service::DynamoDb(_) => conflict(operation, body, &self.rng)
-                    .unwrap_or_else(|| self.execute(request)),
+                Service::DynamoDb(_) => {
+                    conflict(operation, body, &self.rng).unwrap_or_else(|| self.execute(request))
+                }
                 Service::Sqs(_) => self.execute(request),
             },
             Fault::ErrorBefore => server_error(),

@@ -77,9 +77,9 @@ fn is_due(
     let is_pending = recipient.status == Status::Pending && recipient.is_due(earliest);
     is_pending
         && state.quota.free(earliest) > 0
-        && state.campaign(key.campaign).is_some_and(|campaign| {
-            [earliest, latest].into_iter().all(|at| may_plan(campaign, at))
-        })
+        && state
+            .campaign(key.campaign)
+            .is_some_and(|campaign| [earliest, latest].into_iter().all(|at| may_plan(campaign, at)))
 }
 
 fn may_plan(campaign: &Campaign, at: Timestamp) -> bool {

@@ -16,12 +16,7 @@ pub(crate) struct SchedulerTrigger {
 impl SchedulerTrigger {
     /// Starts the scheduler at least every minute: at times twice at once, and less often while
     /// other work is in progress.
-    pub(crate) fn trigger(
-        &mut self,
-        launcher: &mut RunLauncher,
-        fixture: &Fixture,
-        is_busy: bool,
-    ) {
+    pub(crate) fn trigger(&mut self, launcher: &mut RunLauncher, fixture: &Fixture, is_busy: bool) {
         let now = fixture.clock.now();
         let is_due = self.triggered_at.is_none_or(|at| at + EVERY <= now);
         let runs = match (is_busy && !is_due, fixture.rng.below(100)) {

@@ -49,7 +49,7 @@ const REFUSAL_CODES: [(u64, u32); 13] = [
 /// Everything else, such as validation and webhooks, is the real provider's.
 #[derive(Debug)]
 pub(crate) struct SimulatedProvider {
-    cloud: WhatsappCloud,
+    cloud: Arc<WhatsappCloud>,
     whatsapp: Arc<WhatsApp>,
     /// How far the clock of the process is ahead.
     ahead: SignedDuration,
@@ -114,7 +114,7 @@ const MAX_CLAIM_AGE: SignedDuration = SignedDuration::from_secs(60);
 
 impl SimulatedProvider {
     pub(crate) fn new(
-        cloud: WhatsappCloud,
+        cloud: Arc<WhatsappCloud>,
         whatsapp: Arc<WhatsApp>,
         ahead: SignedDuration,
     ) -> Self {
@@ -239,7 +239,7 @@ impl SimulatedProvider {
                 }
                 OPTED_OUT => {
                     whatsapp.reports().may_suppress(to.person, SuppressedBy::OptOut);
-                },
+                }
                 _ => {}
             }
         }

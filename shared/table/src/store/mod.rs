@@ -455,4 +455,3 @@ const CONFLICT_DELAY: Duration = Duration::from_millis(20);
 const MAX_BATCH_GET_RETRIES: u32 = 8;
 /// Retries of a plain write that met a transaction.
 const CONFLICT_RETRIES: u32 = 6;
-
