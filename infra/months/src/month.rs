@@ -136,7 +136,8 @@ impl Month {
         let is_busy = self.has_work();
         self.number_changes.make_due(&self.fixture);
         self.limit_changes.make_due(&self.fixture);
-        self.schedulers.trigger(&mut self.launcher, &self.fixture, is_busy);
+        let is_somebody_due = self.liveness.is_somebody_due();
+        self.schedulers.trigger(&mut self.launcher, &self.fixture, is_busy, is_somebody_due);
         self.advance(rng.millis(100, 3_000)).await?;
         self.senders.deliver(&mut self.launcher, &self.fixture);
         send_webhooks(&mut self.launcher, &self.fixture);

@@ -22,6 +22,9 @@ pub(crate) const TABLE: &str = "carillon";
 const STREAM_INDEX: &str = "CREATE INDEX IF NOT EXISTS carillon_stream_records
     ON _stream_records (table_name, CAST(sequence_number AS INTEGER))";
 
+/// How many records of the stream are read at a time.
+const MAX_RECORDS: usize = 1000;
+
 /// Gives each engine of this process its own in-memory database.
 static ENGINES: AtomicU64 = AtomicU64::new(0);
 
@@ -96,14 +99,15 @@ impl TableEngine {
         let mut found = Vec::new();
         loop {
             let values = self.records_after(stream.read_up_to.as_deref())?;
-            if values.is_empty() {
-                return Ok(found);
-            }
+            let is_last = values.len() < MAX_RECORDS;
             for value in values {
                 let record: EventRecord = serde_json::from_value(value.clone())?;
                 stream.read_up_to.clone_from(&record.change.sequence_number);
                 stream.records.push(record);
                 found.push(value);
+            }
+            if is_last {
+                return Ok(found);
             }
         }
     }
@@ -123,7 +127,7 @@ impl TableEngine {
             sequence_number: sequence_number.map(str::to_owned),
         })?;
         let shard_iterator = iterator.shard_iterator.unwrap_or_default();
-        let request = GetRecordsRequest { shard_iterator, limit: Some(1000) };
+        let request = GetRecordsRequest { shard_iterator, limit: Some(MAX_RECORDS) };
         let records = self.database.get_records(request)?.records;
         Ok(records.iter().map(serde_json::to_value).collect::<Result<_, _>>()?)
     }
