@@ -6,6 +6,11 @@ use http_body_util::BodyExt;
 use serde_json::{Value, from_slice};
 use tower::{BoxError, ServiceExt};
 
+use crate::operator_call::{Call, CallBody};
+
+/// Fields that the API refuses after a while: the end of a campaign passes, and the key of
+/// an erased recipient is no contact's.
+const PERISHABLE_FIELDS: [&str; 2] = ["scheduled_end", "key"];
 /// A client of the API that calls its router without a network.
 pub(crate) struct ApiClient {
     router: Router,
@@ -47,6 +52,25 @@ impl ApiClient {
         self.call(request.body(Body::from(csv))?).await
     }
 
+    /// Makes a call as the operator's client does, with an Idempotency-Key where it is a POST.
+    pub(crate) async fn make(&self, call: &Call, key: &str) -> Result<ApiResponse, BoxError> {
+        let mut request = self.request(call.method.clone(), &call.path);
+        if call.method == Method::POST {
+            request = request.header("Idempotency-Key", key);
+        }
+        let content_type = header::CONTENT_TYPE;
+        let request = match &call.body {
+            CallBody::None => request.body(Body::empty()),
+            CallBody::Json(body) => {
+                request.header(content_type, "application/json").body(Body::from(body.to_string()))
+            }
+            CallBody::Csv(csv) => {
+                request.header(content_type, "text/csv").body(Body::from(csv.clone()))
+            }
+        };
+        self.call(request?).await
+    }
+
     fn request(&self, method: Method, path: &str) -> Builder {
         Request::builder()
             .method(method)
@@ -59,5 +83,20 @@ impl ApiClient {
         let status = response.status().as_u16();
         let body = response.into_body().collect().await?.to_bytes();
         Ok((status, from_slice(&body).unwrap_or(Value::Null)))
+    }
+}
+
+/// A refusal because of the current state is no error. Any other one means that the
+/// request itself was wrong.
+pub(crate) fn check((status, response): ApiResponse) -> Result<(), BoxError> {
+    let is_perishable = |error: &Value| {
+        error["field"].as_str().is_some_and(|name| PERISHABLE_FIELDS.contains(&name))
+    };
+    let has_expired =
+        response["errors"].as_array().is_some_and(|errors| errors.iter().all(is_perishable));
+    match status {
+        200..300 | 409 => Ok(()),
+        422 if has_expired => Ok(()),
+        _ => Err(format!("the API refused a request: {status} {response}").into()),
     }
 }

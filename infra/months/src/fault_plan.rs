@@ -2,12 +2,15 @@
 
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::rng::SeededRng;
+
+/// A call of the API dies at one of this many first requests.
+const MAX_REQUESTS_OF_CALL: u64 = 14;
 
 /// A planned crash or freeze happens at one of this many first requests of a run.
 const MAX_REQUESTS_BEFORE_CRASH: u64 = 45;
@@ -21,6 +24,10 @@ pub(crate) struct FaultRates {
     pub(crate) request_errors: u64,
     /// Messages that WhatsApp refuses, in 1,000 messages.
     pub(crate) refusals: u64,
+    /// Calls of the API that die half-way, and as many whose answer is lost, in 1,000 calls.
+    pub(crate) broken_calls: u64,
+    /// Senders that freeze within a request to WhatsApp, in 1,000 requests.
+    pub(crate) frozen_sends: u64,
     /// Responses of WhatsApp that are lost, in 1,000 accepted messages or probes.
     pub(crate) lost_responses: u64,
 }
@@ -30,6 +37,8 @@ pub(crate) struct FaultRates {
 pub(crate) enum Fault {
     /// The service throttles the request.
     Throttled,
+    /// Another transaction is at work on an item of the request.
+    Conflict,
     /// The service answers 500 and does not apply the request.
     ErrorBefore,
     /// The service applies the request and answers 500.
@@ -49,7 +58,6 @@ pub(crate) struct FaultPlan {
     /// Requests that fail, in 1,000 requests.
     request_errors: u64,
     requests: AtomicU64,
-    was_frozen: AtomicBool,
     crashed: CancellationToken,
 }
 
@@ -76,13 +84,21 @@ impl FaultPlan {
             };
             PlannedCrash { request: rng.below(MAX_REQUESTS_BEFORE_CRASH), fault }
         });
-        Arc::new(Self {
-            crash,
-            request_errors: rates.request_errors,
-            requests: AtomicU64::new(0),
-            was_frozen: AtomicBool::new(false),
-            crashed: CancellationToken::new(),
-        })
+        Self::new(crash, rates.request_errors)
+    }
+
+    /// Draws the faults of one call of the API: it dies at one of its requests, or none.
+    pub(crate) fn draw_call(rng: &SeededRng, rates: FaultRates) -> Arc<Self> {
+        let crash = rng.chance(rates.broken_calls).then(|| {
+            let fault = if rng.chance(500) { Fault::CrashBefore } else { Fault::CrashAfter };
+            PlannedCrash { request: rng.below(MAX_REQUESTS_OF_CALL), fault }
+        });
+        Self::new(crash, 0)
+    }
+
+    fn new(crash: Option<PlannedCrash>, request_errors: u64) -> Arc<Self> {
+        let (requests, crashed) = (AtomicU64::new(0), CancellationToken::new());
+        Arc::new(Self { crash, request_errors, requests, crashed })
     }
 
     /// The plan of the run that is being polled; none outside of runs, where no
@@ -105,9 +121,10 @@ impl FaultPlan {
         if let Some(crash) = self.crash.filter(|crash| crash.request == number) {
             return Some(crash.fault);
         }
-        rng.chance(self.request_errors).then(|| match rng.below(3) {
+        rng.chance(self.request_errors).then(|| match rng.below(4) {
             0 => Fault::Throttled,
-            1 => Fault::ErrorBefore,
+            1 => Fault::Conflict,
+            2 => Fault::ErrorBefore,
             _ => Fault::ErrorAfter,
         })
     }
@@ -121,15 +138,5 @@ impl FaultPlan {
     /// Completes when the process has crashed.
     pub(crate) async fn crashed(&self) {
         self.crashed.cancelled().await;
-    }
-
-    pub(crate) fn mark_frozen(&self) {
-        self.was_frozen.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the process was frozen and has resumed. It passed its checks before
-    /// the freeze, so what it sends next may be too late for them.
-    pub(crate) fn was_frozen(&self) -> bool {
-        self.was_frozen.load(Ordering::Relaxed)
     }
 }

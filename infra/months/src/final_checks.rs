@@ -12,7 +12,7 @@ use crate::campaign_contact::CampaignContact;
 use crate::fixture::Fixture;
 use crate::invariants::describe;
 use crate::month::Month;
-use crate::whatsapp::MessageOutcome;
+use crate::whatsapp::{LimitOf, MessageOutcome};
 
 /// How many waiting recipients an incomplete month lists.
 const MAX_LISTED_RECIPIENTS: usize = 3;
@@ -23,6 +23,7 @@ pub(crate) async fn first_violation(month: &Month) -> Result<Option<String>, Box
     if let Some(violation) = fixture.monitor.first_violation() {
         return Ok(Some(violation));
     }
+    fixture.indexes.catch_up();
     if let Some(violation) = check_limits(month) {
         return Ok(Some(violation));
     }
@@ -51,9 +52,15 @@ fn campaigns(month: &Month) -> Vec<Campaign> {
 /// The messaging limit and the campaigns' daily limits.
 fn check_limits(month: &Month) -> Option<String> {
     let log = month.fixture.whatsapp.log();
-    let (contacts, limit) = (log.max_contacts_in_24_hours(), month.operator.messaging_limit);
-    if contacts as u64 > limit {
-        return Some(format!("{contacts} people in 24 hours, and the limit is {limit}"));
+    let violation = {
+        let limits = month.fixture.whatsapp.limits();
+        let limit = limits.get(&LimitOf::Portfolio);
+        limit.and_then(|limit| log.messaging_limit_violation(limit))
+    };
+    if let Some((at, people, limit)) = violation {
+        return Some(format!(
+            "{people} people in the 24 hours before {at}, and the limit is {limit}"
+        ));
     }
     let state = month.fixture.monitor.state();
     log.contacts_by_date().into_iter().find_map(|((id, date), contacts)| {

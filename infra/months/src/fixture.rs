@@ -19,14 +19,20 @@ use carillon_api::{Api, router as api_router};
 use carillon_scheduler::Scheduler;
 use carillon_sender::sender as new_sender;
 use carillon_webhook::{Webhook, router as webhook_router};
+use jiff::SignedDuration;
 use tower::BoxError;
 
-use crate::api_client::ApiClient;
-use crate::aws::{FifoQueue, InProcessHttpClient, Service, TABLE, TableEngine};
-use crate::fault_plan::FaultRates;
+use crate::api_client::{ApiClient, ApiResponse};
+use crate::aws::{
+    CallFaults, FifoQueue, InProcessHttpClient, LaggingIndexes, Service, TABLE, TableEngine,
+};
+use crate::fault_log::FaultLog;
+use crate::fault_plan::{FaultPlan, FaultRates};
 use crate::invariants::InvariantMonitor;
+use crate::operator_call::Call;
 use crate::rng::SeededRng;
 use crate::whatsapp::{SimulatedProvider, WhatsApp};
+use crate::world::World;
 
 /// The key that webhooks are signed with.
 pub(crate) const APP_SECRET: &str = "simulated-app-secret";
@@ -39,21 +45,27 @@ pub(crate) const SECRETS_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 
 /// The functions and everything they run on.
 pub(crate) struct Fixture {
+    /// The true time. The clocks of the functions may differ from it.
     pub(crate) clock: Clock,
     pub(crate) rng: SeededRng,
     pub(crate) queue: Arc<FifoQueue>,
     pub(crate) table: Table,
+    pub(crate) indexes: Arc<LaggingIndexes>,
+    pub(crate) faults: Arc<FaultLog>,
     pub(crate) monitor: Arc<InvariantMonitor>,
     pub(crate) whatsapp: Arc<WhatsApp>,
     pub(crate) api: ApiClient,
-    pub(crate) scheduler: Arc<Scheduler>,
+    /// Two machines, each with its own clock.
+    pub(crate) schedulers: [Arc<Scheduler>; 2],
     pub(crate) senders: Vec<Arc<Sender>>,
     pub(crate) webhook: Router,
     pub(crate) aggregator: Arc<Aggregator>,
     aws: AwsConfig,
+    call_faults: Arc<CallFaults>,
+    world: World,
     config: Config,
     ids: IdSource,
-    providers: Providers,
+    cloud: Arc<WhatsappCloud>,
 }
 
 impl Fixture {
@@ -63,25 +75,53 @@ impl Fixture {
         rng: SeededRng,
         fault_rates: FaultRates,
         sender_count: usize,
+        world: World,
     ) -> Result<Self, BoxError> {
         let (clock, ids) = (Clock::stepped(START), IdSource::seeded(seed));
         let (engine, queue) = (Arc::new(TableEngine::open()?), Arc::new(FifoQueue::default()));
-        let aws = aws_config(&engine, &queue, &clock, &rng);
+        let indexes = Arc::new(LaggingIndexes::new(engine.clone(), rng.clone())?);
+        let faults = Arc::new(FaultLog::new(START));
+        let call_faults = Arc::new(CallFaults::default());
+        let client = |service| InProcessHttpClient {
+            service,
+            clock: clock.clone(),
+            rng: rng.clone(),
+            faults: faults.clone(),
+            calls: call_faults.clone(),
+        };
+        let dynamodb = client(Service::DynamoDb(indexes.clone()));
+        let sqs = client(Service::Sqs(queue.clone()));
+        // With one attempt at a request, each fault reaches the functions.
+        let attempts = rng.between(1, 3) as u32;
+        let aws = AwsConfig::through(dynamodb, sqs, &clock, attempts);
         let config = config();
         let addresses = AddressKeys::fixed(&SECRETS_KEY.into())?;
         let table = Table::new(&aws, TABLE).with_addresses(addresses);
         ensure_table(&table).await?;
         let monitor = Arc::new(InvariantMonitor::new(engine, clock.clone()));
-        let whatsapp = WhatsApp::new(clock.clone(), rng.clone(), monitor.clone(), fault_rates);
-        let whatsapp = Arc::new(whatsapp);
-        let providers = providers(&whatsapp)?;
+        let whatsapp = Arc::new(WhatsApp::new(
+            clock.clone(),
+            rng.clone(),
+            monitor.clone(),
+            fault_rates,
+            faults.clone(),
+            world.skew(),
+        ));
+        let http = http_client(Timeouts::default())?;
+        let cloud = Arc::new(WhatsappCloud::new(&http, Some("http://nowhere.invalid")));
+        let providers = providers(&cloud, &whatsapp, SignedDuration::ZERO);
         let api = Api::new(&config, &aws, clock.clone(), ids.clone(), providers.clone())?;
-        let webhook = Webhook::new(&config, &aws, clock.clone(), ids.clone(), providers.clone())?;
-        let scheduler = Scheduler::new(&config, &aws, clock.clone(), providers.clone())?;
+        let of_webhook = clock.ahead_by(world.draw_ahead(&rng));
+        let webhook = Webhook::new(&config, &aws, of_webhook, ids.clone(), providers.clone())?;
+        let new_scheduler = || {
+            let clock = clock.ahead_by(world.draw_scheduler_ahead(&rng));
+            Scheduler::new(&config, &aws, clock, providers.clone()).map(Arc::new)
+        };
+        let schedulers = [new_scheduler()?, new_scheduler()?];
         let mut fixture = Self {
             whatsapp,
             api: ApiClient::new(api_router(Arc::new(api)), ADMIN_KEY),
-            scheduler: Arc::new(scheduler),
+            schedulers,
             senders: Vec::new(),
             webhook: webhook_router(Arc::new(webhook)),
             aggregator: Arc::new(Aggregator::new(table.clone(), clock.clone(), Detail::default())),
@@ -89,13 +129,18 @@ impl Fixture {
             rng,
             queue,
             table,
+            indexes,
+            faults,
             monitor,
             aws,
+            call_faults,
+            world,
             config,
             ids,
-            providers,
+            cloud,
         };
         fixture.start_senders(sender_count)?;
+        fixture.indexes.set_max_lag(world.index_lag);
         Ok(fixture)
     }
 
@@ -105,33 +150,51 @@ impl Fixture {
         Ok(())
     }
 
+    /// Calls the API with these faults. `None` where its process has died: another one is
+    /// started.
+    pub(crate) async fn call_api(
+        &mut self,
+        call: &Call,
+        key: &str,
+        plan: Arc<FaultPlan>,
+    ) -> Result<Option<ApiResponse>, BoxError> {
+        self.call_faults.set(Some(plan.clone()));
+        let answer = tokio::select! {
+            biased;
+            answer = self.api.make(call, key) => Some(answer?),
+            () = plan.crashed() => None,
+        };
+        self.call_faults.set(None);
+        if answer.is_none() {
+            self.start_api()?;
+        }
+        Ok(answer)
+    }
+
+    /// Replaces the process of the API with a new one.
+    fn start_api(&mut self) -> Result<(), BoxError> {
+        let clock = self.clock.ahead_by(self.world.draw_ahead(&self.rng));
+        let providers = providers(&self.cloud, &self.whatsapp, SignedDuration::ZERO);
+        let api = Api::new(&self.config, &self.aws, clock, self.ids.clone(), providers)?;
+        self.api = ApiClient::new(api_router(Arc::new(api)), ADMIN_KEY);
+        Ok(())
+    }
+
     fn start_sender(&self) -> Result<Arc<Sender>, BoxError> {
-        let (clock, ids) = (self.clock.clone(), self.ids.clone());
-        let providers = self.providers.clone();
+        let ahead = self.world.draw_ahead(&self.rng);
+        let (clock, ids) = (self.clock.ahead_by(ahead), self.ids.clone());
+        let providers = providers(&self.cloud, &self.whatsapp, ahead);
         Ok(Arc::new(new_sender(&self.config, &self.aws, clock, ids, providers)?))
     }
 }
 
-/// The simulated WhatsApp as the only provider.
-fn providers(whatsapp: &Arc<WhatsApp>) -> Result<Providers, BoxError> {
-    let http = http_client(Timeouts::default())?;
-    let cloud = WhatsappCloud::new(&http, Some("http://nowhere.invalid"));
-    Ok(Providers::default().with(SimulatedProvider::new(cloud, whatsapp.clone())))
-}
-
-/// The SDK's configuration. The SDK makes one to three attempts at a request; with
-/// one, each fault reaches the functions.
-fn aws_config(
-    engine: &Arc<TableEngine>,
-    queue: &Arc<FifoQueue>,
-    clock: &Clock,
-    rng: &SeededRng,
-) -> AwsConfig {
-    let client = |service| InProcessHttpClient { service, clock: clock.clone(), rng: rng.clone() };
-    let dynamodb = client(Service::DynamoDb(engine.clone()));
-    let sqs = client(Service::Sqs(queue.clone()));
-    let attempts = rng.between(1, 3) as u32;
-    AwsConfig::through(dynamodb, sqs, clock, attempts)
+/// The simulated WhatsApp as the only provider, for a process whose clock is that far ahead.
+fn providers(
+    cloud: &Arc<WhatsappCloud>,
+    whatsapp: &Arc<WhatsApp>,
+    ahead: SignedDuration,
+) -> Providers {
+    Providers::default().with(SimulatedProvider::new(cloud.clone(), whatsapp.clone(), ahead))
 }
 
 pub(crate) fn config() -> Config {

@@ -10,17 +10,22 @@ mod api_client;
 mod aws;
 mod campaign_contact;
 mod executor;
+mod fault_log;
 mod fault_plan;
 mod final_checks;
 mod fixture;
 mod invariants;
+mod limit_changes;
 pub mod load;
 mod month;
 mod number_changes;
 mod operator;
+mod operator_call;
+mod operator_calls;
 mod rng;
 mod runs;
 mod whatsapp;
+mod world;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -37,6 +42,12 @@ pub struct Summary {
     pub recipients: usize,
     /// Messages sent to WhatsApp, refused ones included.
     pub messages: usize,
+    /// Messages of senders that froze within the request to WhatsApp: of them no limit, and
+    /// no age of a claim, is checked.
+    pub exempt_messages: usize,
+    /// For how many seconds a recipient was due, at most, while nothing limited it and no fault
+    /// occurred.
+    pub longest_wait: i64,
     /// Records on the table's stream.
     pub stream_records: usize,
     /// Hash of all messages and of the final status of each recipient. The same
@@ -94,6 +105,8 @@ fn summary(month: &Month) -> Summary {
     Summary {
         recipients: state.recipients.len(),
         messages: log.messages().len(),
+        exempt_messages: log.exempt(),
+        longest_wait: month.liveness.longest().as_secs(),
         stream_records: state.records.len(),
         digest: hasher.finish(),
     }

@@ -9,12 +9,13 @@ use tower::BoxError;
 
 use crate::fault_plan::FaultRates;
 use crate::fixture::Fixture;
+use crate::invariants::Liveness;
+use crate::limit_changes::LimitChanges;
 use crate::number_changes::NumberChanges;
 use crate::operator::Operator;
 use crate::rng::SeededRng;
-use crate::runs::{
-    AggregatorTrigger, RunLauncher, SenderTrigger, send_webhooks, trigger_scheduler,
-};
+use crate::runs::{AggregatorTrigger, RunLauncher, SchedulerTrigger, SenderTrigger, send_webhooks};
+use crate::world::World;
 
 const DAYS: i64 = 30;
 /// After the month all campaigns must complete within this many days without faults.
@@ -32,8 +33,11 @@ enum Deployment {
 pub(crate) struct Month {
     pub(crate) fixture: Fixture,
     pub(crate) operator: Operator,
+    pub(crate) liveness: Liveness,
     number_changes: NumberChanges,
+    limit_changes: LimitChanges,
     launcher: RunLauncher,
+    schedulers: SchedulerTrigger,
     senders: SenderTrigger,
     aggregator: AggregatorTrigger,
     deployment: Deployment,
@@ -51,21 +55,30 @@ impl Month {
         let fault_rates = FaultRates {
             crashes: severity * 40,
             request_errors: severity * 12,
+            broken_calls: severity * 60,
+            frozen_sends: severity * 2,
             refusals: rng.below(4) * 80,
             lost_responses: rng.below(4) * 25,
         };
         let deployment = if rng.chance(500) { Deployment::Aws } else { Deployment::OneMachine };
         let sender_count = rng.between(1, 3) as usize;
-        let fixture = Fixture::new(seed, rng.clone(), fault_rates, sender_count).await?;
+        let world = match deployment {
+            Deployment::Aws => World::draw_aws(&rng),
+            Deployment::OneMachine => World::ONE_MACHINE,
+        };
+        let fixture = Fixture::new(seed, rng.clone(), fault_rates, sender_count, world).await?;
         let operator = Operator::new(&fixture).await?;
         fixture.monitor.read_stream()?;
         Ok(Self {
             number_changes: NumberChanges::draw(&rng, fixture.clock.now()),
+            limit_changes: LimitChanges::draw(&rng, fixture.clock.now()),
             launcher: RunLauncher::new(fixture.clock.clone(), rng, fault_rates),
             fixture,
             operator,
+            liveness: Liveness::default(),
+            schedulers: SchedulerTrigger::default(),
             senders: SenderTrigger::default(),
-            aggregator: AggregatorTrigger::default(),
+            aggregator: AggregatorTrigger::new(world.stream_shards),
             deployment,
             sender_count,
             operator_actions,
@@ -99,6 +112,7 @@ impl Month {
         self.operator_actions = 0;
         self.launcher.fault_rates = FaultRates::default();
         self.fixture.whatsapp.stop_faults();
+        self.fixture.faults.note(self.fixture.clock.now());
     }
 
     /// Whether every campaign has ended and nothing is left to process.
@@ -111,7 +125,8 @@ impl Month {
         };
         self.operator.campaigns.iter().all(|id| state.campaign(*id).is_some_and(has_ended))
             && !state.recipients.values().any(is_waiting)
-            && self.aggregator.position() == state.records.len()
+            && self.aggregator.has_processed(state.records.len())
+            && self.operator.calls.is_empty()
             && self.launcher.executor.is_idle()
             && self.fixture.whatsapp.pending_events.is_empty()
     }
@@ -120,23 +135,38 @@ impl Month {
         let rng = self.fixture.rng.clone();
         let is_busy = self.has_work();
         self.number_changes.make_due(&self.fixture);
-        trigger_scheduler(&mut self.launcher, &self.fixture, is_busy);
+        self.limit_changes.make_due(&self.fixture);
+        let is_somebody_due = self.liveness.is_somebody_due();
+        self.schedulers.trigger(&mut self.launcher, &self.fixture, is_busy, is_somebody_due);
         self.advance(rng.millis(100, 3_000)).await?;
         self.senders.deliver(&mut self.launcher, &self.fixture);
         send_webhooks(&mut self.launcher, &self.fixture);
         self.aggregator.deliver(&mut self.launcher, &self.fixture);
+        let fault_rates = self.launcher.fault_rates;
+        self.operator.calls.repeat_due(&mut self.fixture, fault_rates).await?;
         if rng.chance(self.operator_actions) {
-            self.operator.act(&self.fixture).await?;
+            self.operator.act(&mut self.fixture, fault_rates).await?;
         }
         let duration = match (self.wakes_soon(), self.has_work()) {
             (true, _) => rng.millis(500, 40_000),
+            // Who is due does not wait long for the scheduler.
+            (false, _) if self.liveness.is_somebody_due() => rng.millis(1_000, 40_000),
             // All runs are frozen: the next steps can take over their work.
             (false, true) => rng.millis(5_000, 300_000),
             (false, false) => rng.millis(600_000, 24_000_000),
         };
         self.advance(duration).await?;
         self.check_contacts();
+        self.check_liveness();
         Ok(())
+    }
+
+    fn check_liveness(&mut self) {
+        let Fixture { monitor, faults, clock, .. } = &self.fixture;
+        let violation = self.liveness.check(&monitor.state(), faults.last(), clock.now());
+        if let Some(violation) = violation {
+            monitor.report_violation(violation);
+        }
     }
 
     fn check_contacts(&self) {
@@ -164,11 +194,15 @@ impl Month {
     async fn advance(&mut self, duration: Duration) -> Result<(), BoxError> {
         let has_crash = self.launcher.executor.run_for(duration);
         self.fixture.monitor.read_stream()?;
+        if has_crash {
+            self.fixture.faults.note(self.fixture.clock.now());
+        }
         if has_crash && self.deployment == Deployment::OneMachine {
             self.restart().await?;
         }
         if self.launcher.fault_rates.crashes > 0 && self.fixture.rng.chance(4) {
             self.fixture.queue.purge();
+            self.fixture.faults.note(self.fixture.clock.now());
         }
         Ok(())
     }
@@ -178,7 +212,7 @@ impl Month {
         self.launcher.executor.abort_all();
         self.fixture.queue.purge();
         self.fixture.start_senders(self.sender_count)?;
-        self.fixture.scheduler.recover().await?;
+        self.fixture.schedulers[0].recover().await?;
         self.fixture.monitor.read_stream()
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use axum::http::Method;
+use carillon::address::Address;
 use carillon::campaign::Status;
 use carillon::ids::CampaignId;
 use carillon::recipient::Status as RecipientStatus;
@@ -11,42 +12,44 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tower::BoxError;
 
-use crate::api_client::ApiResponse;
+use crate::api_client::{ApiResponse, check};
 use crate::campaign_contact::CampaignContact;
+use crate::fault_plan::FaultRates;
 use crate::fixture::{APP_SECRET, Fixture};
+use crate::operator_call::{Call, CallBody, Effect};
+use crate::operator_calls::OperatorCalls;
 use crate::rng::SeededRng;
-use crate::whatsapp::{Number, People, WABA_ID, WhatsApp};
+use crate::whatsapp::{LimitOf, Number, People, Person, SuppressedBy, WABA_ID, WhatsApp};
 
 const TIME_ZONES: [&str; 4] = ["UTC", "America/Bogota", "Asia/Kolkata", "Europe/Madrid"];
 const SEND_WINDOWS: [(&str, &str); 4] =
     [("08:00", "20:00"), ("20:00", "04:00"), ("09:30", "11:00"), ("06:00", "23:59")];
-/// Fields that the API refuses after a while: the end of a campaign passes, and the key of
-/// an erased recipient is no contact's.
-const PERISHABLE_FIELDS: [&str; 2] = ["scheduled_end", "key"];
 const SPEEDS: [&str; 3] = ["fast", "normal", "slow"];
 
 pub(crate) struct Operator {
     pub(crate) campaigns: Vec<CampaignId>,
-    /// The portfolio's messaging limit: unique contacts in 24 hours.
-    pub(crate) messaging_limit: u64,
+    pub(crate) calls: OperatorCalls,
 }
 
 impl Operator {
     /// Creates the connections, then creates and starts the campaigns.
     pub(crate) async fn new(fixture: &Fixture) -> Result<Self, BoxError> {
         let rng = &fixture.rng;
-        let messaging_limit = rng.between(12, 45);
+        // Unique contacts in 24 hours, of the whole portfolio.
+        let messaging_limit = rng.between(12, 45) as u32;
+        let now = fixture.clock.now();
+        fixture.whatsapp.limits().add(LimitOf::Portfolio, messaging_limit, now);
         let mut connections = Vec::new();
         for index in 0..=u64::from(rng.chance(750)) {
-            let number = draw_number(rng, index, messaging_limit);
-            let body = connection_body(&number);
+            let number = draw_number(rng, index);
+            let body = connection_body(&number, messaging_limit);
             fixture.whatsapp.add_number(number);
             let path = "/v1/connections?check=false";
             connections.push(created_id(fixture.api.send_json(Method::POST, path, &body).await?)?);
         }
         let people = People::new(rng.between(40, 90), fixture.clock.now());
         *fixture.whatsapp.people() = people;
-        let mut operator = Self { campaigns: Vec::new(), messaging_limit };
+        let mut operator = Self { campaigns: Vec::new(), calls: OperatorCalls::default() };
         for _ in 0..rng.between(2, 4) {
             operator.start_campaign(fixture, &connections).await?;
         }
@@ -73,34 +76,15 @@ impl Operator {
     }
 
     /// Does one random action. It may come too late for what it changes.
-    pub(crate) async fn act(&self, fixture: &Fixture) -> Result<(), BoxError> {
-        let (api, rng) = (&fixture.api, &fixture.rng);
-        let Some(id) = rng.choose(&self.campaigns) else { return Ok(()) };
-        match rng.below(100) {
-            0..20 => change_campaign(fixture, id, "pause").await,
-            20..42 => change_campaign(fixture, id, "resume").await,
-            42..44 => change_campaign(fixture, id, "cancel").await,
-            44..62 => {
-                let (path, body) = (format!("/v1/campaigns/{id}"), settings_change(rng));
-                api.send_json(Method::PATCH, &path, &body).await.and_then(check)
-            }
-            62..66 => {
-                let contact = suppressed_contact(fixture).await?;
-                let body = json!({ "contact_id": contact });
-                api.send_json(Method::POST, "/v1/suppressions", &body).await.and_then(check)
-            }
-            66..68 => {
-                let contact = suppressed_contact(fixture).await?;
-                let path = format!("/v1/contacts/{contact}/erase");
-                api.send_json(Method::POST, &path, &json!({})).await.and_then(check)
-            }
-            68..80 => {
-                let count = rng.between(1, 8);
-                let csv = csv(&fixture.whatsapp, count);
-                api.import(&id.to_string(), csv).await.and_then(check)
-            }
-            80..94 => retry_unconfirmed(fixture).await,
-            _ => close_read(fixture).await,
+    pub(crate) async fn act(
+        &mut self,
+        fixture: &mut Fixture,
+        rates: FaultRates,
+    ) -> Result<(), BoxError> {
+        let Some(id) = fixture.rng.choose(&self.campaigns).copied() else { return Ok(()) };
+        match draw_call(fixture, id).await? {
+            Some(call) => self.calls.make(call, fixture, rates).await,
+            None => Ok(()),
         }
     }
 
@@ -109,7 +93,8 @@ impl Operator {
         for id in &self.campaigns {
             let status = fixture.monitor.state().campaign(*id).map(|campaign| campaign.status);
             if matches!(status, Some(Status::Paused | Status::Halted)) {
-                change_campaign(fixture, id, "resume").await?;
+                let path = format!("/v1/campaigns/{id}/resume");
+                fixture.api.send(Method::POST, &path).await.and_then(check)?;
             }
         }
         Ok(())
@@ -134,40 +119,106 @@ fn csv(whatsapp: &WhatsApp, count: u64) -> String {
     csv
 }
 
-/// The id of the contact of a random person, created where there is none. The operator is
-/// about to suppress it.
-async fn suppressed_contact(fixture: &Fixture) -> Result<String, BoxError> {
-    let (whatsapp, now) = (&fixture.whatsapp, fixture.clock.now());
-    let identity = {
-        let people = whatsapp.people();
-        people.any(&fixture.rng).and_then(|person| people.identity(person, now))
-    };
-    let identity = identity.ok_or("there is nobody")?;
-    let address = identity.written(&fixture.rng);
-    let body = json!({ "addresses": [address] });
-    let contact = created_id(fixture.api.send_json(Method::POST, "/v1/contacts", &body).await?)?;
-    whatsapp.reports().suppress(identity.person, address.parse()?, now);
-    Ok(contact)
+/// A random call that changes a campaign, a recipient or a person; none where there is nobody to
+/// change.
+async fn draw_call(fixture: &Fixture, id: CampaignId) -> Result<Option<Call>, BoxError> {
+    let rng = &fixture.rng;
+    match rng.below(100) {
+        0..20 => Ok(Some(change_campaign(id, "pause"))),
+        20..42 => Ok(Some(change_campaign(id, "resume"))),
+        42..44 => Ok(Some(change_campaign(id, "cancel"))),
+        44..60 => {
+            let body = CallBody::Json(settings_change(rng));
+            let (method, path) = (Method::PATCH, format!("/v1/campaigns/{id}"));
+            Ok(Some(Call { method, path, body, effect: Effect::None }))
+        }
+        60..64 => suppress(fixture).await.map(Some),
+        64..66 => erase(fixture).await.map(Some),
+        66..70 => lift(fixture).await,
+        70..80 => {
+            let body = CallBody::Csv(csv(&fixture.whatsapp, rng.between(1, 8)));
+            let path = format!("/v1/campaigns/{id}/recipients");
+            Ok(Some(Call { method: Method::POST, path, body, effect: Effect::None }))
+        }
+        80..94 => retry_unconfirmed(fixture),
+        _ => close_read(fixture),
+    }
 }
 
-async fn change_campaign(fixture: &Fixture, id: &CampaignId, action: &str) -> Result<(), BoxError> {
-    let path = format!("/v1/campaigns/{id}/{action}");
-    fixture.api.send(Method::POST, &path).await.and_then(check)
+fn change_campaign(id: CampaignId, action: &str) -> Call {
+    post(format!("/v1/campaigns/{id}/{action}"), CallBody::None, Effect::None)
+}
+
+fn post(path: String, body: CallBody, effect: Effect) -> Call {
+    Call { method: Method::POST, path, body, effect }
+}
+
+/// Puts a random person on the blacklist.
+async fn suppress(fixture: &Fixture) -> Result<Call, BoxError> {
+    let (person, address) = random_address(fixture)?;
+    let contact = contact_at(fixture, &address).await?;
+    let body = CallBody::Json(json!({ "contact_id": contact }));
+    let effect = Effect::Suppresses(person, SuppressedBy::Blacklist, address);
+    Ok(post("/v1/suppressions".to_owned(), body, effect))
+}
+
+/// Erases a random person.
+async fn erase(fixture: &Fixture) -> Result<Call, BoxError> {
+    let (person, address) = random_address(fixture)?;
+    let contact = contact_at(fixture, &address).await?;
+    let effect = Effect::Suppresses(person, SuppressedBy::Erasure, address);
+    Ok(post(format!("/v1/contacts/{contact}/erase"), CallBody::Json(json!({})), effect))
+}
+
+/// Takes a random person off the blacklist whom Carillon can tell from everybody else.
+async fn lift(fixture: &Fixture) -> Result<Option<Call>, BoxError> {
+    let (whatsapp, now) = (&fixture.whatsapp, fixture.clock.now());
+    let mut found = whatsapp.reports().blacklisted_people();
+    found.retain(|(person, address)| {
+        let people = whatsapp.people();
+        let holder = people.reached(address, now);
+        people.is_known_apart(*person) && holder.is_some_and(|holder| holder.person == *person)
+    });
+    let Some((person, address)) = fixture.rng.choose(&found).cloned() else { return Ok(None) };
+    let contact = contact_at(fixture, &address).await?;
+    let contact = contact.split_once('_').map_or("", |(_, uuid)| uuid);
+    let path = format!("/v1/suppressions/sup_blacklisted_{contact}");
+    let effect = Effect::Lifts(person, address);
+    Ok(Some(Call { method: Method::DELETE, path, body: CallBody::None, effect }))
+}
+
+/// A random person, and one of their addresses.
+fn random_address(fixture: &Fixture) -> Result<(Person, Address), BoxError> {
+    let (whatsapp, now) = (&fixture.whatsapp, fixture.clock.now());
+    let people = whatsapp.people();
+    let identity = people.any(&fixture.rng).and_then(|person| people.identity(person, now));
+    let identity = identity.ok_or("there is nobody")?;
+    Ok((identity.person, identity.written(&fixture.rng).parse()?))
+}
+
+/// The id of the contact that an address leads to, created where there is none.
+async fn contact_at(fixture: &Fixture, address: &Address) -> Result<String, BoxError> {
+    let body = json!({ "addresses": [address.as_str()] });
+    created_id(fixture.api.send_json(Method::POST, "/v1/contacts", &body).await?)
 }
 
 /// Retries a random recipient whose message is unconfirmed.
-async fn retry_unconfirmed(fixture: &Fixture) -> Result<(), BoxError> {
+fn retry_unconfirmed(fixture: &Fixture) -> Result<Option<Call>, BoxError> {
     let found = random_recipient(fixture, RecipientStatus::Unconfirmed)?;
-    let Some((key, attempt)) = found else { return Ok(()) };
+    let Some((key, attempt)) = found else { return Ok(None) };
     fixture.whatsapp.log().record_retry_request(key, attempt + 1);
-    change_recipient(fixture, &key, "retry").await
+    Ok(Some(change_recipient(&key, "retry")))
 }
 
 /// Closes a random recipient who has read the message.
-async fn close_read(fixture: &Fixture) -> Result<(), BoxError> {
+fn close_read(fixture: &Fixture) -> Result<Option<Call>, BoxError> {
     let found = random_recipient(fixture, RecipientStatus::Read)?;
-    let Some((key, _)) = found else { return Ok(()) };
-    change_recipient(fixture, &key, "close").await
+    Ok(found.map(|(key, _)| change_recipient(&key, "close")))
+}
+
+fn change_recipient(key: &CampaignContact, action: &str) -> Call {
+    let path = format!("/v1/campaigns/{}/recipients/{}/{action}", key.campaign, key.contact);
+    post(path, CallBody::None, Effect::None)
 }
 
 /// A random recipient with this status, and its attempt.
@@ -183,32 +234,22 @@ fn random_recipient(
     Ok(fixture.rng.choose(&found).copied())
 }
 
-async fn change_recipient(
-    fixture: &Fixture,
-    key: &CampaignContact,
-    action: &str,
-) -> Result<(), BoxError> {
-    let path = format!("/v1/campaigns/{}/recipients/{}/{action}", key.campaign, key.contact);
-    fixture.api.send(Method::POST, &path).await.and_then(check)
-}
-
-fn draw_number(rng: &SeededRng, index: u64, messaging_limit: u64) -> Number {
+fn draw_number(rng: &SeededRng, index: u64) -> Number {
     Number {
         id: format!("80000000000000{index}"),
         access_token: format!("token-{index}"),
         throughput: rng.between(4, 40) as u32,
-        messaging_limit: messaging_limit as u32,
     }
 }
 
-fn connection_body(number: &Number) -> Value {
+fn connection_body(number: &Number, messaging_limit: u32) -> Value {
     let settings = json!({ "phone_number_id": number.id, "waba_id": WABA_ID });
     json!({
         "name": "Shop",
         "provider": { "type": "whatsapp_cloud", "whatsapp_cloud": settings },
         "credentials": { "access_token": number.access_token, "app_secret": APP_SECRET },
         "quota_group": "everyone",
-        "throughput_mps": number.throughput, "quota_limit": number.messaging_limit,
+        "throughput_mps": number.throughput, "quota_limit": messaging_limit,
     })
 }
 
@@ -255,21 +296,6 @@ fn settings_change(rng: &SeededRng) -> Value {
 fn send_window(rng: &SeededRng) -> Value {
     let (from, to) = rng.choose(&SEND_WINDOWS).copied().unwrap_or(("08:00", "20:00"));
     json!({ "from": from, "to": to })
-}
-
-/// A refusal because of the current state is no error. Any other one means that the
-/// request itself was wrong.
-fn check((status, response): ApiResponse) -> Result<(), BoxError> {
-    let is_perishable = |error: &Value| {
-        error["field"].as_str().is_some_and(|name| PERISHABLE_FIELDS.contains(&name))
-    };
-    let has_expired =
-        response["errors"].as_array().is_some_and(|errors| errors.iter().all(is_perishable));
-    match status {
-        200..300 | 409 => Ok(()),
-        422 if has_expired => Ok(()),
-        _ => Err(format!("the API refused a request: {status} {response}").into()),
-    }
 }
 
 fn created_id((status, response): ApiResponse) -> Result<String, BoxError> {

@@ -6,6 +6,7 @@ mod stepped;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use jiff::SignedDuration;
 pub use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -15,7 +16,11 @@ use self::stepped::Stepped;
 /// Tells the time and sleeps: by the system's clock in production, by a movable clock in
 /// tests and in the demonstration, by a stepped clock in a simulation.
 #[derive(Clone, Debug)]
-pub struct Clock(Kind);
+pub struct Clock {
+    kind: Kind,
+    /// How far it is ahead of the clock that it was made from.
+    ahead: SignedDuration,
+}
 
 #[derive(Clone, Debug)]
 enum Kind {
@@ -47,7 +52,11 @@ impl Movable {
 impl Clock {
     /// The system's clock.
     pub const fn system() -> Self {
-        Self(Kind::System)
+        Self::of(Kind::System)
+    }
+
+    const fn of(kind: Kind) -> Self {
+        Self { kind, ahead: SignedDuration::ZERO }
     }
 
     /// A clock that starts at `start` and runs `rate` (above 0) times as fast as the
@@ -56,28 +65,36 @@ impl Clock {
     pub fn movable(start: Timestamp, rate: f64) -> Self {
         let movable =
             Movable { base: start, since: Instant::now(), rate: rate.max(f64::MIN_POSITIVE) };
-        Self(Kind::Movable(Arc::new(Mutex::new(movable))))
+        Self::of(Kind::Movable(Arc::new(Mutex::new(movable))))
     }
 
     /// A clock that stands still at `start` until it is moved with [`Clock::advance`], which
     /// wakes the sleepers in order: for a reproducible simulation.
     pub fn stepped(start: Timestamp) -> Self {
-        Self(Kind::Stepped(Stepped::new(start)))
+        Self::of(Kind::Stepped(Stepped::new(start)))
+    }
+
+    /// The clock of another machine, which moves with this one and tells a time that is `by`
+    /// ahead of it (negative: behind): for a simulation.
+    #[must_use]
+    pub fn ahead_by(&self, by: SignedDuration) -> Self {
+        Self { kind: self.kind.clone(), ahead: self.ahead + by }
     }
 
     /// The time now.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that asks")]
     pub fn now(&self) -> Timestamp {
-        match &self.0 {
+        let now = match &self.kind {
             Kind::System => Timestamp::now(),
             Kind::Movable(movable) => lock(movable).now(),
             Kind::Stepped(stepped) => stepped.now(),
-        }
+        };
+        now.checked_add(self.ahead).unwrap_or(now)
     }
 
     /// Moves a movable or a stepped clock forward; does not affect the system's clock.
     pub fn advance(&self, by: Duration) {
-        match &self.0 {
+        match &self.kind {
             Kind::System => {}
             Kind::Movable(movable) => {
                 let mut movable = lock(movable);
@@ -88,10 +105,10 @@ impl Clock {
         }
     }
 
-    /// When the next sleeper of a stepped clock wakes up; none without a sleeper, and for
-    /// the other clocks.
+    /// When the next sleeper of a stepped clock wakes up, by the clock that was made first; none
+    /// without a sleeper, and for the other clocks.
     pub fn next_wake(&self) -> Option<Timestamp> {
-        match &self.0 {
+        match &self.kind {
             Kind::System | Kind::Movable(_) => None,
             Kind::Stepped(stepped) => stepped.next_wake(),
         }
@@ -99,7 +116,7 @@ impl Clock {
 
     /// Sleeps for at least `duration` by this clock.
     pub async fn sleep(&self, duration: Duration) {
-        match &self.0 {
+        match &self.kind {
             Kind::System | Kind::Movable(_) => tokio::time::sleep(self.real(duration)).await,
             Kind::Stepped(stepped) => stepped.sleep(duration).await,
         }
@@ -107,7 +124,7 @@ impl Clock {
 
     /// How far this clock moves while `real` time passes.
     pub fn during(&self, real: Duration) -> Duration {
-        match &self.0 {
+        match &self.kind {
             Kind::System | Kind::Stepped(_) => real,
             Kind::Movable(movable) => real.mul_f64(lock(movable).rate),
         }
@@ -115,7 +132,7 @@ impl Clock {
 
     /// The real time that `duration` takes by this clock.
     pub fn real(&self, duration: Duration) -> Duration {
-        match &self.0 {
+        match &self.kind {
             Kind::System | Kind::Stepped(_) => duration,
             Kind::Movable(movable) => duration.div_f64(lock(movable).rate),
         }
@@ -192,6 +209,14 @@ mod tests {
         let clock = Clock::movable(Timestamp::UNIX_EPOCH, 1.0);
         clock.advance(Duration::from_hours(1));
         assert!(clock.now() >= Timestamp::from_second(3600).unwrap());
+    }
+
+    #[test]
+    fn the_clock_of_another_machine_moves_along() {
+        let clock = Clock::stepped(Timestamp::UNIX_EPOCH);
+        let other = clock.ahead_by(SignedDuration::from_secs(-60));
+        clock.advance(Duration::from_mins(3));
+        assert_eq!(other.now(), Timestamp::from_second(120).unwrap());
     }
 
     #[test]

@@ -10,15 +10,18 @@ use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use carillon::time::Clock;
 
+use super::call_faults::CallFaults;
+use super::error_answer::{Answer, conflict, server_error, throttled};
+use super::lagging_indexes::LaggingIndexes;
 use super::queue::FifoQueue;
-use super::table::TableEngine;
+use crate::fault_log::FaultLog;
 use crate::fault_plan::{Fault, FaultPlan};
 use crate::rng::SeededRng;
 
 /// The engine that serves the requests.
 #[derive(Debug, Clone)]
 pub(crate) enum Service {
-    DynamoDb(Arc<TableEngine>),
+    DynamoDb(Arc<LaggingIndexes>),
     Sqs(Arc<FifoQueue>),
 }
 
@@ -29,6 +32,9 @@ pub(crate) struct InProcessHttpClient {
     pub(crate) service: Service,
     pub(crate) clock: Clock,
     pub(crate) rng: SeededRng,
+    pub(crate) faults: Arc<FaultLog>,
+    /// The faults of requests outside of runs.
+    pub(crate) calls: Arc<CallFaults>,
 }
 
 impl HttpClient for InProcessHttpClient {
@@ -61,47 +67,58 @@ pub(crate) fn http_response(status: u16, body: String) -> Result<HttpResponse, C
 }
 
 impl InProcessHttpClient {
-    async fn respond(&self, request: &HttpRequest) -> (u16, String) {
-        match FaultPlan::current() {
-            None => self.execute(request),
+    async fn respond(&self, request: &HttpRequest) -> Answer {
+        if let Some(plan) = FaultPlan::current() {
+            self.clock.sleep(self.rng.millis(1, 12)).await;
+            return self.respond_under(&plan, request).await;
+        }
+        match self.calls.current() {
             Some(plan) => self.respond_under(&plan, request).await,
+            None => self.execute(request),
         }
     }
 
-    async fn respond_under(&self, plan: &FaultPlan, request: &HttpRequest) -> (u16, String) {
-        self.clock.sleep(self.rng.millis(1, 12)).await;
-        match plan.next_fault(&self.rng) {
-            None => self.execute(request),
-            Some(Fault::Throttled) => (400, error_body("ProvisionedThroughputExceededException")),
-            Some(Fault::ErrorBefore) => (500, error_body("InternalServerError")),
-            Some(Fault::ErrorAfter) => {
+    async fn respond_under(&self, plan: &FaultPlan, request: &HttpRequest) -> Answer {
+        let Some(fault) = plan.next_fault(&self.rng) else { return self.execute(request) };
+        self.faults.note(self.clock.now());
+        let (operation, body) = parts(request);
+        match fault {
+            Fault::Throttled => throttled(operation, body, &self.rng),
+            Fault::Conflict => match &self.service {
+                Service::DynamoDb(_) => {
+                    conflict(operation, body, &self.rng).unwrap_or_else(|| self.execute(request))
+                }
+                Service::Sqs(_) => self.execute(request),
+            },
+            Fault::ErrorBefore => server_error(),
+            Fault::ErrorAfter => {
                 self.execute(request);
-                (500, error_body("InternalServerError"))
+                server_error()
             }
-            Some(Fault::CrashBefore) => plan.crash().await,
-            Some(Fault::CrashAfter) => {
+            Fault::CrashBefore => plan.crash().await,
+            Fault::CrashAfter => {
                 self.execute(request);
                 plan.crash().await
             }
-            Some(Fault::Freeze(duration)) => {
+            Fault::Freeze(duration) => {
                 self.clock.sleep(duration).await;
-                plan.mark_frozen();
+                self.faults.note(self.clock.now());
                 self.execute(request)
             }
         }
     }
 
-    fn execute(&self, request: &HttpRequest) -> (u16, String) {
-        let target = request.headers().get("x-amz-target").unwrap_or_default();
-        let operation = target.rsplit('.').next().unwrap_or_default();
-        let body = request.body().bytes().unwrap_or_default();
+    fn execute(&self, request: &HttpRequest) -> Answer {
+        let (operation, body) = parts(request);
         match &self.service {
-            Service::DynamoDb(engine) => engine.respond(operation, body),
+            Service::DynamoDb(table) => table.respond(operation, body, self.clock.now()),
             Service::Sqs(queue) => queue.respond(operation, body, self.clock.now()),
         }
     }
 }
 
-fn error_body(kind: &str) -> String {
-    format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{kind}","message":"simulated fault"}}"#)
+/// The operation and the body of a request.
+fn parts(request: &HttpRequest) -> (&str, &[u8]) {
+    let target = request.headers().get("x-amz-target").unwrap_or_default();
+    (target.rsplit('.').next().unwrap_or_default(), request.body().bytes().unwrap_or_default())
 }

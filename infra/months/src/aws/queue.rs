@@ -8,7 +8,7 @@ use serde::Deserialize;
 /// the message. Source: AWS, "Exactly-once processing in Amazon SQS".
 const DEDUPLICATION_INTERVAL: Duration = Duration::from_mins(5);
 /// Visibility timeout of the queue, as in `template.yaml`.
-const VISIBILITY_TIMEOUT: Duration = Duration::from_mins(30);
+const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(330);
 
 /// `sends.fifo` in memory. It can also lose messages and deliver them twice or out
 /// of order.
@@ -43,6 +43,13 @@ struct SendMessageRequest {
     deduplication_id: String,
 }
 
+impl QueueMessage {
+    /// Whether a sender has received it and its visibility timeout is not over.
+    pub(crate) fn is_hidden_at(&self, now: Timestamp) -> bool {
+        self.hidden_until.is_some_and(|until| until > now)
+    }
+}
+
 impl FifoQueue {
     /// Responds to a request of the SDK with an HTTP status and a body.
     pub(crate) fn respond(&self, operation: &str, body: &[u8], now: Timestamp) -> (u16, String) {
@@ -72,8 +79,7 @@ impl FifoQueue {
     /// the visibility timeout. At most `max` are received.
     pub(crate) fn receive(&self, now: Timestamp, max: usize) -> Vec<QueueMessage> {
         let mut state = self.state();
-        let in_flight =
-            |message: &&QueueMessage| message.hidden_until.is_some_and(|until| until > now);
+        let in_flight = |message: &&QueueMessage| message.is_hidden_at(now);
         let mut busy_groups: Vec<String> =
             state.messages.iter().filter(in_flight).map(|m| m.group.clone()).collect();
         let mut received = Vec::new();

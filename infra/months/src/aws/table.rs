@@ -1,6 +1,7 @@
 use std::fmt;
+use std::mem::take;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_lambda_events::event::dynamodb::EventRecord;
 use dynoxide::actions::get_records::GetRecordsRequest;
@@ -23,6 +24,8 @@ const STREAM_INDEX: &str = "CREATE INDEX IF NOT EXISTS carillon_stream_records
 
 const FORGET_RECORDS: &str = "DELETE FROM _stream_records WHERE CAST(sequence_number AS INTEGER)
     < (SELECT MAX(CAST(sequence_number AS INTEGER)) FROM _stream_records)";
+/// How many records of the stream are read at a time.
+const MAX_RECORDS: usize = 1000;
 
 /// Gives each engine of this process its own in-memory database.
 static ENGINES: AtomicU64 = AtomicU64::new(0);
@@ -32,8 +35,16 @@ pub(crate) struct TableEngine {
     database: Database,
     /// The name under which SQLite shares it.
     shared_name: String,
-    /// Sequence number of the last stream record that was read.
-    read_up_to: Mutex<Option<String>>,
+    stream: Mutex<StreamReader>,
+}
+
+/// What was read of the table's stream.
+#[derive(Default)]
+struct StreamReader {
+    /// Sequence number of the last record that was read.
+    read_up_to: Option<String>,
+    /// Records that were not asked for yet.
+    records: Vec<EventRecord>,
 }
 
 impl fmt::Debug for TableEngine {
@@ -48,7 +59,7 @@ impl TableEngine {
         let name = format!("file:carillon-months-{number}?mode=memory&cache=shared");
         let database = Database::new(&name)?;
         Connection::open(&name)?.execute_batch(STREAM_INDEX)?;
-        Ok(Self { database, shared_name: name, read_up_to: Mutex::default() })
+        Ok(Self { database, shared_name: name, stream: Mutex::default() })
     }
 
     /// Responds to a request of the SDK with an HTTP status and a body.
@@ -81,17 +92,26 @@ impl TableEngine {
 
     /// The stream's records since the last call, in order.
     pub(crate) fn new_stream_records(&self) -> Result<Vec<EventRecord>, BoxError> {
-        let mut read_up_to = self.read_up_to.lock().unwrap_or_else(PoisonError::into_inner);
+        self.capture()?;
+        Ok(take(&mut self.stream().records))
+    }
+
+    /// Reads the records that were written since the last call. The next call of
+    /// [`Self::new_stream_records`] returns them, too.
+    pub(super) fn capture(&self) -> Result<Vec<Value>, BoxError> {
+        let mut stream = self.stream();
         let mut found = Vec::new();
         loop {
-            let records = self.records_after(read_up_to.as_deref())?;
-            if records.is_empty() {
-                return Ok(found);
+            let values = self.records_after(stream.read_up_to.as_deref())?;
+            let is_last = values.len() < MAX_RECORDS;
+            for value in values {
+                let record: EventRecord = serde_json::from_value(value.clone())?;
+                stream.read_up_to.clone_from(&record.change.sequence_number);
+                stream.records.push(record);
+                found.push(value);
             }
-            for record in records {
-                let record: EventRecord = serde_json::from_value(record)?;
-                read_up_to.clone_from(&record.change.sequence_number);
-                found.push(record);
+            if is_last {
+                return Ok(found);
             }
         }
     }
@@ -101,6 +121,10 @@ impl TableEngine {
     pub(crate) fn forget_stream_records(&self) -> Result<(), BoxError> {
         Connection::open(&self.shared_name)?.execute_batch(FORGET_RECORDS)?;
         Ok(())
+    }
+
+    fn stream(&self) -> MutexGuard<'_, StreamReader> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn records_after(&self, sequence_number: Option<&str>) -> Result<Vec<Value>, BoxError> {
@@ -114,7 +138,7 @@ impl TableEngine {
             sequence_number: sequence_number.map(str::to_owned),
         })?;
         let shard_iterator = iterator.shard_iterator.unwrap_or_default();
-        let request = GetRecordsRequest { shard_iterator, limit: Some(1000) };
+        let request = GetRecordsRequest { shard_iterator, limit: Some(MAX_RECORDS) };
         let records = self.database.get_records(request)?.records;
         Ok(records.iter().map(serde_json::to_value).collect::<Result<_, _>>()?)
     }

@@ -29,11 +29,12 @@ impl CampaignHistory {
         self.0.last().map(|version| &version.campaign)
     }
 
-    /// Whether a message of the campaign may go out at `now`.
-    pub(crate) fn may_send(&self, now: Timestamp) -> bool {
+    /// Whether a message of the campaign may go out at `now`, by a clock that is ahead by at most
+    /// `skew`.
+    pub(crate) fn may_send(&self, now: Timestamp, skew: SignedDuration) -> bool {
         let since = now - IN_FLIGHT_TIME;
         self.0.iter().any(|version| {
-            let (first, last) = (version.from.max(since), version.until.min(now));
+            let (first, last) = (version.from.max(since), version.until.min(now + skew));
             let campaign = &version.campaign;
             first <= last && (is_sending(campaign, first) || is_sending(campaign, last))
         })

@@ -5,9 +5,11 @@ use carillon::address::Address;
 use carillon::campaign::Campaign;
 use carillon::contact::Profile;
 use carillon::ids::{CampaignId, ContactId};
+use carillon::quota::Quota;
 use carillon::recipient::{Recipient, Status};
 use carillon::table::Key;
 use carillon::time::{Date, Timestamp};
+use jiff::SignedDuration;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_dynamo::{Item, from_item};
@@ -25,6 +27,8 @@ pub(crate) struct StreamState {
     pub(crate) records: Vec<EventRecord>,
     pub(crate) campaigns: BTreeMap<CampaignId, CampaignHistory>,
     pub(crate) recipients: BTreeMap<CampaignContact, Recipient>,
+    /// The quota that all connections share.
+    pub(crate) quota: Quota,
     suppressed: BTreeSet<ContactId>,
     /// The survivors of the contacts that were merged.
     merged_into: BTreeMap<ContactId, ContactId>,
@@ -35,14 +39,14 @@ pub(crate) struct StreamState {
     /// When the refusal of each attempt with [`HELD`] was stored.
     holds: BTreeMap<(CampaignContact, u32), Timestamp>,
     /// Claims for which no message was sent yet.
-    claims: BTreeMap<CampaignContact, Claim>,
+    claims: BTreeMap<(CampaignContact, u32), Claim>,
     first_violation: Option<String>,
 }
 
 /// A claim for which no message was sent yet.
 #[derive(Debug, Clone)]
 pub(crate) struct Claim {
-    attempt: u32,
+    /// When, by the clock of the sender.
     pub(crate) at: Timestamp,
     /// The contact, or the survivor that it was merged into by then.
     pub(crate) contact: ContactId,
@@ -74,6 +78,11 @@ impl StreamState {
             Some(Key::Campaign(id)) => {
                 if let Some(campaign) = image::<Campaign>(&change.new_image)? {
                     self.campaigns.entry(id).or_default().push(campaign, now);
+                }
+            }
+            Some(Key::Quota(_)) => {
+                if let Some(quota) = image(&change.new_image)? {
+                    self.quota = quota;
                 }
             }
             Some(Key::Contact(contact)) => {
@@ -172,7 +181,7 @@ impl StreamState {
         }
         let date = new.batch.map(|batch| batch.date);
         let at = new.sent_at.unwrap_or(Timestamp::MIN);
-        self.claims.insert(*key, Claim { attempt: new.attempt, at, contact, date });
+        self.claims.insert((*key, new.attempt), Claim { at, contact, date });
     }
 
     /// A recipient of the same campaign and person that was claimed before.
@@ -194,7 +203,7 @@ impl StreamState {
     /// Consumes the claim of an attempt when its message is sent: each claim allows
     /// one message. Returns the claim.
     pub(crate) fn consume_claim(&mut self, key: &CampaignContact, attempt: u32) -> Option<Claim> {
-        let claim = self.claims.remove(key).filter(|claim| claim.attempt == attempt);
+        let claim = self.claims.remove(&(*key, attempt));
         if claim.is_none() {
             self.report_violation(format!("{key} was sent attempt {attempt} without a claim"));
         }
@@ -220,9 +229,10 @@ impl StreamState {
         self.holds.get(&(key, attempt)).copied()
     }
 
-    /// Whether a message of the campaign may go out at `now`.
-    pub(crate) fn may_send(&self, id: CampaignId, now: Timestamp) -> bool {
-        self.campaigns.get(&id).is_some_and(|history| history.may_send(now))
+    /// Whether a message of the campaign may go out at `now`, by clocks that differ by at most
+    /// `skew`.
+    pub(crate) fn may_send(&self, id: CampaignId, now: Timestamp, skew: SignedDuration) -> bool {
+        self.campaigns.get(&id).is_some_and(|history| history.may_send(now, skew))
     }
 
     /// The campaign's latest version.

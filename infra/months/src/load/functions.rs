@@ -23,6 +23,7 @@ use super::client::TableClient;
 use super::table::MeteredTable;
 use crate::api_client::ApiClient;
 use crate::aws::{FifoQueue, InProcessHttpClient, Service, TABLE};
+use crate::fault_log::FaultLog;
 use crate::fixture::{ADMIN_KEY, SECRETS_KEY, config};
 use crate::rng::SeededRng;
 
@@ -46,7 +47,9 @@ impl Platform {
         let dynamodb = TableClient { function, table: self.table.clone(), clock, rng };
         let service = Service::Sqs(self.queue.clone());
         let (clock, rng) = (self.clock.clone(), self.rng.clone());
-        let sqs = InProcessHttpClient { service, clock, rng };
+        // Nothing fails in a load but what the limits of the table refuse.
+        let (faults, calls) = (Arc::new(FaultLog::new(clock.now())), Arc::default());
+        let sqs = InProcessHttpClient { service, clock, rng, faults, calls };
         AwsConfig::through(dynamodb, sqs, &self.clock, ATTEMPTS)
     }
 

@@ -8,6 +8,6 @@ mod webhook;
 
 pub(crate) use aggregator::AggregatorTrigger;
 pub(crate) use launcher::RunLauncher;
-pub(crate) use scheduler::trigger_scheduler;
+pub(crate) use scheduler::SchedulerTrigger;
 pub(crate) use sender::{SenderTrigger, is_handled};
 pub(crate) use webhook::send_webhooks;

@@ -34,13 +34,16 @@ impl SenderTrigger {
         let is_repeated = launcher.fault_rates.crashes > 0 && fixture.rng.chance(60);
         let random = fixture.rng.below(1000);
         if let Some(message) = fixture.queue.any_message(random).filter(|_| is_repeated) {
-            let sender = self.last_sender(&message.group).min(fixture.senders.len() - 1);
+            let last = self.last_sender(&message.group).min(fixture.senders.len() - 1);
+            let any = fixture.rng.below(sender_count) as usize;
+            let sender = if message.is_hidden_at(fixture.clock.now()) { any } else { last };
             self.deliver_to(sender, message, launcher, fixture);
         }
     }
 
     /// A lane's pacer lives in one process: two batches of a lane at once only keep
-    /// its speed if the same sender has both.
+    /// its speed if the same sender has both. A batch that is delivered twice may go to two
+    /// senders: one of them has its lease.
     fn last_sender(&self, group: &str) -> usize {
         self.last_senders.get(group).copied().unwrap_or(0)
     }

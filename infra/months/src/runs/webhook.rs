@@ -13,7 +13,7 @@ use crate::campaign_contact::CampaignContact;
 use crate::fixture::{APP_SECRET, Fixture};
 use crate::whatsapp::{
     Event, EventKind, HELD, HOLD, Hold, HoldReport, NumberChange, OPTED_OUT, SentMessage,
-    WebhookEvent, WhatsApp, webhook_payload, writer,
+    SuppressedBy, WebhookEvent, WhatsApp, webhook_payload, writer,
 };
 
 /// Sends the webhook events that are due, one to six in a request.
@@ -73,6 +73,7 @@ impl WebhookDelivery {
                     let addresses = [before.reported(), after.reported()].concat();
                     self.whatsapp.reports().link(before.person, addresses, now);
                 }
+                Event::LimitChange(change) => self.whatsapp.limits().record_known(&change, now),
             }
         }
     }
@@ -83,7 +84,7 @@ fn record_report(whatsapp: &WhatsApp, event: &WebhookEvent) {
     let Event::Message(message, kind) = &event.event else { return };
     let may_opt_out = matches!(kind, EventKind::OptOut | EventKind::Failed { code: OPTED_OUT });
     if let Some(to) = message.to.filter(|_| may_opt_out) {
-        whatsapp.reports().may_suppress(to.person);
+        whatsapp.reports().may_suppress(to.person, SuppressedBy::OptOut);
     }
     match (kind, message.to) {
         (EventKind::Failed { .. }, _) => whatsapp.log().record_failure(message.index),
@@ -120,14 +121,16 @@ fn record_stored(whatsapp: &WhatsApp, message: &SentMessage, kind: EventKind, at
             let (until, reported) = (at + HOLD, HoldReport::InWebhook(now));
             reports.hold(to.person, Hold { address, until, reported });
         }
-        EventKind::Failed { code: OPTED_OUT } => reports.suppress(to.person, address, now),
+        EventKind::Failed { code: OPTED_OUT } => {
+            reports.suppress(to.person, SuppressedBy::OptOut, address, now);
+        }
         EventKind::Failed { .. } => {}
         EventKind::Reply => {
             reports.link(to.person, from.reported(), now);
         }
         EventKind::OptOut => {
             if let Ok(address) = from.user_id().parse() {
-                reports.suppress(to.person, address, now);
+                reports.suppress(to.person, SuppressedBy::OptOut, address, now);
             }
         }
     }

@@ -6,6 +6,7 @@ use carillon::recipient::DeliveryStatus;
 use carillon::time::{Date, Timestamp};
 use jiff::SignedDuration;
 
+use super::limits::ChangingLimit;
 use super::person::{Identity, Person};
 use crate::campaign_contact::CampaignContact;
 
@@ -33,8 +34,8 @@ pub(crate) struct LoggedMessage {
     pub(crate) attempt: u32,
     /// The date whose daily limit it counts against.
     pub(crate) date: Option<Date>,
-    /// Its sender was frozen before. No sender can keep rate limits across a freeze,
-    /// so the limits are not checked for it.
+    /// Its sender froze within the request itself. No sender can keep limits across that
+    /// freeze, so they are not checked for it.
     pub(crate) after_freeze: bool,
     pub(crate) outcome: MessageOutcome,
     /// Carillon was informed that the message was not delivered.
@@ -157,8 +158,15 @@ impl MessageLog {
             (old.attempt + 1..=new.attempt)
                 .any(|attempt| self.requested_retries.contains(&(new.recipient, attempt)))
         };
+        // A person has risked a later attempt.
+        let is_risked = |old: &LoggedMessage| {
+            new.after_freeze
+                && (new.attempt + 1..=old.attempt)
+                    .any(|attempt| self.requested_retries.contains(&(new.recipient, attempt)))
+        };
         let duplicate = earlier
             .filter(|old| !old.known_failed || old.attempt >= new.attempt)
+            .filter(|old| !is_risked(old))
             .find(|old| old.attempt >= new.attempt || !retry_requested(old))?;
         Some(format!(
             "{} was sent attempt {} while attempt {} is not known to have failed",
@@ -219,23 +227,29 @@ impl MessageLog {
             .any(|at| *at <= message.received_at && message.received_at < *at + ONE_DAY)
     }
 
-    /// The highest number of different contacts in any 24 hours, as the messaging
-    /// limit counts them.
-    pub(crate) fn max_contacts_in_24_hours(&self) -> usize {
+    /// How many messages no limit was checked for.
+    pub(crate) fn exempt(&self) -> usize {
+        self.messages.iter().filter(|message| message.after_freeze).count()
+    }
+
+    /// Where a message to another person was one more than `limit` allows for 24 hours, as the
+    /// messaging limit counts them: when, how many people there were, and the limit.
+    pub(crate) fn messaging_limit_violation(
+        &self,
+        limit: &ChangingLimit,
+    ) -> Option<(Timestamp, usize, u32)> {
         let counted: Vec<&LoggedMessage> =
             self.counted().filter(|message| !self.is_in_service_window(message)).collect();
-        let contacts_up_to = |(index, last): (usize, &&LoggedMessage)| {
-            let window = counted[..=index]
-                .iter()
-                .rev()
-                .take_while(|message| last.received_at < message.received_at + ONE_DAY);
-            window
-                .filter_map(|message| message.to)
-                .map(|to| to.person)
-                .collect::<BTreeSet<_>>()
-                .len()
-        };
-        counted.iter().enumerate().map(contacts_up_to).max().unwrap_or(0)
+        counted.iter().enumerate().find_map(|(index, last)| {
+            let person = last.to?.person;
+            let window = counted[..index].iter().rev();
+            let window = window.take_while(|old| last.received_at < old.received_at + ONE_DAY);
+            let before: BTreeSet<Person> =
+                window.filter_map(|message| message.to).map(|to| to.person).collect();
+            let (people, allowed) = (before.len() + 1, limit.allowed_at(last.received_at));
+            let exceeds = !before.contains(&person) && people > allowed as usize;
+            exceeds.then_some((last.received_at, people, allowed))
+        })
     }
 
     /// The number of different contacts of each campaign on each of its dates. A

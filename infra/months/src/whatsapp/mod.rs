@@ -2,6 +2,7 @@
 //! responses, and sends webhooks for the messages it accepted.
 
 mod event_plan;
+mod limits;
 mod message_log;
 mod people;
 mod person;
@@ -13,11 +14,12 @@ mod webhook_events;
 mod webhook_payload;
 
 pub(crate) use event_plan::{HELD, OPTED_OUT};
+pub(crate) use limits::{LimitChange, LimitOf};
 pub(crate) use message_log::MessageOutcome;
 pub(crate) use people::People;
 pub(crate) use person::{Line, Person};
 pub(crate) use portfolio::{Number, WhatsApp};
 pub(crate) use provider::{HOLD, SimulatedProvider};
-pub(crate) use reports::{Hold, HoldReport};
+pub(crate) use reports::{Hold, HoldReport, SuppressedBy};
 pub(crate) use webhook_events::{Event, EventKind, NumberChange, SentMessage, WebhookEvent};
 pub(crate) use webhook_payload::{WABA_ID, webhook_payload, writer};

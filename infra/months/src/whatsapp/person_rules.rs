@@ -57,7 +57,7 @@ impl WhatsApp {
             HoldReport::InWebhook(at) => Some(at),
         };
         let hold = reports.holds_of(to.person).find(|hold| {
-            now < hold.until
+            now + self.skew < hold.until
                 && was_reported(hold.reported).is_some_and(|at| at < claimed_at)
                 && reports.are_one(to.person, &hold.address, &message.address, claimed_at)
         })?;

@@ -3,12 +3,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use carillon::channel::SenderAccess;
 use carillon::time::{Clock, Timestamp};
+use jiff::SignedDuration;
 
 use super::event_plan::draw_events;
+use super::limits::{LimitChange, LimitOf, Limits};
 use super::message_log::MessageLog;
 use super::people::People;
 use super::reports::Reports;
 use super::webhook_events::{Event, NumberChange, PendingEvents, SentMessage, WebhookEvent};
+use crate::fault_log::FaultLog;
 use crate::fault_plan::FaultRates;
 use crate::invariants::InvariantMonitor;
 use crate::rng::SeededRng;
@@ -23,10 +26,8 @@ pub(crate) struct Number {
     pub(crate) id: String,
     /// The token that its requests must have.
     pub(crate) access_token: String,
-    /// Messages a second.
+    /// Messages a second, at first.
     pub(crate) throughput: u32,
-    /// Unique contacts in 24 hours, for all numbers of the portfolio together.
-    pub(crate) messaging_limit: u32,
 }
 
 /// The numbers of one portfolio, and what they share.
@@ -36,6 +37,10 @@ pub(crate) struct WhatsApp {
     pub(crate) rng: SeededRng,
     pub(crate) monitor: Arc<InvariantMonitor>,
     pub(crate) pending_events: PendingEvents,
+    pub(crate) faults: Arc<FaultLog>,
+    /// How far two clocks of Carillon's machines differ, at most.
+    pub(crate) skew: SignedDuration,
+    limits: Mutex<Limits>,
     numbers: Mutex<BTreeMap<String, Number>>,
     log: Mutex<MessageLog>,
     people: Mutex<People>,
@@ -49,12 +54,17 @@ impl WhatsApp {
         rng: SeededRng,
         monitor: Arc<InvariantMonitor>,
         fault_rates: FaultRates,
+        faults: Arc<FaultLog>,
+        skew: SignedDuration,
     ) -> Self {
         Self {
             clock,
             rng,
             monitor,
             pending_events: PendingEvents::default(),
+            faults,
+            skew,
+            limits: Mutex::default(),
             numbers: Mutex::default(),
             log: Mutex::default(),
             people: Mutex::default(),
@@ -64,6 +74,8 @@ impl WhatsApp {
     }
 
     pub(crate) fn add_number(&self, number: Number) {
+        let of = LimitOf::Number(number.id.clone());
+        self.limits().add(of, number.throughput, self.clock.now());
         self.numbers().insert(number.id.clone(), number);
     }
 
@@ -86,6 +98,10 @@ impl WhatsApp {
 
     pub(crate) fn people(&self) -> MutexGuard<'_, People> {
         self.people.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn limits(&self) -> MutexGuard<'_, Limits> {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What Carillon was informed about people.
@@ -127,6 +143,12 @@ impl WhatsApp {
                 self.pending_events.add(WebhookEvent { number, event, at, send_at });
             }
         }
+    }
+
+    /// Reports a changed limit, to the webhook that all numbers share.
+    pub(crate) fn report_limit_change(&self, change: LimitChange, at: Timestamp) {
+        let Some(number) = self.numbers().keys().next().cloned() else { return };
+        self.schedule_event(&number, &Event::LimitChange(change), at);
     }
 
     /// Schedules an event: 8 % are sent twice, 6 % up to two hours late.

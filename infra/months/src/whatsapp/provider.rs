@@ -16,9 +16,10 @@ use jiff::SignedDuration;
 use serde_json::{Map, Value};
 
 use super::event_plan::{HELD, OPTED_OUT, UNDELIVERABLE, possible_code};
+use super::limits::LimitOf;
 use super::message_log::{LoggedMessage, MessageOutcome, message_id};
 use super::portfolio::{Number, WhatsApp};
-use super::reports::{Hold, HoldReport};
+use super::reports::{Hold, HoldReport, SuppressedBy};
 use super::webhook_events::SentMessage;
 use crate::campaign_contact::CampaignContact;
 use crate::fault_plan::{FaultPlan, FaultRates};
@@ -48,8 +49,10 @@ const REFUSAL_CODES: [(u64, u32); 13] = [
 /// Everything else, such as validation and webhooks, is the real provider's.
 #[derive(Debug)]
 pub(crate) struct SimulatedProvider {
-    cloud: WhatsappCloud,
+    cloud: Arc<WhatsappCloud>,
     whatsapp: Arc<WhatsApp>,
+    /// How far the clock of the process is ahead.
+    ahead: SignedDuration,
 }
 
 impl Provider for SimulatedProvider {
@@ -110,16 +113,25 @@ impl Provider for SimulatedProvider {
 const MAX_CLAIM_AGE: SignedDuration = SignedDuration::from_secs(60);
 
 impl SimulatedProvider {
-    pub(crate) fn new(cloud: WhatsappCloud, whatsapp: Arc<WhatsApp>) -> Self {
-        Self { cloud, whatsapp }
+    pub(crate) fn new(
+        cloud: Arc<WhatsappCloud>,
+        whatsapp: Arc<WhatsApp>,
+        ahead: SignedDuration,
+    ) -> Self {
+        Self { cloud, whatsapp, ahead }
     }
 
     async fn send_message(&self, sender: &SenderAccess, outbound: &Outbound) -> Outcome {
         let whatsapp = &self.whatsapp;
         let Some(number) = whatsapp.number(sender) else { return refusal_with(190) };
         let Some(callback) = self.callback(outbound) else { return refusal_with(131_009) };
-        let message = self.receive(&number, callback, outbound);
         let rates = whatsapp.fault_rates();
+        let is_frozen = whatsapp.rng.chance(rates.frozen_sends);
+        if is_frozen {
+            whatsapp.clock.sleep(whatsapp.rng.millis(60_000, 5_000_000)).await;
+            whatsapp.faults.note(whatsapp.clock.now());
+        }
+        let message = self.receive(&number, callback, outbound, is_frozen);
         whatsapp.clock.sleep(whatsapp.rng.millis(2, 300)).await;
         if let Some(code) = self.draw_refusal(&message, rates) {
             return self.refuse(&message, code).await;
@@ -141,27 +153,32 @@ impl SimulatedProvider {
     }
 
     /// Logs the message and checks the invariants on it.
-    fn receive(&self, number: &Number, callback: Callback, outbound: &Outbound) -> SentMessage {
+    fn receive(
+        &self,
+        number: &Number,
+        callback: Callback,
+        outbound: &Outbound,
+        after_freeze: bool,
+    ) -> SentMessage {
         let whatsapp = &self.whatsapp;
         let (now, monitor) = (whatsapp.clock.now(), &whatsapp.monitor);
         if let Err(error) = monitor.read_stream() {
             monitor.report_violation(format!("the table's stream cannot be read: {error}"));
         }
         let recipient = CampaignContact::from(&callback);
-        let after_freeze = FaultPlan::current().is_some_and(|plan| plan.was_frozen());
         let claim = monitor.state().consume_claim(&recipient, callback.attempt);
         let (contact, date, claimed_at) = match claim {
-            Some(claim) => (claim.contact, claim.date, claim.at),
+            Some(claim) => (claim.contact, claim.date, claim.at - self.ahead),
             None => (recipient.contact, None, now),
         };
         let (address, to) = (outbound.to.clone(), whatsapp.people().reached(&outbound.to, now));
         let is_marketing = self.cloud.is_marketing(&outbound.content, None);
-        if !after_freeze && !monitor.state().may_send(recipient.campaign, now) {
+        if !after_freeze && !monitor.state().may_send(recipient.campaign, now, whatsapp.skew) {
             monitor.report_violation(format!(
                 "{recipient} was sent a message while the campaign was not sending"
             ));
         }
-        if now > claimed_at + MAX_CLAIM_AGE {
+        if !after_freeze && now > claimed_at + MAX_CLAIM_AGE {
             let age = now.duration_since(claimed_at);
             monitor.report_violation(format!("{recipient} was sent to {age:#} after its claim"));
         }
@@ -181,7 +198,9 @@ impl SimulatedProvider {
             known_failed: false,
         };
         let person_violation = whatsapp.person_violation(&message);
-        let (index, violation) = whatsapp.log().add(message, number.throughput as usize);
+        let of = LimitOf::Number(number.id.clone());
+        let throughput = whatsapp.limits().allowed_at(&of, now);
+        let (index, violation) = whatsapp.log().add(message, throughput as usize);
         for violation in violation.into_iter().chain(person_violation) {
             monitor.report_violation(violation);
         }
@@ -199,6 +218,9 @@ impl SimulatedProvider {
             return Some(HELD);
         }
         let is_refused = whatsapp.rng.chance(rates.refusals);
+        if is_refused {
+            whatsapp.faults.note(whatsapp.clock.now());
+        }
         is_refused.then(|| possible_code(draw_refusal_code(&whatsapp.rng), message.is_marketing))
     }
 
@@ -215,7 +237,9 @@ impl SimulatedProvider {
                     let hold = Hold { address: message.address.clone(), until, reported };
                     whatsapp.reports().hold(to.person, hold);
                 }
-                OPTED_OUT => whatsapp.reports().may_suppress(to.person),
+                OPTED_OUT => {
+                    whatsapp.reports().may_suppress(to.person, SuppressedBy::OptOut);
+                }
                 _ => {}
             }
         }
@@ -234,10 +258,12 @@ impl SimulatedProvider {
         let whatsapp = &self.whatsapp;
         whatsapp.clock.sleep(whatsapp.rng.millis(5, 900)).await;
         if whatsapp.rng.chance(rates.lost_responses) {
+            whatsapp.faults.note(whatsapp.clock.now());
             if let Some(plan) = FaultPlan::current().filter(|_| whatsapp.rng.chance(300)) {
                 plan.crash().await;
             }
             whatsapp.clock.sleep(Duration::from_secs(30)).await;
+            whatsapp.faults.note(whatsapp.clock.now());
             return Outcome::Refused(refusal(&Report::blank(ReportedBy::Answer { status: 504 })));
         }
         Outcome::Accepted(Accepted {
@@ -256,10 +282,13 @@ impl SimulatedProvider {
         }
         let number = whatsapp.number(sender);
         let number = number.ok_or_else(|| ProbeError::Unreachable("no such number".to_owned()))?;
+        let limits = whatsapp.limits();
+        let throughput = limits.latest(&LimitOf::Number(number.id));
+        let messaging_limit = limits.latest(&LimitOf::Portfolio);
         Ok(Probe {
             quality: Some(Quality::Green),
-            throughput_mps: Some(number.throughput),
-            quota: Some(QuotaLimit::Contacts(number.messaging_limit)),
+            throughput_mps: Some(throughput),
+            quota: Some(QuotaLimit::Contacts(messaging_limit)),
             ..Probe::default()
         })
     }

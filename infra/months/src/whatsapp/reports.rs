@@ -15,8 +15,8 @@ pub(crate) struct Reports {
     /// Addresses that were reported together as one person's.
     links: BTreeMap<Person, Vec<Link>>,
     suppressions: BTreeMap<Person, Vec<Suppression>>,
-    /// People whom Carillon may have a reason to suppress, whether it stored it or not.
-    may_be_suppressed: BTreeSet<Person>,
+    /// Why Carillon may suppress people, whether it stored it or not.
+    may_be_suppressed: BTreeSet<(Person, SuppressedBy)>,
     holds: BTreeMap<Person, Vec<Hold>>,
 }
 
@@ -33,6 +33,20 @@ pub(crate) struct Suppression {
     pub(crate) address: Address,
     /// When it was stored.
     pub(crate) at: Timestamp,
+    by: SuppressedBy,
+    /// Whether the operator has lifted it since, or may have.
+    is_lifted: bool,
+}
+
+/// Why a person is suppressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum SuppressedBy {
+    /// The person opted out.
+    OptOut,
+    /// The operator put the person on the blacklist.
+    Blacklist,
+    /// The operator erased the person.
+    Erasure,
 }
 
 /// WhatsApp holds marketing messages back from a person.
@@ -86,18 +100,61 @@ impl Reports {
     }
 
     /// Carillon stored an opt-out of a person, or an entry on the blacklist.
-    pub(crate) fn suppress(&mut self, person: Person, address: Address, at: Timestamp) {
-        self.may_be_suppressed.insert(person);
-        self.suppressions.entry(person).or_default().push(Suppression { address, at });
+    pub(crate) fn suppress(
+        &mut self,
+        person: Person,
+        by: SuppressedBy,
+        address: Address,
+        at: Timestamp,
+    ) {
+        self.may_suppress(person, by);
+        let suppression = Suppression { address, at, by, is_lifted: false };
+        self.suppressions.entry(person).or_default().push(suppression);
     }
 
-    /// Carillon may store an opt-out of a person.
-    pub(crate) fn may_suppress(&mut self, person: Person) {
-        self.may_be_suppressed.insert(person);
+    /// Carillon may store that a person is suppressed.
+    pub(crate) fn may_suppress(&mut self, person: Person, by: SuppressedBy) {
+        self.may_be_suppressed.insert((person, by));
     }
 
     pub(crate) fn may_be_suppressed(&self, person: Person) -> bool {
-        self.may_be_suppressed.contains(&person)
+        self.may_be_suppressed.iter().any(|(suppressed, _)| *suppressed == person)
+    }
+
+    /// The people who are on the blacklist and have no other suppression, each with the address
+    /// that it was stored for.
+    pub(crate) fn blacklisted_people(&self) -> Vec<(Person, Address)> {
+        let mut found = Vec::new();
+        for (person, suppressions) in &self.suppressions {
+            let mut causes = self.may_be_suppressed.iter().filter(|(one, _)| one == person);
+            let only = causes.all(|(_, by)| *by == SuppressedBy::Blacklist);
+            let latest = suppressions.iter().rev().find(|one| !one.is_lifted);
+            found.extend(latest.filter(|_| only).map(|one| (*person, one.address.clone())));
+        }
+        found
+    }
+
+    /// The operator may lift the entries on the blacklist that are known at `at` to be of the
+    /// person with this address.
+    pub(crate) fn may_lift(&mut self, person: Person, address: &Address, at: Timestamp) {
+        let lifted: Vec<Address> = self
+            .suppressions_of(person, address, at)
+            .filter(|one| one.by == SuppressedBy::Blacklist)
+            .map(|one| one.address.clone())
+            .collect();
+        for one in self.suppressions.entry(person).or_default() {
+            let is_found = one.by == SuppressedBy::Blacklist && one.at < at;
+            one.is_lifted |= is_found && lifted.contains(&one.address);
+        }
+    }
+
+    /// The operator has lifted a person's entries on the blacklist.
+    pub(crate) fn lift(&mut self, person: Person) {
+        let suppressions = self.suppressions.get(&person).map_or(&[][..], Vec::as_slice);
+        let is_listed = |one: &Suppression| one.by == SuppressedBy::Blacklist && !one.is_lifted;
+        if !suppressions.iter().any(is_listed) {
+            self.may_be_suppressed.remove(&(person, SuppressedBy::Blacklist));
+        }
     }
 
     /// Whether a suppression was stored for a spelling of a number that was never reported
@@ -122,6 +179,7 @@ impl Reports {
         at: Timestamp,
     ) -> impl Iterator<Item = &Suppression> {
         let all = self.suppressions.get(&person).into_iter().flatten();
+        let all = all.filter(|one| !one.is_lifted);
         all.filter(move |one| one.at < at && self.are_one(person, &one.address, address, at))
     }
 

@@ -5,6 +5,7 @@ use carillon::recipient::{Callback, DeliveryStatus};
 use carillon::time::Timestamp;
 use jiff::SignedDuration;
 
+use super::limits::LimitChange;
 use super::person::Identity;
 
 /// A message that WhatsApp accepted.
@@ -45,6 +46,8 @@ pub(crate) enum Event {
     Message(SentMessage, EventKind),
     /// A person changed their number.
     NumberChange(NumberChange),
+    /// A limit is another one.
+    LimitChange(LimitChange),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

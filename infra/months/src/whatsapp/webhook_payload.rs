@@ -2,6 +2,7 @@ use carillon::recipient::DeliveryStatus;
 use carillon::time::Timestamp;
 use serde_json::{Value, json};
 
+use super::limits::{LimitChange, LimitOf};
 use super::message_log::message_id;
 use super::people::People;
 use super::person::{Identity, Line};
@@ -12,9 +13,12 @@ pub(crate) const WABA_ID: &str = "900000000000001";
 
 /// The body of one webhook request with all these events, in Meta's format.
 pub(crate) fn webhook_payload(events: &[WebhookEvent], people: &People) -> Vec<u8> {
-    let changes: Vec<Value> = events.iter().map(|event| change(event, people)).collect();
-    let entry = json!([{ "id": WABA_ID, "changes": changes }]);
-    json!({ "object": "whatsapp_business_account", "entry": entry }).to_string().into_bytes()
+    let entry = |event: &WebhookEvent| {
+        let time = event.at.as_second();
+        json!({ "id": WABA_ID, "time": time, "changes": [change(event, people)] })
+    };
+    let entries: Vec<Value> = events.iter().map(entry).collect();
+    json!({ "object": "whatsapp_business_account", "entry": entries }).to_string().into_bytes()
 }
 
 fn change(event: &WebhookEvent, people: &People) -> Value {
@@ -37,9 +41,23 @@ fn change(event: &WebhookEvent, people: &People) -> Value {
             }
         },
         Event::NumberChange(changed) => ("messages", "messages", number_change(changed, event)),
+        Event::LimitChange(changed) => return limit_change(changed),
     };
     value[list] = json!([item]);
     json!({ "field": field, "value": value })
+}
+
+fn limit_change(changed: &LimitChange) -> Value {
+    match changed.of {
+        LimitOf::Portfolio => json!({
+            "field": "business_capability_update",
+            "value": { "max_daily_conversations_per_business": changed.limit },
+        }),
+        LimitOf::Number(_) => json!({
+            "field": "phone_number_quality_update",
+            "value": { "display_phone_number": "15550100001", "event": "THROUGHPUT_UPGRADE" },
+        }),
+    }
 }
 
 fn status_name(status: DeliveryStatus) -> &'static str {

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_sdk_dynamodb::config::{AsyncSleep, SharedAsyncSleep};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{
@@ -50,6 +51,8 @@ pub struct Table {
     client: Client,
     name: String,
     addresses: AddressKeys,
+    /// How the SDK sleeps; by tokio's timer where it has no way of its own.
+    sleep: Option<SharedAsyncSleep>,
     /// Set once the key of the addresses is known to be this table's.
     checked: Arc<OnceCell<()>>,
 }
@@ -61,7 +64,8 @@ impl Table {
     pub fn new(aws: &AwsConfig, name: &str) -> Self {
         let addresses = AddressKeys::none();
         let client = Client::new(&aws.dynamodb);
-        Self { client, name: name.to_owned(), addresses, checked: Arc::default() }
+        let sleep = aws.dynamodb.sleep_impl();
+        Self { client, name: name.to_owned(), addresses, sleep, checked: Arc::default() }
     }
 
     /// The same table with the key that hashes addresses.
@@ -150,7 +154,7 @@ impl Table {
                 let source = "the table throttles reads".into();
                 return Err(StoreError::Unavailable { code, source });
             }
-            tokio::time::sleep(CONFLICT_DELAY * 2u32.pow(throttled)).await;
+            self.pause(throttled).await;
             throttled += 1;
         }
         Ok(found)
@@ -358,7 +362,7 @@ impl Table {
                     .set_condition_expression(guard.expression())
                     .set_expression_attribute_names(guard.names())
                     .set_expression_attribute_values(guard.values());
-                retry_conflicts(|| request.clone().send()).await?;
+                self.retry_conflicts(|| request.clone().send()).await?;
             }
             Write::Update(update) => {
                 self.update(update).await?;
@@ -372,7 +376,7 @@ impl Table {
                     .set_condition_expression(guard.expression())
                     .set_expression_attribute_names(guard.names())
                     .set_expression_attribute_values(guard.values());
-                retry_conflicts(|| request.clone().send()).await?;
+                self.retry_conflicts(|| request.clone().send()).await?;
             }
             Write::Check { .. } => self.transact(vec![write]).await?,
         }
@@ -394,7 +398,7 @@ impl Table {
             .set_expression_attribute_values(guard.values())
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let answer = retry_conflicts(|| request.clone().send()).await?;
+        let answer = self.retry_conflicts(|| request.clone().send()).await?;
         Ok(answer.attributes.unwrap_or_default())
     }
 
@@ -411,9 +415,36 @@ impl Table {
             && reasons.iter().any(|reason| matches!(reason, Cancelled::Conflict))
         {
             // The caller retries: by then the other transaction should be over.
-            tokio::time::sleep(CONFLICT_DELAY).await;
+            self.pause(0).await;
         }
         outcome.map(drop)
+    }
+
+    /// Retries a plain write while a transaction holds its item.
+    async fn retry_conflicts<T, E, F>(&self, send: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: std::error::Error + ProvideErrorMetadata + ConditionFailure + Send + Sync + 'static,
+    {
+        let mut tries = 0;
+        loop {
+            match Box::pin(send()).await.map_err(failure) {
+                Err(conflict) if conflict.is_conflict() && tries < CONFLICT_RETRIES => {
+                    self.pause(tries).await;
+                    tries += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// The pause before a retry, by the SDK's clock: a simulation has one of its own.
+    async fn pause(&self, tries: u32) {
+        let delay = CONFLICT_DELAY * 2u32.pow(tries);
+        match &self.sleep {
+            Some(sleep) => sleep.sleep(delay).await,
+            None => tokio::time::sleep(delay).await,
+        }
     }
 }
 
@@ -442,21 +473,3 @@ const MAX_BATCH_GET: usize = 100;
 const MAX_BATCH_GET_RETRIES: u32 = 8;
 /// Retries of a plain write that met a transaction.
 const CONFLICT_RETRIES: u32 = 6;
-
-/// Retries a plain write while a transaction holds its item.
-async fn retry_conflicts<T, E, F>(send: impl Fn() -> F) -> Result<T, StoreError>
-where
-    F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    E: std::error::Error + ProvideErrorMetadata + ConditionFailure + Send + Sync + 'static,
-{
-    let mut tries = 0;
-    loop {
-        match Box::pin(send()).await.map_err(failure) {
-            Err(conflict) if conflict.is_conflict() && tries < CONFLICT_RETRIES => {
-                tokio::time::sleep(CONFLICT_DELAY * 2u32.pow(tries)).await;
-                tries += 1;
-            }
-            outcome => return outcome,
-        }
-    }
-}

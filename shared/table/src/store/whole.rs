@@ -30,7 +30,7 @@ impl Table {
             .table_name(&self.name)
             .set_item(Some(item))
             .condition_expression(format!("attribute_not_exists({})", Shape::PK));
-        condition_held(super::retry_conflicts(|| request.clone().send()).await)
+        condition_held(self.retry_conflicts(|| request.clone().send()).await)
     }
 
     /// Puts an item that was added without its list attributes on its work list.
@@ -56,6 +56,6 @@ impl Table {
                 .expression_attribute_values(":status", status.clone()),
             None => request.condition_expression(unlisted),
         };
-        condition_held(super::retry_conflicts(|| request.clone().send()).await)
+        condition_held(self.retry_conflicts(|| request.clone().send()).await)
     }
 }
