@@ -13,6 +13,7 @@ mod failures;
 mod media;
 mod plan_input;
 mod planned;
+mod released;
 mod run;
 mod segment;
 mod sweep;
@@ -33,6 +34,7 @@ use lambda_runtime::{Error, LambdaEvent};
 
 pub use failures::{RunError, WorkError};
 
+use crate::released::Released;
 use crate::run::Run;
 
 /// The time of a run whose trigger names no deadline, as in `template.yaml`.
@@ -43,7 +45,7 @@ const RUN_TIME: Duration = Duration::from_mins(1);
 pub struct Scheduler {
     /// The table.
     pub table: Table,
-    /// The queue of batches.
+    /// The queues of batches.
     pub queue: SendQueue,
     /// The clock.
     pub clock: Clock,
@@ -63,7 +65,7 @@ impl Scheduler {
     ) -> Result<Self, Error> {
         Ok(Self {
             table: Table::new(aws, &config.table()?),
-            queue: SendQueue::new(aws, &config.sends_queue_url()?, None),
+            queue: SendQueue::of(config, aws)?,
             minimum_share: config.minimum_share()?,
             clock,
             providers,
@@ -103,17 +105,18 @@ impl Scheduler {
         self.activate_due(&mut run).await;
         self.requeue_batches(&mut run).await;
         let input = self.plan_input(&mut run).await;
-        let mut quota_use = 0;
-        let (mut plan, mut released, mut unfinished) = (Plan::default(), Vec::new(), Vec::new());
+        let (mut quota_use, mut released) = (0, Released::default());
+        let (mut plan, mut unfinished) = (Plan::default(), Vec::new());
         if let Some(input) = &input {
             quota_use = input.quota_use();
+            released.lanes = input.slices.clone();
             plan = input.plan(self.minimum_share);
             unfinished = self.release(&plan, input, &mut released, &mut run).await;
             self.end_overdue(input, &mut run).await;
         }
         self.take_turns(input.as_ref(), unfinished, &mut released, &mut run).await;
-        report(&plan, &released);
-        measure_run(quota_use, &released, &run);
+        report(&plan, &released.batches);
+        measure_run(quota_use, &released.batches, &run);
         run.failures.outcome(plan)
     }
 

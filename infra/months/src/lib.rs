@@ -14,6 +14,7 @@ mod fault_plan;
 mod final_checks;
 mod fixture;
 mod invariants;
+pub mod load;
 mod month;
 mod number_changes;
 mod operator;

@@ -8,7 +8,7 @@ use carillon::address::Address;
 use carillon::campaign;
 use carillon::contact::Contact;
 use carillon::ids::CampaignId;
-use carillon::recipient::{self, Cursor, CursorRange, Recipient, RecipientSet, SkipReason};
+use carillon::recipient::{self, Cursor, Recipient, RecipientSet, SkipReason};
 use carillon::table::{StoreError, Table};
 use carillon::time::sortable;
 use futures::{StreamExt as _, stream};
@@ -85,8 +85,8 @@ impl Export {
 
     async fn next(mut self) -> Result<Option<(Bytes, Self)>, StoreError> {
         while let Some(after) = self.after.take() {
-            let range = CursorRange::after(Some(&after));
-            let page = recipient::store::walk(&self.table, self.recipients, range, PAGE).await;
+            let page =
+                recipient::store::walk(&self.table, self.recipients, Some(&after), PAGE).await;
             let (page, next) = page.inspect_err(|error| {
                 tracing::error!(error = error as &dyn std::error::Error, "an export broke off");
             })?;

@@ -11,7 +11,7 @@ use carillon::ids::{CampaignId, ContactId, ImportId};
 use carillon::import::{Finished, Format, Passed, Report, Upload, UploadError};
 use carillon::recipient::store::{record, retry_unconfirmed};
 use carillon::recipient::{
-    self, Cursor, CursorRange, DeliveryStatus, Event, Recipient, RecipientKey, SkipReason, Status,
+    self, Cursor, DeliveryStatus, Event, Recipient, RecipientKey, SkipReason, Status,
 };
 use carillon::table::{StoreError, Table};
 use http::HeaderMap;
@@ -235,8 +235,8 @@ pub(crate) async fn list(
     let recipients = campaign.recipients();
     let mut found = Vec::new();
     for _ in 0..MAX_READS {
-        let range = CursorRange::after(after.as_ref());
-        let (page, next) = recipient::store::walk(&api.table, recipients, range, PAGE).await?;
+        let (page, next) =
+            recipient::store::walk(&api.table, recipients, after.as_ref(), PAGE).await?;
         after = next;
         // A page lies in one shard; who was erased keeps theirs.
         let shard = after.as_ref().map_or(0, |after| after.shard);

@@ -5,7 +5,7 @@ use carillon::campaign::{self, Action, Campaign, Import, Settings, missing_colum
 use carillon::channel::cost::Warning;
 use carillon::channel::{FieldCode, FieldProblem};
 use carillon::ids::CampaignId;
-use carillon::recipient::{self, CursorRange};
+use carillon::recipient;
 use carillon::template;
 use carillon::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -281,7 +281,6 @@ async fn has_someone(api: &Api, campaign: &Campaign, imports: &[Import]) -> Answ
     if imports.iter().any(|import| import.added > 0) {
         return Ok(true);
     }
-    let (range, recipients) = (CursorRange::default(), campaign.recipients());
-    let (found, _) = recipient::store::walk(&api.table, recipients, range, 100).await?;
+    let (found, _) = recipient::store::walk(&api.table, campaign.recipients(), None, 100).await?;
     Ok(found.iter().any(|recipient| recipient.status == recipient::Status::Pending))
 }

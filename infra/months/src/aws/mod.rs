@@ -5,6 +5,6 @@ mod http_client;
 mod queue;
 mod table;
 
-pub(crate) use http_client::{InProcessHttpClient, Service};
+pub(crate) use http_client::{InProcessHttpClient, Service, http_response};
 pub(crate) use queue::{FifoQueue, QueueMessage};
 pub(crate) use table::{TABLE, TableEngine};

@@ -21,12 +21,17 @@ pub(crate) const TABLE: &str = "carillon";
 const STREAM_INDEX: &str = "CREATE INDEX IF NOT EXISTS carillon_stream_records
     ON _stream_records (table_name, CAST(sequence_number AS INTEGER))";
 
+const FORGET_RECORDS: &str = "DELETE FROM _stream_records WHERE CAST(sequence_number AS INTEGER)
+    < (SELECT MAX(CAST(sequence_number AS INTEGER)) FROM _stream_records)";
+
 /// Gives each engine of this process its own in-memory database.
 static ENGINES: AtomicU64 = AtomicU64::new(0);
 
 /// The embedded DynamoDB engine in memory, called without HTTP.
 pub(crate) struct TableEngine {
     database: Database,
+    /// The name under which SQLite shares it.
+    shared_name: String,
     /// Sequence number of the last stream record that was read.
     read_up_to: Mutex<Option<String>>,
 }
@@ -43,7 +48,7 @@ impl TableEngine {
         let name = format!("file:carillon-months-{number}?mode=memory&cache=shared");
         let database = Database::new(&name)?;
         Connection::open(&name)?.execute_batch(STREAM_INDEX)?;
-        Ok(Self { database, read_up_to: Mutex::default() })
+        Ok(Self { database, shared_name: name, read_up_to: Mutex::default() })
     }
 
     /// Responds to a request of the SDK with an HTTP status and a body.
@@ -89,6 +94,13 @@ impl TableEngine {
                 found.push(record);
             }
         }
+    }
+
+    /// Deletes the stream's records, which [`TableEngine::new_stream_records`] has returned. The
+    /// last one stays: the next one is numbered after it.
+    pub(crate) fn forget_stream_records(&self) -> Result<(), BoxError> {
+        Connection::open(&self.shared_name)?.execute_batch(FORGET_RECORDS)?;
+        Ok(())
     }
 
     fn records_after(&self, sequence_number: Option<&str>) -> Result<Vec<Value>, BoxError> {

@@ -10,6 +10,7 @@ mod erasure;
 mod error_codes;
 mod events;
 mod faults;
+mod lanes;
 mod late_claims;
 mod layers;
 mod many_people;

@@ -26,12 +26,12 @@ use super::lock;
 use super::media::LookedUp;
 use super::pacer::Pacer;
 use super::routes::Route;
-use super::sender::{Leased, PAGE, RunEnd, Sender};
+use super::sender::{Leased, RunEnd, Sender};
 use super::store::{self, BatchEnd};
 use super::twins;
 use super::{LONGEST_SEND, WIND_DOWN};
 
-/// The maximum number of messages in flight in one lane.
+/// The maximum number of messages in flight in one slice of a lane.
 const MAX_IN_FLIGHT: f64 = 64.0;
 
 /// One run over one batch.
@@ -117,9 +117,9 @@ impl<'a> Run<'a> {
     /// A run over a leased batch, of which earlier runs `used` some reservations.
     pub(super) fn new(sender: &'a Sender, leased: Leased, route: Route, used: u32) -> Self {
         let batch = &leased.batch;
-        let throughput = route.throughput();
+        let pace = route.pace(batch);
         Self {
-            pacer: sender.pacers.of(batch.connection, batch.lane, throughput, sender.clock.now()),
+            pacer: sender.pacers.of(pace, sender.clock.now()),
             until: leased.lease.until - WIND_DOWN,
             send_until: leased.lease.until - LONGEST_SEND,
             budget: AtomicU32::new(batch.size - used),
@@ -150,10 +150,10 @@ impl<'a> Run<'a> {
         self.finish().await
     }
 
-    /// Sends to the due recipients of the range at the rate of the lane. The next ones are
+    /// Sends to the due recipients of the batch at the rate of its slice. The next ones are
     /// read while messages are in flight.
     async fn send_all(&self) -> Result<(), DeliveryError> {
-        let rate = self.leased.batch.lane.rate(self.route.throughput());
+        let rate = self.route.pace(&self.leased.batch).rate();
         let max_in_flight = rate.ceil().clamp(1.0, MAX_IN_FLIGHT) as usize;
         let mut due = self.due().boxed().fuse();
         let mut in_flight = FuturesUnordered::new();
@@ -194,14 +194,12 @@ impl<'a> Run<'a> {
 
     /// The due recipients of the batch with their contacts.
     fn due(&self) -> impl Stream<Item = Result<Due, StoreError>> {
-        let start = Some(self.leased.batch.after);
-        let pages = stream::try_unfold(start, async |after| {
-            let Some(after) = after else { return Ok(None) };
-            let (table, batch) = (&self.sender.table, &self.leased.batch);
-            let (of, after) = (self.leased.campaign.recipients(), after.as_ref());
-            let (page, next) = batch::store::recipients(table, batch, of, after, PAGE).await?;
+        let pages = stream::try_unfold(self.leased.batch.unread(), async |mut unread| {
+            let (table, of) = (&self.sender.table, self.leased.campaign.recipients());
+            let page = batch::store::read_on(table, of, &mut unread).await?;
+            let Some(page) = page else { return Ok(None) };
             let due = self.with_contacts(page).await?;
-            Ok(Some((stream::iter(due).map(Ok), next.map(Some))))
+            Ok(Some((stream::iter(due).map(Ok), unread)))
         });
         pages.try_flatten()
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Action, AuditTurn, Campaign, Halt, Import, Requeues, Settings, Status, Sweep};
-use crate::recipient::CancelReason;
+use crate::recipient::{CancelReason, Positions};
 use carillon_foundations::ids::{CampaignId, ImportId};
 use carillon_foundations::time::sortable;
 use carillon_table::{
@@ -200,8 +200,9 @@ fn unfinished(id: CampaignId) -> Update {
 
 fn sweep(campaign: &Campaign, reason: CancelReason) -> Result<Write, StoreError> {
     let Campaign { id, shards, .. } = *campaign;
-    let (cursor, began_at, worked_at) = (None, None, None);
-    sweep_write(&Sweep { campaign: id, shards, cursor, began_at, worked_at, reason })
+    let passed = Positions::default();
+    let (began_at, worked_at) = (None, None);
+    sweep_write(&Sweep { campaign: id, shards, passed, began_at, worked_at, reason })
 }
 
 /// Records that the scheduler failed to plan a campaign, which then goes behind the others. Not a

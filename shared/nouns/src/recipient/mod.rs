@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use callback::{Callback, CallbackError};
-pub use key::{Cursor, CursorRange, RecipientKey, RecipientSet};
+pub use key::{Cursor, Positions, RecipientKey, RecipientSet, ShardRange};
 pub use reason::{CancelReason, SkipReason, WaitsFor};
 pub use reservation::{BatchNumber, SpentReservation};
 pub use settlement::{Decision, RetryCause, Settlement, Tried};
