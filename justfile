@@ -40,6 +40,14 @@ people N="10000":
 months SEEDS="1000":
     CARILLON_SEEDS={{SEEDS}} cargo test --release --workspace --test months -- --nocapture
 
+# send to N recipients at once, on a simulated clock and a table with DynamoDB's limits
+load N="1000000":
+    CARILLON_LOAD={{N}} cargo test --release -p carillon-months --test load -- --nocapture
+
+# a simulated month of campaigns that want more than LIMIT people in 24 hours
+rolling LIMIT="2000":
+    CARILLON_ROLLING_LIMIT={{LIMIT}} cargo test --release -p carillon-months --test rolling -- --nocapture
+
 # deliver N shuffled and repeated statuses; the table fails in a third of the requests
 storm N="100000":
     CARILLON_STATUSES={{N}} cargo test --release --workspace --test it storm:: -- --nocapture

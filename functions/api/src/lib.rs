@@ -90,10 +90,9 @@ impl Api {
         let addresses = AddressKeys::of(config, aws, &clock, &ids)?;
         let table = Table::new(aws, &config.table()?).with_addresses(addresses.clone());
         let vault = Arc::new(Vault::of(config, aws, &clock)?);
-        let dlq_url = config.sends_dlq_url();
         Ok(Self {
             routes: Routes::new(table.clone(), vault.clone(), providers),
-            queue: SendQueue::new(aws, &config.sends_queue_url()?, dlq_url.as_deref()),
+            queue: SendQueue::of(config, aws)?,
             table,
             vault,
             keys: auth::Keys::default(),

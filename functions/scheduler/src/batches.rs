@@ -4,15 +4,16 @@ use carillon::connection::Connection;
 use carillon::ids::ContactId;
 use carillon::plan::store::{Creation, create_batch};
 use carillon::quota::bucket_at;
-use carillon::recipient::{self, Cursor, Status};
+use carillon::recipient::{self, ShardRange, Status};
 use carillon::table::{StoreError, Table};
 use carillon::time::Timestamp;
 
 use crate::planned::Active;
-use crate::segment::{Segment, SegmentEnd, Wanted};
+use crate::released::Lanes;
+use crate::segment::{Ahead, SegmentEnd, Wanted};
 
-/// How many pages of recipients are read in one turn of a campaign.
-const TURN_PAGES: u32 = 40;
+/// How many recipients are read in one turn of a campaign.
+const TURN_READS: u32 = 10_000;
 /// How often a turn goes on after somebody else has changed the campaign.
 const MAX_CONFLICTS: u32 = 20;
 
@@ -36,8 +37,8 @@ pub(crate) struct Planned<'a> {
 
 /// The recipients of a batch.
 enum Members {
-    /// The due ones of a range of the walk.
-    Range { after: Option<Cursor>, until: Cursor },
+    /// The due ones of these ranges of the walk.
+    Ranges(Vec<ShardRange>),
     /// These, who go before the walk.
     Before(Vec<ContactId>),
 }
@@ -69,19 +70,24 @@ impl BatchMaker<'_> {
         &self,
         planned: &mut Planned<'_>,
         made: &mut Vec<Batch>,
+        lanes: &mut Lanes,
     ) -> Result<(), StoreError> {
         while planned.left > 0 && !planned.active.before_walk.is_empty() {
-            made.extend(self.before_walk(planned).await?);
+            made.extend(self.before_walk(planned, lanes).await?);
         }
-        let mut pages = TURN_PAGES;
-        while planned.left > 0 && planned.may_walk && pages > 0 {
-            made.extend(self.range(planned, &mut pages).await?);
+        let (mut ahead, mut reads) = (None, TURN_READS);
+        while planned.left > 0 && planned.may_walk && reads > 0 {
+            made.extend(self.ranges(planned, &mut ahead, &mut reads, lanes).await?);
         }
         Ok(())
     }
 
     /// The next batch of those who go before the walk, as they are now.
-    async fn before_walk(&self, planned: &mut Planned<'_>) -> Result<Option<Batch>, StoreError> {
+    async fn before_walk(
+        &self,
+        planned: &mut Planned<'_>,
+        lanes: &mut Lanes,
+    ) -> Result<Option<Batch>, StoreError> {
         let of = planned.active.campaign.recipients();
         let waiting = &planned.active.before_walk;
         let count = waiting.len().min(planned.left.min(BATCH_SIZE) as usize);
@@ -102,8 +108,8 @@ impl BatchMaker<'_> {
         let mut after = planned.active.campaign.clone();
         after.walk.go_before();
         let size = due.len() as u32;
-        let (batch, after) = self.batch(after, Members::Before(due.clone()), size);
-        match self.create(planned, &batch, after).await? {
+        let (batch, after) = self.batch(after, Members::Before(due.clone()), size, lanes);
+        match self.create(planned, &batch, after, lanes).await? {
             Change::Stored => {
                 planned.active.before_walk.drain(..count);
                 planned.active.in_batches.extend(due);
@@ -113,39 +119,47 @@ impl BatchMaker<'_> {
         }
     }
 
-    /// The next range of the walk: a batch, or the recipients that it passes without one.
-    async fn range(
+    /// The next ranges of the walk: a batch, or the recipients that it passes without one. What
+    /// was read `ahead` serves the next batches too, as long as nobody else changes the walk.
+    async fn ranges(
         &self,
         planned: &mut Planned<'_>,
-        pages: &mut u32,
+        ahead: &mut Option<Ahead>,
+        reads: &mut u32,
+        lanes: &mut Lanes,
     ) -> Result<Option<Batch>, StoreError> {
         let Some(mut after) = self.begun(&mut planned.active).await? else {
             planned.may_walk = false;
             return Ok(None);
         };
-        let start = after.walk.cursor;
-        let due = planned.left.min(BATCH_SIZE);
-        let wanted = Wanted { due, in_batches: &planned.active.in_batches, now: self.now };
-        let segment = Segment::read(self.table, &after, wanted, pages).await?;
+        let (left, wanted) = (planned.left, self.wanted(&planned.active));
+        let next = ahead.get_or_insert_with(|| Ahead::of(&after, left));
+        let segment = next.segment(self.table, left.min(BATCH_SIZE), wanted, reads).await?;
         segment.advance(&mut after.walk);
-        let (change, batch) = match segment.last.filter(|_| segment.due > 0) {
-            Some(until) => {
-                let members = Members::Range { after: start, until };
-                let (batch, after) = self.batch(after, members, segment.due);
-                (self.create(planned, &batch, after).await?, Some(batch))
-            }
-            None => (self.save(planned, after).await?, None),
+        let (end, due) = (segment.end, segment.due);
+        let (change, batch) = if due > 0 {
+            let (batch, after) = self.batch(after, Members::Ranges(segment.ranges), due, lanes);
+            (self.create(planned, &batch, after, lanes).await?, Some(batch))
+        } else {
+            (self.save(planned, after).await?, None)
         };
         match change {
             Change::Stored => {
-                planned.may_walk = segment.end != SegmentEnd::EndOfList;
+                planned.may_walk = end != SegmentEnd::EndOfList;
                 Ok(batch)
             }
-            Change::Outdated | Change::Ends => Ok(None),
+            Change::Outdated | Change::Ends => {
+                *ahead = None;
+                Ok(None)
+            }
         }
     }
 
-    /// The campaign with its walk at the start of the next range. `None` where the walk starts over
+    fn wanted<'a>(&self, active: &'a Active) -> Wanted<'a> {
+        Wanted { in_batches: &active.in_batches, now: self.now }
+    }
+
+    /// The campaign with its walk at the start of the next ranges. `None` where the walk starts over
     /// and a range is open: its recipients would be planned twice.
     async fn begun(&self, active: &mut Active) -> Result<Option<Campaign>, StoreError> {
         let mut after = active.campaign.clone();
@@ -171,9 +185,8 @@ impl BatchMaker<'_> {
             return Ok(false);
         }
         let Some(mut after) = self.begun(active).await? else { return Ok(false) };
-        let wanted = Wanted { due: 0, in_batches: &active.in_batches, now: self.now };
-        let mut pages = TURN_PAGES;
-        let segment = Segment::read(self.table, &after, wanted, &mut pages).await?;
+        let (mut ahead, mut reads) = (Ahead::of(&after, 0), TURN_READS);
+        let segment = ahead.segment(self.table, 0, self.wanted(active), &mut reads).await?;
         segment.advance(&mut after.walk);
         after.walk.next_is_due = segment.end == SegmentEnd::Full;
         let seen = self.touch(&mut after);
@@ -181,24 +194,31 @@ impl BatchMaker<'_> {
             return Ok(false);
         }
         active.campaign = after;
-        Ok(segment.end == SegmentEnd::OutOfPages)
+        Ok(segment.end == SegmentEnd::OutOfReads)
     }
 
     /// A batch, and the campaign after it.
-    fn batch(&self, mut after: Campaign, members: Members, size: u32) -> (Batch, Campaign) {
+    fn batch(
+        &self,
+        mut after: Campaign,
+        members: Members,
+        size: u32,
+        lanes: &Lanes,
+    ) -> (Batch, Campaign) {
         let Day { date, planned, batches } = after.day_at(self.now);
         let number = batches + 1;
         after.day = Some(Day { date, planned: planned + size, batches: number });
-        let (start, until, contacts) = match members {
-            Members::Range { after, until } => (after, until, Vec::new()),
-            Members::Before(contacts) => (None, Cursor::start_of(0), contacts),
+        let (ranges, contacts) = match members {
+            Members::Ranges(ranges) => (ranges, Vec::new()),
+            Members::Before(contacts) => (Vec::new(), contacts),
         };
+        let lane = after.settings.speed.lane();
         let batch = Batch {
             name: BatchRef { campaign: after.id, date, number },
             connection: self.connection.id,
-            lane: after.settings.speed.lane(),
-            after: start,
-            until,
+            lane,
+            slice: lanes.next(self.connection.id, lane),
+            ranges,
             contacts,
             size,
             status: BatchStatus::Open,
@@ -222,6 +242,7 @@ impl BatchMaker<'_> {
         planned: &mut Planned<'_>,
         batch: &Batch,
         mut after: Campaign,
+        lanes: &mut Lanes,
     ) -> Result<Change, StoreError> {
         let seen = self.touch(&mut after);
         match create_batch(self.table, batch, &after, seen, self.now).await? {
@@ -229,6 +250,7 @@ impl BatchMaker<'_> {
                 planned.active.campaign = after;
                 planned.active.open_ranges += u32::from(batch.is_range());
                 planned.left -= batch.size;
+                lanes.add(batch);
                 Ok(Change::Stored)
             }
             Creation::CampaignChanged => self.read_again(planned).await,

@@ -1,4 +1,4 @@
-use carillon::batch::{self, Batch};
+use carillon::batch;
 use carillon::campaign::store::ChangeError;
 use carillon::campaign::{self, Action, Campaign, Status};
 use carillon::delivery::{DeliveryError, enqueue};
@@ -9,6 +9,7 @@ use carillon::time::Timestamp;
 use crate::Scheduler;
 use crate::batches::{BatchMaker, Planned};
 use crate::plan_input::PlanInput;
+use crate::released::Released;
 use crate::run::Run;
 
 impl Scheduler {
@@ -53,7 +54,7 @@ impl Scheduler {
         &self,
         plan: &Plan,
         input: &'a PlanInput,
-        released: &mut Vec<Batch>,
+        released: &mut Released,
         run: &mut Run,
     ) -> Vec<Planned<'a>> {
         let mut waiting = planned(plan, input);
@@ -78,16 +79,16 @@ impl Scheduler {
     pub(crate) async fn plan_turn<'a>(
         &self,
         mut planned: Planned<'a>,
-        released: &mut Vec<Batch>,
+        released: &mut Released,
         now: Timestamp,
     ) -> Result<Option<Planned<'a>>, DeliveryError> {
         let maker = BatchMaker { table: &self.table, connection: planned.connection, now };
         let mut made = Vec::new();
-        let outcome = maker.turn(&mut planned, &mut made).await;
+        let outcome = maker.turn(&mut planned, &mut made, &mut released.lanes).await;
         for batch in made {
             // One that is not enqueued is requeued by the next run.
             enqueue(&self.table, &self.queue, &batch, now).await?;
-            released.push(batch);
+            released.batches.push(batch);
         }
         if outcome.is_err() {
             // It goes behind the others next time.

@@ -13,6 +13,7 @@ mod failures;
 mod media;
 mod plan_input;
 mod planned;
+mod released;
 mod run;
 mod segment;
 mod sweep;
@@ -25,8 +26,7 @@ use carillon::batch::{self, Batch};
 use carillon::channel::Providers;
 use carillon::config::Config;
 use carillon::delivery::SendQueue;
-use carillon::plan::{self, MinimumShare, Plan};
-use carillon::quota::QuotaStatus;
+use carillon::plan::{MinimumShare, Plan};
 use carillon::table::Table;
 use carillon::telemetry::{Metric, measure};
 use carillon::time::{Clock, Timestamp};
@@ -34,7 +34,7 @@ use lambda_runtime::{Error, LambdaEvent};
 
 pub use failures::{RunError, WorkError};
 
-use crate::plan_input::PlanInput;
+use crate::released::Released;
 use crate::run::Run;
 
 /// The time of a run whose trigger names no deadline, as in `template.yaml`.
@@ -45,7 +45,7 @@ const RUN_TIME: Duration = Duration::from_mins(1);
 pub struct Scheduler {
     /// The table.
     pub table: Table,
-    /// The queue of batches.
+    /// The queues of batches.
     pub queue: SendQueue,
     /// The clock.
     pub clock: Clock,
@@ -65,7 +65,7 @@ impl Scheduler {
     ) -> Result<Self, Error> {
         Ok(Self {
             table: Table::new(aws, &config.table()?),
-            queue: SendQueue::new(aws, &config.sends_queue_url()?, None),
+            queue: SendQueue::of(config, aws)?,
             minimum_share: config.minimum_share()?,
             clock,
             providers,
@@ -105,20 +105,19 @@ impl Scheduler {
         self.activate_due(&mut run).await;
         self.requeue_batches(&mut run).await;
         let input = self.plan_input(&mut run).await;
-        let (mut plan, mut released, mut unfinished) = (Plan::default(), Vec::new(), Vec::new());
+        let (mut quota_use, mut released) = (0, Released::default());
+        let (mut plan, mut unfinished) = (Plan::default(), Vec::new());
         if let Some(input) = &input {
-            plan = self.plan(input);
+            quota_use = input.quota_use();
+            released.lanes = input.slices.clone();
+            plan = input.plan(self.minimum_share);
             unfinished = self.release(&plan, input, &mut released, &mut run).await;
             self.end_overdue(input, &mut run).await;
         }
         self.take_turns(input.as_ref(), unfinished, &mut released, &mut run).await;
-        report(&plan, &released);
-        measure_run(input.as_ref(), &released, &run);
+        report(&plan, &released.batches);
+        measure_run(quota_use, &released.batches, &run);
         run.failures.outcome(plan)
-    }
-
-    fn plan(&self, input: &PlanInput) -> Plan {
-        plan::plan(&input.candidates, &input.lanes, &input.quotas, self.minimum_share)
     }
 
     /// To be called at the start of a process on one machine, before a queue is read: the
@@ -139,12 +138,10 @@ impl Scheduler {
     }
 }
 
-fn measure_run(input: Option<&PlanInput>, released: &[Batch], run: &Run) {
-    let quotas = input.into_iter().flat_map(|input| input.quotas.values());
-    let highest = quotas.filter_map(QuotaStatus::percent_reserved).max();
+fn measure_run(quota_use: u64, released: &[Batch], run: &Run) {
     let values = [
         (Metric::BatchesPlanned, released.len() as u64),
-        (Metric::QuotaUse, highest.unwrap_or(0)),
+        (Metric::QuotaUse, quota_use),
         (Metric::SchedulerFailures, run.failures.count()),
     ];
     measure(&values, run.now);

@@ -3,9 +3,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use carillon::analytics::{self, Report};
 use carillon::batch::{self, Batch};
 use carillon::campaign::{self, Campaign, Status};
-use carillon::connection::{self, Connection, Lane};
+use carillon::connection::{self, Connection, Health, Lane};
 use carillon::ids::{CampaignId, ConnectionId};
-use carillon::plan::{Candidate, LaneKey, LaneLoad, Work};
+use carillon::plan::{self, Candidate, LaneKey, LaneLoad, MinimumShare, Plan, Slices, Work};
 use carillon::quota::{self, QuotaStatus};
 use carillon::recipient;
 use carillon::table::{StoreError, Unreadable};
@@ -14,6 +14,7 @@ use futures::stream::{self, StreamExt};
 
 use crate::Scheduler;
 use crate::planned::Active;
+use crate::released::Lanes;
 use crate::run::Run;
 
 /// How many campaigns are read at once.
@@ -25,6 +26,7 @@ const MAX_BEFORE_WALK: u32 = 500;
 pub(crate) struct PlanInput {
     pub(crate) candidates: Vec<Candidate>,
     pub(crate) lanes: BTreeMap<LaneKey, LaneLoad>,
+    pub(crate) slices: Lanes,
     pub(crate) quotas: BTreeMap<String, QuotaStatus>,
     pub(crate) campaigns: BTreeMap<CampaignId, Active>,
     pub(crate) connections: BTreeMap<ConnectionId, Connection>,
@@ -33,6 +35,18 @@ pub(crate) struct PlanInput {
 /// What was read of one campaign; the list of those who go before its walk may have unreadable
 /// recipients.
 type Found = (Active, Vec<Unreadable>);
+
+impl PlanInput {
+    /// Which campaigns may send now.
+    pub(crate) fn plan(&self, share: MinimumShare) -> Plan {
+        plan::plan(&self.candidates, &self.lanes, &self.quotas, share)
+    }
+
+    /// The highest use of a quota, in percent; 0 without a quota.
+    pub(crate) fn quota_use(&self) -> u64 {
+        self.quotas.values().filter_map(QuotaStatus::percent_reserved).max().unwrap_or(0)
+    }
+}
 
 impl Scheduler {
     /// Reads what is planned; `None` where no list of campaigns or batches can be read. What
@@ -61,8 +75,8 @@ impl Scheduler {
             }
             campaigns.insert(campaign.id, active);
         }
-        let lanes = self.lanes(&candidates, &connections, &batches, run).await;
-        Some(PlanInput { candidates, lanes, quotas, campaigns, connections })
+        let (lanes, slices) = self.lanes(&candidates, &connections, &batches, run).await;
+        Some(PlanInput { candidates, lanes, slices, quotas, campaigns, connections })
     }
 
     async fn read_each(
@@ -136,35 +150,56 @@ impl Scheduler {
         (quotas, unknown)
     }
 
-    /// The lanes of the connections that have candidates. Without its health, which can't be read,
-    /// a connection has no lane with room.
+    /// The lanes of the connections that have candidates, and their slices. Without its health,
+    /// which can't be read, a connection has no lane with room.
     async fn lanes(
         &self,
         candidates: &[Candidate],
         connections: &BTreeMap<ConnectionId, Connection>,
         batches: &[Batch],
         run: &mut Run,
-    ) -> BTreeMap<LaneKey, LaneLoad> {
+    ) -> (BTreeMap<LaneKey, LaneLoad>, Lanes) {
         let used: BTreeSet<ConnectionId> =
             candidates.iter().filter_map(|candidate| candidate.lane).map(|(id, _)| id).collect();
-        let mut lanes = BTreeMap::new();
+        let (mut lanes, mut slices) = (BTreeMap::new(), Lanes::default());
         for connection in used.iter().filter_map(|id| connections.get(id)) {
             let health = connection::store::health(&self.table, connection.id).await;
             let Some(health) = run.failures.keep("plan", connection.id, health) else { continue };
             let provider = self.providers.get(&connection.provider.provider);
             let default = provider.map_or(1, |one| one.capabilities().throughput.default_mps);
             let throughput = connection.throughput(&health, default);
+            let open = || batches.iter().filter(|batch| batch.connection == connection.id);
             for lane in Lane::CAMPAIGNS {
-                let load = LaneLoad { rate: lane.rate(throughput), open: 0 };
+                slices.0.insert((connection.id, lane), Slices::new(lane.slices(throughput)));
+            }
+            open().for_each(|batch| slices.add(batch));
+            let set = self.set_slices(connection.id, &health, &slices).await;
+            if run.failures.keep("plan", connection.id, set).is_none() {
+                continue;
+            }
+            for lane in Lane::CAMPAIGNS {
+                let in_lane = open().filter(|batch| batch.lane == lane);
+                let open = in_lane.map(|batch| u64::from(batch.size)).sum();
+                let load = LaneLoad { rate: lane.rate(throughput), open };
                 lanes.insert((connection.id, lane), load);
             }
         }
-        for batch in batches {
-            if let Some(load) = lanes.get_mut(&(batch.connection, batch.lane)) {
-                load.open += u64::from(batch.size);
-            }
+        (lanes, slices)
+    }
+
+    /// Tells the senders how many slices the fast lane of a connection has, before a batch is
+    /// made for one of them.
+    async fn set_slices(
+        &self,
+        connection: ConnectionId,
+        health: &Health,
+        lanes: &Lanes,
+    ) -> Result<(), StoreError> {
+        let count = lanes.0.get(&(connection, Lane::Fast)).map_or(1, Slices::count);
+        if count == health.slices(Lane::Fast) {
+            return Ok(());
         }
-        lanes
+        connection::store::set_fast_slices(&self.table, connection, count).await
     }
 }
 

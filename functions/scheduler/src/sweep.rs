@@ -1,6 +1,6 @@
 use carillon::campaign::{self, Sweep};
-use carillon::recipient::store::{cancel, walk};
-use carillon::recipient::{CursorRange, Recipient, Status};
+use carillon::recipient::store::{cancel, in_turns};
+use carillon::recipient::{Positions, Recipient, Status};
 use carillon::table::StoreError;
 use carillon::time::Timestamp;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -38,14 +38,18 @@ impl Scheduler {
     ) -> Result<Option<Sweep>, StoreError> {
         sweep.began_at.get_or_insert(now);
         for _ in 0..TURN_PAGES {
-            let range = CursorRange::after(sweep.cursor.as_ref());
-            let (page, next) = walk(&self.table, sweep.recipients(), range, PAGE).await?;
-            if next.is_none() {
+            let recipients = sweep.recipients();
+            let mut rest = recipients.after(&sweep.passed);
+            let limit = (PAGE / u32::from(sweep.shards.max(1))).max(1);
+            // In turns, so that the writes meet all partition keys.
+            let page = in_turns(&self.table, recipients, &mut rest, limit).await?;
+            if page.is_empty() {
                 self.end_pass(sweep).await?;
                 return Ok(None);
             }
+            let keys: Vec<_> = page.iter().map(|one| recipients.key(one.contact)).collect();
             self.cancel(&sweep, page).await?;
-            sweep.cursor = next;
+            keys.iter().for_each(|key| sweep.passed.pass(key));
         }
         campaign::store::advance_sweep(&self.table, &sweep).await?;
         Ok(Some(sweep))
@@ -59,7 +63,7 @@ impl Scheduler {
         if uploading.is_none_or(|until| sweep.began_at.is_some_and(|began| until <= began)) {
             return campaign::store::end_sweep(&self.table, &sweep).await;
         }
-        (sweep.cursor, sweep.began_at) = (None, None);
+        (sweep.passed, sweep.began_at) = (Positions::default(), None);
         campaign::store::advance_sweep(&self.table, &sweep).await
     }
 

@@ -1,6 +1,5 @@
 use std::collections::{BTreeSet, VecDeque};
 
-use carillon::batch::Batch;
 use carillon::bulk;
 use carillon::campaign::{self, AuditTurn, Sweep};
 use carillon::connection::Connection;
@@ -13,6 +12,7 @@ use crate::Scheduler;
 use crate::batches::Planned;
 use crate::failures::WorkError;
 use crate::plan_input::PlanInput;
+use crate::released::Released;
 use crate::run::Run;
 
 /// How many campaigns are audited in a run.
@@ -64,11 +64,11 @@ impl Scheduler {
         &self,
         input: Option<&'a PlanInput>,
         unfinished: Vec<Planned<'a>>,
-        released: &mut Vec<Batch>,
+        released: &mut Released,
         run: &mut Run,
     ) {
         let of_unfinished = unfinished.iter().map(|planned| planned.active.campaign.id);
-        let of_released = released.iter().map(|batch| batch.name.campaign);
+        let of_released = released.batches.iter().map(|batch| batch.name.campaign);
         let mut sending: BTreeSet<CampaignId> = of_unfinished.chain(of_released).collect();
         let open = input.into_iter().flat_map(|input| input.campaigns.values());
         let open = open.filter(|active| active.has_open_batch());
@@ -124,7 +124,7 @@ impl Scheduler {
         &self,
         task: Task<'a>,
         sending: &BTreeSet<CampaignId>,
-        released: &mut Vec<Batch>,
+        released: &mut Released,
         now: Timestamp,
     ) -> Result<Option<Task<'a>>, WorkError> {
         match task {

@@ -29,7 +29,7 @@ pub fn sender(
     let table = Table::new(aws, &config.table()?).with_addresses(addresses);
     let vault = Arc::new(Vault::of(config, aws, &clock)?);
     Ok(Sender {
-        queue: SendQueue::new(aws, &config.sends_queue_url()?, config.sends_dlq_url().as_deref()),
+        queue: SendQueue::of(config, aws)?,
         routes: Routes::new(table.clone(), vault, providers),
         pacers: Pacers::default(),
         successes: Successes::default(),
@@ -44,7 +44,7 @@ pub fn sender(
 /// `maxReceiveCount`, for receives that end in a crash, is higher.
 const MAX_RECEIVES: u32 = 5;
 
-/// Handles messages of `sends.fifo`. A batch that failed because of the infrastructure is
+/// Handles messages of `sends.fifo` and of `paced.fifo`. A batch that failed because of the infrastructure is
 /// reported as a failure and becomes visible again, later each time; in a FIFO queue so is
 /// everything behind the first failure. A message that cannot be processed is moved to the
 /// dead-letter queue with the reason.
@@ -130,7 +130,8 @@ fn receives(record: &SqsMessage) -> u32 {
 async fn retry_later(sender: &Sender, record: &SqsMessage) {
     let seconds = 2i32.pow(receives(record).min(8));
     let receipt = record.receipt_handle.as_deref().unwrap_or_default();
-    if let Err(error) = sender.queue.retry_after(receipt, seconds).await {
+    let queue = record.event_source_arn.as_deref();
+    if let Err(error) = sender.queue.retry_after(queue, receipt, seconds).await {
         let error = &error as &dyn std::error::Error;
         tracing::warn!(error, "redelivered after the visibility timeout");
     }

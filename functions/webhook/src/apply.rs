@@ -5,7 +5,7 @@ use carillon::channel::event::{
 };
 use carillon::contact::{self, person};
 use carillon::conversation::{self, Inbound};
-use carillon::delivery::{Recorded, Reporter, record_status};
+use carillon::delivery::{Recorded, Reporter, Shared, record_status};
 use carillon::ids::ContactId;
 use carillon::telemetry::{BatchedCounter, Metric};
 use carillon::time::Timestamp;
@@ -17,6 +17,7 @@ use crate::error::EventError;
 
 static STATUSES: BatchedCounter = BatchedCounter::new(Metric::StatusesStored);
 static REPLIES: BatchedCounter = BatchedCounter::new(Metric::RepliesStored);
+static UNUSED: BatchedCounter = BatchedCounter::new(Metric::EventsUnused);
 
 /// The longest name of a profile that is stored, in bytes: a name that fills the contact's item
 /// would leave no room for an opt-out.
@@ -29,12 +30,14 @@ impl Webhook {
         &self,
         event: Event,
         raw: &str,
-        signers: &Signers,
+        (signers, shared): (&Signers, &Shared),
     ) -> Result<(), EventError> {
         let Event { sender_id, account_id, body, .. } = event;
         let sender_id = sender_id.as_deref();
         match body {
-            EventBody::Status(status) => self.apply_status(status, sender_id, signers).await,
+            EventBody::Status(status) => {
+                self.apply_status(status, sender_id, (signers, shared)).await
+            }
             EventBody::Message(message) => {
                 self.apply_message(message, raw, sender_id, signers).await?;
                 REPLIES.add(1, self.clock.now());
@@ -47,6 +50,7 @@ impl Webhook {
             }
             EventBody::Unknown { cause: UnknownCause::Unused, field } => {
                 tracing::info!(field, "an event that this version does not use");
+                UNUSED.add(1, self.clock.now());
                 Ok(())
             }
         }
@@ -56,7 +60,7 @@ impl Webhook {
         &self,
         status: StatusEvent,
         sender_id: Option<&str>,
-        signers: &Signers,
+        (signers, shared): (&Signers, &Shared),
     ) -> Result<(), EventError> {
         let now = self.clock.now();
         let reporter = Reporter {
@@ -66,6 +70,7 @@ impl Webhook {
             campaigns: &self.campaigns,
             linked: &self.linked,
             successes: &self.successes,
+            shared,
         };
         match record_status(&self.table, &self.ids, reporter, &status, now).await? {
             Recorded::Done => STATUSES.add(1, now),

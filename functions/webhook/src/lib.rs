@@ -23,7 +23,7 @@ use carillon::channel::{Candidate, Handshake, Providers, WebhookRequest};
 use carillon::config::Config;
 use carillon::connection::Vault;
 use carillon::conversation::Retention;
-use carillon::delivery::{CampaignConnections, LinkedAddresses, Successes};
+use carillon::delivery::{CampaignConnections, LinkedAddresses, Shared, Successes};
 use carillon::ids::IdSource;
 use carillon::table::Table;
 use carillon::telemetry::{Metric, measure};
@@ -37,7 +37,7 @@ use crate::error::EventError;
 /// 3 MB.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
 /// How many events of a request are stored at the same time.
-const IN_FLIGHT: usize = 16;
+const IN_FLIGHT: usize = 64;
 
 /// Stores the events of the providers.
 #[derive(Debug)]
@@ -108,8 +108,9 @@ impl Webhook {
         if dropped > 0 {
             self.count_dropped(dropped);
         }
+        let shared = Shared::default();
         let stored = stream::iter(ours)
-            .map(|event| self.store_one(event, signers))
+            .map(|event| self.store_one(event, signers, &shared))
             .buffer_unordered(IN_FLIGHT)
             .fold(Ok(()), |all: Result<(), EventError>, one| ready(all.and(one)))
             .await;

@@ -1,6 +1,7 @@
 //! Events that can never be stored as what they are.
 
 use carillon::channel::event::Event;
+use carillon::delivery::Shared;
 use carillon::telemetry::{Metric, measure};
 use carillon::unreadable::{self, Unreadable, Why};
 
@@ -14,9 +15,10 @@ impl Webhook {
         &self,
         mut event: Event,
         signers: &Signers,
+        shared: &Shared,
     ) -> Result<(), EventError> {
         let raw = std::mem::take(&mut event.raw);
-        match self.apply(event, &raw, signers).await {
+        match self.apply(event, &raw, (signers, shared)).await {
             Err(EventError::Unreadable(why)) => self.keep(signers.provider.name(), &raw, why).await,
             outcome => outcome,
         }

@@ -162,6 +162,7 @@ fn spawn(binary: &Path, runtime_api: &str, engines: &Engines) -> Child {
         .env("CARILLON_TABLE", "carillon")
         .env("CARILLON_STACK", "bench")
         .env("CARILLON_SENDS_QUEUE_URL", format!("{}/000000000000/sends.fifo", engines.sqs_url()))
+        .env("CARILLON_PACED_QUEUE_URL", format!("{}/000000000000/paced.fifo", engines.sqs_url()))
         .env("CARILLON_SECRETS_PREFIX", "/bench/connections/")
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -12,7 +12,7 @@ use carillon_engines::Storage;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::HostError;
-use crate::queue::SendsQueue;
+use crate::queue::Queues;
 use crate::stream::StreamReader;
 
 /// The table's name on the embedded engine.
@@ -45,7 +45,7 @@ pub struct HostConfig {
     pub clock: Clock,
     /// Source of ids and random bytes.
     pub ids: IdSource,
-    /// Batches sent at the same time, at least 1.
+    /// Batches of each queue sent at the same time, at least 1.
     pub senders: usize,
     /// Percentage of a scarce resource that every campaign gets whatever its priority,
     /// 0 to 50.
@@ -103,7 +103,7 @@ impl HostConfig {
     pub(crate) fn function_config(
         &self,
         table: &str,
-        queue: &SendsQueue,
+        queues: &Queues,
         address: SocketAddr,
     ) -> Config {
         let minimum_share = self.minimum_share.to_string();
@@ -111,8 +111,9 @@ impl HostConfig {
         let public_url = self.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         Config::from_values([
             ("CARILLON_TABLE", table),
-            ("CARILLON_SENDS_QUEUE_URL", queue.url()),
-            ("CARILLON_SENDS_DLQ_URL", queue.dead_letter_url()),
+            ("CARILLON_SENDS_QUEUE_URL", queues.sends.url()),
+            ("CARILLON_PACED_QUEUE_URL", queues.paced.url()),
+            ("CARILLON_SENDS_DLQ_URL", queues.dead_letter_url()),
             ("CARILLON_SECRETS_KEY", self.secrets_key.expose_secret()),
             ("CARILLON_ADDRESS_KEY", self.address_key.expose_secret()),
             ("CARILLON_ADMIN_KEY", self.admin_key.expose_secret()),

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use crate::config::{ExternalBackends, HostConfig, TABLE_NAME};
 use crate::error::HostError;
 use crate::functions::{Functions, Parts};
-use crate::queue::SendsQueue;
+use crate::queue::Queues;
 use crate::stream::EmbeddedStream;
 use crate::stream_consumer::StreamConsumer;
 use crate::tasks::Tasks;
@@ -30,7 +30,7 @@ const RUN_SENDER_TIMEOUT: Duration = Duration::from_mins(5);
 pub struct Host {
     address: SocketAddr,
     table: Table,
-    queue: SendsQueue,
+    queues: Queues,
     sender: Arc<Sender>,
     scheduler: Arc<Scheduler>,
     /// Changes each time the stream consumer has read the stream to its end.
@@ -85,10 +85,10 @@ impl Host {
         let listener = listen(config.listen).await?;
         let address = listener.local_addr().unwrap_or(config.listen);
         let aws = AwsConfig::at(&backends.dynamodb_url, &backends.sqs_url).await;
-        let queue = SendsQueue::create_if_missing(&backends.sqs_url, &backends.name)
+        let queues = Queues::create_if_missing(&backends.sqs_url, &backends.name)
             .await
             .map_err(HostError::Function)?;
-        let environment = config.function_config(&backends.name, &queue, address);
+        let environment = config.function_config(&backends.name, &queues, address);
         let addresses = AddressKeys::fixed(&config.address_key).map_err(HostError::function)?;
         let table = Table::new(&aws, &backends.name).with_addresses(addresses);
         let parts =
@@ -99,7 +99,7 @@ impl Host {
 
         let mut tasks = Tasks::default();
         tasks.serve_http(listener, functions.router);
-        tasks.poll_sends(config.senders, &queue, &functions.sender);
+        tasks.poll_sends(config.senders, &queues, &functions.sender);
         tasks.start_timers(config.scheduler, &functions.scheduler, engines.as_ref());
         let (stream_ends_sender, stream_ends) = watch::channel(0);
         tasks.consume_stream(StreamConsumer {
@@ -112,7 +112,7 @@ impl Host {
         Ok(Self {
             address,
             table: functions.table,
-            queue,
+            queues,
             sender: functions.sender,
             scheduler: functions.scheduler,
             stream_ends,
@@ -165,7 +165,7 @@ impl Host {
         self.sender.closing.cancel();
     }
 
-    /// The sender's client of the sends queue, for tests that check what is queued.
+    /// The sender's client of the queues of batches, for tests that check what is queued.
     pub fn send_queue(&self) -> &SendQueue {
         &self.sender.queue
     }
@@ -179,12 +179,12 @@ impl Host {
 
     /// Sends a message with any body to the sends queue, valid or not.
     pub async fn enqueue_raw(&self, body: &str) -> Result<(), HostError> {
-        self.queue.send(body).await.map_err(HostError::Function)
+        self.queues.sends.send(body).await.map_err(HostError::Function)
     }
 
     /// Deletes all queued messages, as a restart of the embedded queue does.
     pub async fn purge_queues(&self) -> Result<(), HostError> {
-        self.queue.purge().await.map_err(HostError::Function)
+        self.queues.purge().await.map_err(HostError::Function)
     }
 
     /// Stops the host: takes no new work, hands back the batches in progress, and

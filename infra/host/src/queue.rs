@@ -17,16 +17,27 @@ const MAX_RECEIVE_COUNT: u32 = 10;
 /// How long a receive call waits for a message, in seconds.
 const WAIT_TIME_SECONDS: i32 = 1;
 
-/// The FIFO queue of batches and its dead-letter queue.
+/// The FIFO queues of batches and their dead-letter queue.
 #[derive(Debug, Clone)]
-pub(crate) struct SendsQueue {
-    client: Client,
-    url: String,
+pub(crate) struct Queues {
+    /// The batches of fast lanes.
+    pub(crate) sends: Queue,
+    /// The batches of normal and slow lanes.
+    pub(crate) paced: Queue,
     dead_letter_url: String,
 }
 
-impl SendsQueue {
-    /// Creates `<prefix>-sends.fifo` and `<prefix>-sends-dlq.fifo` if they do not exist.
+/// A FIFO queue of batches.
+#[derive(Debug, Clone)]
+pub(crate) struct Queue {
+    client: Client,
+    url: String,
+    arn: String,
+}
+
+impl Queues {
+    /// Creates `<prefix>-sends.fifo`, `<prefix>-paced.fifo` and `<prefix>-sends-dlq.fifo` if they
+    /// do not exist.
     pub(crate) async fn create_if_missing(sqs_url: &str, prefix: &str) -> Result<Self, BoxError> {
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -37,19 +48,33 @@ impl SendsQueue {
             .build();
         let client = Client::from_conf(config);
         let dead_letter_url = create(&client, &format!("{prefix}-sends-dlq.fifo"), None).await?;
-        let arn = arn(&client, &dead_letter_url).await?;
-        let redrive =
-            format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":{MAX_RECEIVE_COUNT}}}"#);
-        let url = create(&client, &format!("{prefix}-sends.fifo"), Some(&redrive)).await?;
-        Ok(Self { client, url, dead_letter_url })
-    }
-
-    pub(crate) fn url(&self) -> &str {
-        &self.url
+        let dead_letter_arn = arn(&client, &dead_letter_url).await?;
+        let redrive = format!(
+            r#"{{"deadLetterTargetArn":"{dead_letter_arn}","maxReceiveCount":{MAX_RECEIVE_COUNT}}}"#
+        );
+        let queue = async |name: &str| {
+            let url = create(&client, &format!("{prefix}-{name}.fifo"), Some(&redrive)).await?;
+            let arn = arn(&client, &url).await?;
+            Ok::<_, BoxError>(Queue { client: client.clone(), url, arn })
+        };
+        let (sends, paced) = (queue("sends").await?, queue("paced").await?);
+        Ok(Self { sends, paced, dead_letter_url })
     }
 
     pub(crate) fn dead_letter_url(&self) -> &str {
         &self.dead_letter_url
+    }
+
+    /// Deletes all messages.
+    pub(crate) async fn purge(&self) -> Result<(), BoxError> {
+        self.sends.purge().await?;
+        self.paced.purge().await
+    }
+}
+
+impl Queue {
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     /// Receives at most one message, after [`WAIT_TIME_SECONDS`] at the latest.
@@ -100,11 +125,26 @@ impl SendsQueue {
         Ok(())
     }
 
-    /// Deletes all messages.
-    pub(crate) async fn purge(&self) -> Result<(), BoxError> {
+    async fn purge(&self) -> Result<(), BoxError> {
         let request = self.client.purge_queue().queue_url(&self.url);
         Box::pin(request.send()).await?;
         Ok(())
+    }
+
+    /// The event that Lambda makes of a message.
+    pub(crate) fn event_of(&self, message: &Message) -> SqsEvent {
+        let mut record = SqsMessage::default();
+        record.message_id.clone_from(&message.message_id);
+        record.receipt_handle.clone_from(&message.receipt_handle);
+        record.body.clone_from(&message.body);
+        record.event_source = Some("aws:sqs".to_owned());
+        record.event_source_arn = Some(self.arn.clone());
+        let attributes = message.attributes.iter().flatten();
+        record.attributes =
+            attributes.map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect();
+        let mut event = SqsEvent::default();
+        event.records.push(record);
+        event
     }
 }
 
@@ -133,19 +173,4 @@ async fn arn(client: &Client, url: &str) -> Result<String, BoxError> {
     attributes
         .remove(&Attribute::QueueArn)
         .ok_or_else(|| "SQS returned a queue without an ARN".into())
-}
-
-/// The event that Lambda makes of a message.
-pub(crate) fn event_of(message: &Message) -> SqsEvent {
-    let mut record = SqsMessage::default();
-    record.message_id.clone_from(&message.message_id);
-    record.receipt_handle.clone_from(&message.receipt_handle);
-    record.body.clone_from(&message.body);
-    record.event_source = Some("aws:sqs".to_owned());
-    let attributes = message.attributes.iter().flatten();
-    record.attributes =
-        attributes.map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect();
-    let mut event = SqsEvent::default();
-    event.records.push(record);
-    event
 }

@@ -1,4 +1,4 @@
-//! The event source mapping of the sends queue: receives batches and invokes the
+//! The event source mapping of a queue of batches: receives batches and invokes the
 //! sender.
 
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use carillon::delivery::Sender;
 use tokio_util::sync::CancellationToken;
 
 use crate::invocation::{RETRY_PAUSE, invocation};
-use crate::queue::{SendsQueue, event_of};
+use crate::queue::Queue;
 
 /// The sender's timeout, as in template.yaml.
 pub const SENDER_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Receives one batch at a time and hands it to the sender until `closing` is
 /// cancelled.
-pub(crate) async fn run(queue: SendsQueue, sender: Arc<Sender>, closing: CancellationToken) {
+pub(crate) async fn run(queue: Queue, sender: Arc<Sender>, closing: CancellationToken) {
     while !closing.is_cancelled() {
         // The receive call is never aborted: the queue may already have delivered a
         // message, and would hide it for the visibility timeout.
@@ -28,14 +28,14 @@ pub(crate) async fn run(queue: SendsQueue, sender: Arc<Sender>, closing: Cancell
             Err(error) => Err(error),
         };
         if let Err(error) = handled {
-            tracing::warn!(error = &*error, "polling the sends queue failed");
+            tracing::warn!(error = &*error, "polling a queue of batches failed");
             tokio::time::sleep(RETRY_PAUSE).await;
         }
     }
 }
 
-async fn deliver(queue: &SendsQueue, sender: &Sender, message: &Message) -> Result<(), BoxError> {
-    let event = invocation(event_of(message), &sender.clock, SENDER_TIMEOUT);
+async fn deliver(queue: &Queue, sender: &Sender, message: &Message) -> Result<(), BoxError> {
+    let event = invocation(queue.event_of(message), &sender.clock, SENDER_TIMEOUT);
     let outcome = carillon_sender::handle(sender, event).await;
     if outcome.is_ok_and(|response| response.batch_item_failures.is_empty()) {
         queue.delete(message).await?;

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::SchedulerTrigger;
-use crate::queue::SendsQueue;
+use crate::queue::Queues;
 use crate::stream_consumer::StreamConsumer;
 use crate::{send_poller, timers};
 
@@ -34,10 +34,13 @@ impl Tasks {
         });
     }
 
-    pub(crate) fn poll_sends(&mut self, pollers: usize, queue: &SendsQueue, sender: &Arc<Sender>) {
+    /// Each queue has pollers of its own, so that slow batches hold up no fast one.
+    pub(crate) fn poll_sends(&mut self, pollers: usize, queues: &Queues, sender: &Arc<Sender>) {
         for _ in 0..pollers.max(1) {
-            let (queue, sender) = (queue.clone(), sender.clone());
-            self.running.spawn(send_poller::run(queue, sender, self.closing.clone()));
+            for queue in [&queues.sends, &queues.paced] {
+                let (queue, sender) = (queue.clone(), sender.clone());
+                self.running.spawn(send_poller::run(queue, sender, self.closing.clone()));
+            }
         }
     }
 

@@ -39,9 +39,9 @@ pub(crate) const APP_SECRET: &str = "simulated-app-secret";
 /// Start of a month: a week before daylight saving time ends in Europe.
 pub(crate) const START: Timestamp = Timestamp::constant(1_792_303_200, 0);
 
-const ADMIN_KEY: &str = "crl_simulated-key";
+pub(crate) const ADMIN_KEY: &str = "crl_simulated-key";
 /// 32 zero bytes in base64.
-const SECRETS_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+pub(crate) const SECRETS_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 /// The functions and everything they run on.
 pub(crate) struct Fixture {
@@ -197,10 +197,11 @@ fn providers(
     Providers::default().with(SimulatedProvider::new(cloud.clone(), whatsapp.clone(), ahead))
 }
 
-fn config() -> Config {
+pub(crate) fn config() -> Config {
     Config::from_values([
         ("CARILLON_TABLE", TABLE),
         ("CARILLON_SENDS_QUEUE_URL", "http://engine.invalid/000000000000/sends.fifo"),
+        ("CARILLON_PACED_QUEUE_URL", "http://engine.invalid/000000000000/paced.fifo"),
         ("CARILLON_SECRETS_KEY", SECRETS_KEY),
         ("CARILLON_ADDRESS_KEY", SECRETS_KEY),
         ("CARILLON_ADMIN_KEY", ADMIN_KEY),

@@ -16,6 +16,7 @@ mod final_checks;
 mod fixture;
 mod invariants;
 mod limit_changes;
+pub mod load;
 mod month;
 mod number_changes;
 mod operator;

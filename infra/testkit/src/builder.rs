@@ -18,6 +18,7 @@ const START: Timestamp = Timestamp::constant(1_795_255_200, 0);
 pub struct WorldBuilder {
     behaviour: Behaviour,
     rate: f64,
+    senders: usize,
     faults: Option<FaultRates>,
     providers: fn(Providers) -> Providers,
     whatsapp: fn(Config) -> Config,
@@ -28,6 +29,7 @@ impl Default for WorldBuilder {
         Self {
             behaviour: Behaviour::all_read(),
             rate: 30.0,
+            senders: 4,
             faults: None,
             providers: |standard| standard,
             whatsapp: |config| config,
@@ -74,6 +76,13 @@ impl WorldBuilder {
         self
     }
 
+    /// How many batches of each queue are sent at the same time, 4 by default.
+    #[must_use]
+    pub fn senders(mut self, senders: usize) -> Self {
+        self.senders = senders;
+        self
+    }
+
     /// Puts fault proxies in front of the engines, with these rates once the host has
     /// started. The stream's records come in three shards and twice, too.
     #[must_use]
@@ -110,6 +119,7 @@ impl WorldBuilder {
             folder: tempfile::tempdir().expect("a temporary folder"),
             // All tests share external engines.
             name: format!("carillon-{:08x}", rand::random::<u32>()),
+            senders: self.senders,
             faults: self.faults,
             providers: self.providers,
         };

@@ -70,6 +70,33 @@ struct Hold {
     released: oneshot::Receiver<()>,
 }
 
+/// How the next requests with a text fail, see [`FaultProxy::fail_next`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// They are throttled and not carried out.
+    Throttled,
+    /// They are carried out, and the caller gets a server error.
+    ResponseLost,
+}
+
+/// Requests that fail, chosen by their operation and their text.
+#[derive(Debug)]
+struct Failing {
+    failure: Failure,
+    operation: String,
+    text: String,
+    left: u32,
+}
+
+/// A request that the proxy saw.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// Its operation, such as `GetItem`.
+    pub operation: String,
+    /// Its body.
+    pub body: String,
+}
+
 /// How many `ReceiveMessage` responses the proxy can redeliver.
 const MAX_REDELIVERABLE: usize = 16;
 
@@ -90,6 +117,9 @@ struct ProxyState {
     /// Requests with this text fail.
     broken: Option<String>,
     hold: Option<Hold>,
+    failing: Option<Failing>,
+    /// The requests since [`FaultProxy::record`].
+    seen: Option<Vec<Seen>>,
 }
 
 /// The fault of one request.
@@ -111,6 +141,8 @@ impl FaultProxy {
             injected: 0,
             broken: None,
             hold: None,
+            failing: None,
+            seen: None,
         };
         let proxy = Self {
             upstream: upstream.to_owned(),
@@ -132,6 +164,23 @@ impl FaultProxy {
     /// Lets every request fail that has this text in its body, such as a partition key.
     pub fn break_requests_with(&self, text: Option<&str>) {
         self.state().broken = text.map(str::to_owned);
+    }
+
+    /// Lets the next `times` requests of an operation fail that have this text in their body,
+    /// and no others.
+    pub fn fail_next(&self, failure: Failure, operation: &str, text: &str, times: u32) {
+        let (operation, text) = (format!(".{operation}"), text.to_owned());
+        self.state().failing = Some(Failing { failure, operation, text, left: times });
+    }
+
+    /// Records the requests from now on.
+    pub fn record(&self) {
+        self.state().seen = Some(Vec::new());
+    }
+
+    /// The requests since [`FaultProxy::record`].
+    pub fn recorded(&self) -> Vec<Seen> {
+        self.state().seen.take().unwrap_or_default()
     }
 
     /// Holds the next request of an operation that has this text in its body, until it is
@@ -208,6 +257,24 @@ impl ProxyState {
         self.hold.take_if(is_meant)
     }
 
+    fn note(&mut self, target: &str, body: &Bytes) {
+        if let Some(seen) = &mut self.seen {
+            let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+            seen.push(Seen { operation, body: String::from_utf8_lossy(body).into_owned() });
+        }
+    }
+
+    fn failure_of(&mut self, target: &str, body: &Bytes) -> Option<Failure> {
+        let failing = self.failing.as_mut().filter(|failing| {
+            failing.left > 0
+                && target.ends_with(&failing.operation)
+                && has_text(body, &failing.text)
+        })?;
+        failing.left -= 1;
+        self.injected += 1;
+        Some(failing.failure)
+    }
+
     fn is_broken(&mut self, body: &Bytes) -> bool {
         let is_broken = self.broken.as_ref().is_some_and(|text| has_text(body, text));
         self.injected += u64::from(is_broken);
@@ -236,10 +303,16 @@ async fn handle(State(proxy): State<FaultProxy>, headers: HeaderMap, body: Bytes
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or("");
     let hold = proxy.state().take_hold(Moment::Arrived, target, &body);
     wait(hold).await;
+    proxy.state().note(target, &body);
     if proxy.state().is_broken(&body) {
         return server_error();
     }
-    let fault = proxy.state().next_fault();
+    let failure = proxy.state().failure_of(target, &body);
+    let fault = match failure {
+        Some(Failure::Throttled) => Some(Fault::Throttled),
+        Some(Failure::ResponseLost) => Some(Fault::ResponseLost),
+        None => proxy.state().next_fault(),
+    };
     match fault {
         Some(Fault::Throttled) => {
             return error(StatusCode::BAD_REQUEST, "ProvisionedThroughputExceededException");

@@ -23,9 +23,9 @@ use crate::{FaultProxy, FaultRates};
 pub(crate) const ADMIN_KEY: &str = "test-admin-key";
 pub(crate) const APP_SECRET: &str = "simulator-app-secret";
 pub(crate) const VERIFY_TOKEN: &str = "simulator-verify-token";
-/// 32 bytes, all zero.
 /// The stream shards of a world with faults.
 const STREAM_SHARDS: NonZeroU16 = NonZeroU16::new(3).unwrap();
+/// 32 bytes, all zero.
 const SECRETS_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 /// The fault proxies in front of the engines.
@@ -50,6 +50,7 @@ pub(crate) struct HostSetup {
     pub(crate) folder: TempDir,
     /// The name of the table and the prefix of the queues' names, on external engines.
     pub(crate) name: String,
+    pub(crate) senders: usize,
     pub(crate) faults: Option<FaultRates>,
     pub(crate) providers: fn(Providers) -> Providers,
 }
@@ -90,7 +91,7 @@ impl HostSetup {
             address_key: SECRETS_KEY.into(),
             clock: self.clock.clone(),
             ids: IdSource::seeded(7),
-            senders: 4,
+            senders: self.senders,
             minimum_share: DEFAULT_MINIMUM_SHARE,
             message_retention_days: DEFAULT_MESSAGE_RETENTION_DAYS,
             events: Detail::default(),

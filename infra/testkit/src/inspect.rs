@@ -5,7 +5,7 @@ use carillon::batch::{self, Batch};
 use carillon::campaign::{self, Campaign};
 use carillon::connection;
 use carillon::ids::CampaignId;
-use carillon::recipient::{self, Cursor, CursorRange, Recipient};
+use carillon::recipient::{self, Cursor, Recipient};
 use carillon::table::{Guard, Item, Key, Shape, Write};
 
 use crate::World;
@@ -40,7 +40,17 @@ impl World {
     /// If they can't be read.
     pub async fn stored_recipients(&self, campaign: &str) -> Vec<Recipient> {
         let campaign = self.stored_campaign(campaign).await;
-        self.walk(&campaign, None, None).await
+        let (table, set) = (self.host.table(), campaign.recipients());
+        let (mut recipients, mut cursor): (_, Option<Cursor>) = (Vec::new(), None);
+        loop {
+            let page = recipient::store::walk(table, set, cursor.as_ref(), PAGE).await;
+            let (page, next) = page.expect("the table answers");
+            recipients.extend(page);
+            if next.is_none() {
+                return recipients;
+            }
+            cursor = next;
+        }
     }
 
     /// The campaign's batches.
@@ -52,36 +62,18 @@ impl World {
         batches.expect("the table answers")
     }
 
-    /// The recipients of a batch: those in its range, or on its list.
+    /// The recipients of a batch: those in its ranges, or on its list.
     ///
     /// # Panics
     /// If they can't be read.
     pub async fn recipients_in(&self, batch: &Batch) -> Vec<Recipient> {
         let campaign = self.stored_campaign(&batch.name.campaign.to_string()).await;
-        if batch.is_range() {
-            return self.walk(&campaign, batch.after, Some(&batch.until)).await;
-        }
         let (table, of) = (self.host.table(), campaign.recipients());
-        recipient::store::many(table, of, &batch.contacts).await.expect("the table answers")
-    }
-
-    async fn walk(
-        &self,
-        campaign: &Campaign,
-        mut cursor: Option<Cursor>,
-        until: Option<&Cursor>,
-    ) -> Vec<Recipient> {
-        let (table, set) = (self.host.table(), campaign.recipients());
-        let mut recipients = Vec::new();
+        let (mut unread, mut recipients) = (batch.unread(), Vec::new());
         loop {
-            let range = CursorRange { after: cursor.as_ref(), until };
-            let page = recipient::store::walk(table, set, range, PAGE).await;
-            let (page, next) = page.expect("the table answers");
+            let page = batch::store::read_on(table, of, &mut unread).await;
+            let Some(page) = page.expect("the table answers") else { return recipients };
             recipients.extend(page);
-            if next.is_none() {
-                return recipients;
-            }
-            cursor = next;
         }
     }
 

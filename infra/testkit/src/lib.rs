@@ -16,7 +16,7 @@ mod world;
 
 pub use builder::WorldBuilder;
 pub use contacts::{contacts_csv, phone, wa_id};
-pub use fault_proxy::{FaultProxy, FaultRates, HeldRequest};
+pub use fault_proxy::{Failure, FaultProxy, FaultRates, HeldRequest, Seen};
 pub use host_setup::Proxies;
 pub use response::Response;
 pub use world::World;

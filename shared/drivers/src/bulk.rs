@@ -9,7 +9,7 @@ use carillon_nouns::campaign::{self, Action, Campaign, Status as CampaignStatus}
 use carillon_nouns::job::store::{self, replace, replacement};
 use carillon_nouns::job::{Bulk, BulkAction, Failure, FailureCode, Job, Progress, Status, Work};
 use carillon_nouns::recipient::store::{close_update, retry_update, skip_update, walk};
-use carillon_nouns::recipient::{Cursor, CursorRange, Recipient, SkipReason};
+use carillon_nouns::recipient::{Cursor, Recipient, SkipReason};
 use carillon_table::{Cancelled, StoreError, Table, Update, Write};
 use jiff::{SignedDuration, Timestamp};
 
@@ -148,8 +148,9 @@ impl Run<'_> {
     async fn pages(mut self) -> Result<Option<Job>, BulkError> {
         while self.requests > 0 {
             self.requests -= 1;
-            let range = CursorRange::after(self.job.progress.cursor.as_ref());
-            let (page, end) = walk(self.table, self.campaign.recipients(), range, PAGE).await?;
+            let after = self.job.progress.cursor;
+            let (page, end) =
+                walk(self.table, self.campaign.recipients(), after.as_ref(), PAGE).await?;
             let Some(end) = end else {
                 let done = self.job.finished(Status::Completed, None, self.now);
                 replace(self.table, &done, self.job.version).await?;

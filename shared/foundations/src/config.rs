@@ -9,10 +9,11 @@ use secrecy::SecretString;
 
 /// The variables that Carillon reads, and what each is for. The SDK reads the standard AWS
 /// variables (`AWS_REGION`, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SQS`, …).
-pub const VARIABLES: [(&str, &str); 16] = [
+pub const VARIABLES: [(&str, &str); 17] = [
     (TABLE, "the DynamoDB table's name"),
-    (SENDS_QUEUE_URL, "the URL of the queue of batches, sends.fifo"),
-    (SENDS_DLQ_URL, "the URL of its dead-letter queue"),
+    (SENDS_QUEUE_URL, "the URL of the queue of batches of fast lanes, sends.fifo"),
+    (PACED_QUEUE_URL, "the URL of the queue of batches of normal and slow lanes, paced.fifo"),
+    (SENDS_DLQ_URL, "the URL of the dead-letter queue of both"),
     (
         SECRETS_PREFIX,
         "the Parameter Store prefix of connections' credentials, such as /carillon/connections/",
@@ -48,6 +49,7 @@ pub const VARIABLES: [(&str, &str); 16] = [
 
 const TABLE: &str = "CARILLON_TABLE";
 const SENDS_QUEUE_URL: &str = "CARILLON_SENDS_QUEUE_URL";
+const PACED_QUEUE_URL: &str = "CARILLON_PACED_QUEUE_URL";
 const SENDS_DLQ_URL: &str = "CARILLON_SENDS_DLQ_URL";
 const SECRETS_PREFIX: &str = "CARILLON_SECRETS_PREFIX";
 const SECRETS_KEY: &str = "CARILLON_SECRETS_KEY";
@@ -114,9 +116,14 @@ impl Config {
         self.required(TABLE)
     }
 
-    /// The URL of the queue of batches.
+    /// The URL of the queue of batches of fast lanes.
     pub fn sends_queue_url(&self) -> Result<String, Missing> {
         self.required(SENDS_QUEUE_URL)
+    }
+
+    /// The URL of the queue of batches of normal and slow lanes.
+    pub fn paced_queue_url(&self) -> Result<String, Missing> {
+        self.required(PACED_QUEUE_URL)
     }
 
     /// The URL of the dead-letter queue of batches, if there is one.

@@ -1,9 +1,9 @@
 use axum::extract::State;
-use carillon::campaign::{self, Campaign, Settings, Status};
+use carillon::campaign::{self, Campaign, Settings, Status, shards_for};
 use carillon::channel::{FieldCode, FieldProblem, TemplateRef};
 use carillon::connection;
-use carillon::ids::CampaignId;
-use carillon::recipient::{self, CursorRange};
+use carillon::ids::{CampaignId, ConnectionId};
+use carillon::recipient;
 use carillon::time::Timestamp;
 use http::StatusCode;
 use serde::Deserialize;
@@ -18,9 +18,6 @@ use crate::etag::{IfMatch, Tagged};
 use crate::merge_patch::patched;
 use crate::problem::{Answer, Code, Problem};
 use crate::{Api, App};
-
-/// Over how many parts a campaign's recipients are spread.
-const SHARDS: u16 = 8;
 
 /// Create a campaign
 ///
@@ -39,9 +36,21 @@ pub(crate) async fn create(
     let (mut settings, problems) = new.settings();
     settings.template = check(&api, &settings, problems, now).await?;
     let id = CampaignId::from_uuid(api.ids.uuid(now));
-    let campaign = Campaign::draft(id, settings, SHARDS, now);
+    let shards = shards(&api, settings.connection_id).await?;
+    let campaign = Campaign::draft(id, settings, shards, now);
     campaign::store::create(&api.table, &campaign).await?;
     Ok(Created(format!("/v1/campaigns/{id}"), CampaignView::from(campaign)))
+}
+
+/// Over how many shards the recipients of a campaign on a connection are spread.
+async fn shards(api: &Api, connection: ConnectionId) -> Answer<u16> {
+    let Some(connection) = connection::store::get(&api.table, connection).await? else {
+        return Ok(shards_for(0));
+    };
+    let health = connection::store::health(&api.table, connection.id).await?;
+    let provider = api.routes.providers().get(&connection.provider.provider);
+    let default = provider.map_or(1, |one| one.capabilities().throughput.default_mps);
+    Ok(shards_for(connection.throughput(&health, default)))
 }
 
 /// Checks settings, their message by the rules of the connection's provider. `found` are problems
@@ -209,7 +218,8 @@ pub(crate) async fn duplicate(
     settings.name = asked.name.unwrap_or_else(|| copy_of(&settings.name));
     settings.template = check(&api, &settings, Vec::new(), now).await?;
     let id = CampaignId::from_uuid(api.ids.uuid(now));
-    let draft = Campaign::draft(id, settings, SHARDS, now);
+    let shards = shards(&api, settings.connection_id).await?;
+    let draft = Campaign::draft(id, settings, shards, now);
     campaign::store::create(&api.table, &draft).await?;
     Ok(Created(format!("/v1/campaigns/{id}"), CampaignView::from(draft)))
 }
@@ -244,9 +254,8 @@ pub(crate) async fn delete(
     }
     let uploading = campaign.uploading_until.is_some_and(|until| until > now);
     // An upload that broke off early has stored no summary.
-    let (range, recipients) = (CursorRange::default(), campaign.recipients());
-    let (found, _) = recipient::store::walk(&api.table, recipients, range, 1).await?;
-    let used = !found.is_empty() || !campaign::store::imports(&api.table, id).await?.is_empty();
+    let (found, _) = recipient::store::walk(&api.table, campaign.recipients(), None, 1).await?;
+    let used = !found.is_empty() || campaign::store::has_imports(&api.table, id).await?;
     if uploading || used {
         let detail = "The campaign has recipients, or some are being added.";
         return Err(Problem::new(Code::CampaignUsed, detail).with_current(&view));

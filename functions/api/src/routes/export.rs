@@ -8,7 +8,7 @@ use carillon::address::Address;
 use carillon::campaign;
 use carillon::contact::Contact;
 use carillon::ids::CampaignId;
-use carillon::recipient::{self, Cursor, CursorRange, Recipient, RecipientSet, SkipReason};
+use carillon::recipient::{self, Cursor, Recipient, RecipientSet, SkipReason};
 use carillon::table::{StoreError, Table};
 use carillon::time::sortable;
 use futures::{StreamExt as _, stream};
@@ -51,7 +51,7 @@ const COLUMNS: [&str; 14] = [
     responses((status = 200, description = "The recipients.", content_type = "text/csv", body = String)))]
 pub(crate) async fn recipients(State(api): App, Id(id): Id<CampaignId>) -> Answer<Response> {
     let campaign = super::campaign(&api, id).await?;
-    let imports = campaign::store::imports(&api.table, id).await?;
+    let imports = campaign::store::imported(&api.table, id).await?;
     let export = Export {
         table: api.table.clone(),
         recipients: campaign.recipients(),
@@ -85,8 +85,8 @@ impl Export {
 
     async fn next(mut self) -> Result<Option<(Bytes, Self)>, StoreError> {
         while let Some(after) = self.after.take() {
-            let range = CursorRange::after(Some(&after));
-            let page = recipient::store::walk(&self.table, self.recipients, range, PAGE).await;
+            let page =
+                recipient::store::walk(&self.table, self.recipients, Some(&after), PAGE).await;
             let (page, next) = page.inspect_err(|error| {
                 tracing::error!(error = error as &dyn std::error::Error, "an export broke off");
             })?;

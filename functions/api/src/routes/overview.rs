@@ -2,7 +2,7 @@ use axum::Json;
 use axum::extract::State;
 use carillon::campaign::{self, Status};
 use carillon::connection;
-use carillon::delivery::QueueDepth;
+use carillon::delivery::{QueueDepth, QueueDepths};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -29,7 +29,7 @@ pub(crate) struct Overview {
     connections: Vec<ConnectionView>,
     /// The quota groups of all connections, at most 20.
     quota_groups: Vec<QuotaGroupView>,
-    /// The queue of batches; null where it cannot be reached.
+    /// The queues of batches together; null where they cannot be reached.
     queue: Option<QueueDepth>,
 }
 
@@ -73,6 +73,6 @@ pub(crate) async fn get(State(api): App) -> Answer<Json<Overview>> {
         active: listed_campaigns(&api, active.into_iter().take(SHOWN), true).await?,
         connections,
         quota_groups: quota_groups::first(&api, SHOWN).await?,
-        queue: api.queue.depth().await.ok(),
+        queue: api.queue.depths().await.ok().map(QueueDepths::total),
     }))
 }

@@ -127,11 +127,12 @@ pub(crate) async fn plan(State(api): App, Id(id): Id<CampaignId>) -> Answer<Json
     let now = api.clock.now();
     let campaign = super::campaign(&api, id).await?;
     let funnel = funnel(&api, &campaign).await?;
-    let imports = campaign::store::imports(&api.table, id).await?;
+    let imported = campaign::store::imported(&api.table, id).await?;
+    let imports = imported.as_slice();
     let resources = resources(&api, &campaign, now).await?;
-    let pending = if campaign.status.is_final() { 0 } else { pending(&funnel, &imports) };
+    let pending = if campaign.status.is_final() { 0 } else { pending(&funnel, imports) };
     let limit = resources.quotas.values().next().and_then(|quota| quota.limit);
-    let (estimate, warnings) = ask_provider(&api, &campaign, &resources, &imports, now).await?;
+    let (estimate, warnings) = ask_provider(&api, &campaign, &resources, imports, now).await?;
     Ok(Json(CampaignPlan {
         status: campaign.status,
         forecast: forecast(&campaign, pending, limit, now),
@@ -225,9 +226,10 @@ pub(super) async fn warnings(
     campaign: &Campaign,
     now: Timestamp,
 ) -> Answer<Vec<Warning>> {
-    let imports = campaign::store::imports(&api.table, campaign.id).await?;
+    let imported = campaign::store::imported(&api.table, campaign.id).await?;
+    let imports = imported.as_slice();
     let resources = resources(api, campaign, now).await?;
-    Ok(ask_provider(api, campaign, &resources, &imports, now).await?.1)
+    Ok(ask_provider(api, campaign, &resources, imports, now).await?.1)
 }
 
 fn countries(imports: &[Import]) -> BTreeMap<Country, u64> {

@@ -11,7 +11,7 @@ use carillon::ids::{CampaignId, ContactId, ImportId};
 use carillon::import::{Finished, Format, Passed, Report, Upload, UploadError};
 use carillon::recipient::store::{record, retry_unconfirmed};
 use carillon::recipient::{
-    self, Cursor, CursorRange, DeliveryStatus, Event, Recipient, RecipientKey, SkipReason, Status,
+    self, Cursor, DeliveryStatus, Event, Recipient, RecipientKey, SkipReason, Status,
 };
 use carillon::table::{StoreError, Table};
 use http::HeaderMap;
@@ -235,8 +235,8 @@ pub(crate) async fn list(
     let recipients = campaign.recipients();
     let mut found = Vec::new();
     for _ in 0..MAX_READS {
-        let range = CursorRange::after(after.as_ref());
-        let (page, next) = recipient::store::walk(&api.table, recipients, range, PAGE).await?;
+        let (page, next) =
+            recipient::store::walk(&api.table, recipients, after.as_ref(), PAGE).await?;
         after = next;
         // A page lies in one shard; who was erased keeps theirs.
         let shard = after.as_ref().map_or(0, |after| after.shard);
@@ -269,12 +269,8 @@ pub(crate) async fn contacts_of(
     table: &Table,
     recipients: &[Recipient],
 ) -> Result<HashMap<ContactId, Contact>, StoreError> {
-    let mut contacts = HashMap::with_capacity(recipients.len());
-    for some in recipients.chunks(100) {
-        let ids: Vec<ContactId> = some.iter().map(|one| one.contact).collect();
-        contacts.extend(contact::store::many(table, &ids).await?);
-    }
-    Ok(contacts)
+    let ids: Vec<ContactId> = recipients.iter().map(|one| one.contact).collect();
+    contact::store::many(table, &ids).await
 }
 
 fn is_in(after: &Cursor, campaign: &Campaign) -> bool {

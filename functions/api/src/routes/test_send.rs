@@ -201,6 +201,7 @@ async fn claim(
         }
         Claim::TooSoon
         | Claim::Busy
+        | Claim::WonBefore(_)
         | Claim::Lost
         | Claim::Merged(_)
         | Claim::Moved

@@ -5,7 +5,7 @@ use carillon::campaign::{self, Action, Campaign, Import, Settings, missing_colum
 use carillon::channel::cost::Warning;
 use carillon::channel::{FieldCode, FieldProblem};
 use carillon::ids::CampaignId;
-use carillon::recipient::{self, CursorRange};
+use carillon::recipient;
 use carillon::template;
 use carillon::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -106,7 +106,7 @@ pub(crate) async fn start(
 
 /// Pause a campaign
 ///
-/// Messages on their way still go out; no other is begun.
+/// Messages on their way still go out; after a quarter of a second no other is begun.
 #[utoipa::path(post, path = "/v1/campaigns/{id}/pause", operation_id = "pauseCampaign", tag = "Campaigns",
     security(("api_key" = ["send"])),
     params(("id" = String, Path, description = "The campaign's id.")), request_body = NoMembers,
@@ -217,9 +217,10 @@ async fn check_expectations(
         return Ok(());
     }
     let funnel = plan::funnel(api, campaign).await?;
-    let imports = campaign::store::imports(&api.table, campaign.id).await?;
+    let imported = campaign::store::imported(&api.table, campaign.id).await?;
+    let imports = imported.as_slice();
     if let Some(expected) = start.expected_recipients {
-        let pending = plan::pending(&funnel, &imports);
+        let pending = plan::pending(&funnel, imports);
         if pending != expected {
             let detail = format!("{pending} recipients are to be sent to, and not {expected}.");
             let current = serde_json::json!({ "recipients": pending });
@@ -228,7 +229,7 @@ async fn check_expectations(
     }
     let Some(max) = &start.max_cost else { return Ok(()) };
     let resources = plan::resources(api, campaign, now).await?;
-    let (estimate, _) = plan::ask_provider(api, campaign, &resources, &imports, now).await?;
+    let (estimate, _) = plan::ask_provider(api, campaign, &resources, imports, now).await?;
     let Some(estimate) = estimate else {
         let detail = "The provider's prices are not known, so the cost cannot be limited.";
         return Err(Problem::new(Code::CostUnknown, detail));
@@ -262,15 +263,16 @@ async fn check_template(api: &Api, settings: &Settings) -> Answer<()> {
 }
 
 async fn check_recipients(api: &Api, campaign: &Campaign) -> Answer<()> {
-    let imports = campaign::store::imports(&api.table, campaign.id).await?;
-    if !has_someone(api, campaign, &imports).await? {
+    let imported = campaign::store::imported(&api.table, campaign.id).await?;
+    let imports = imported.as_slice();
+    if !has_someone(api, campaign, imports).await? {
         let detail = "The campaign has no pending recipients.";
         return Err(Problem::new(Code::NoRecipients, detail));
     }
     let variables = campaign.settings.message.variables();
     let needed = variables.into_iter().filter(|variable| !variable.has_default);
     let needed: BTreeSet<String> = needed.map(|variable| variable.name).collect();
-    let missing = missing_columns(&needed, &imports);
+    let missing = missing_columns(&needed, imports);
     if missing.is_empty() { Ok(()) } else { Err(Problem::missing(missing)) }
 }
 
@@ -279,7 +281,6 @@ async fn has_someone(api: &Api, campaign: &Campaign, imports: &[Import]) -> Answ
     if imports.iter().any(|import| import.added > 0) {
         return Ok(true);
     }
-    let (range, recipients) = (CursorRange::default(), campaign.recipients());
-    let (found, _) = recipient::store::walk(&api.table, recipients, range, 100).await?;
+    let (found, _) = recipient::store::walk(&api.table, campaign.recipients(), None, 100).await?;
     Ok(found.iter().any(|recipient| recipient.status == recipient::Status::Pending))
 }

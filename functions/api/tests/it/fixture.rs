@@ -14,7 +14,7 @@ use carillon::channel::{ProviderSetup, Providers};
 use carillon::config::Config;
 use carillon::http_client::http_client;
 use carillon::ids::IdSource;
-use carillon::table::{Table, ensure_table};
+use carillon::table::{Key, Table, ensure_table};
 use carillon::time::{Clock, Timestamp};
 use carillon_api::{Api, PROVIDER_TIMEOUTS};
 use carillon_engines::{Engines, Storage};
@@ -120,6 +120,7 @@ impl TestApi {
         let config = Config::from_values([
             ("CARILLON_TABLE", "carillon"),
             ("CARILLON_SENDS_QUEUE_URL", "http://127.0.0.1:1/000000000000/sends.fifo"),
+            ("CARILLON_PACED_QUEUE_URL", "http://127.0.0.1:1/000000000000/paced.fifo"),
             ("CARILLON_SECRETS_KEY", SECRETS_KEY),
             ("CARILLON_ADDRESS_KEY", SECRETS_KEY),
             ("CARILLON_ADMIN_KEY", ADMIN_KEY),
@@ -286,7 +287,8 @@ impl TestApi {
 
     /// The imports of a campaign.
     pub(crate) async fn imports(&self, campaign: &str) -> Vec<Import> {
-        campaign::store::imports(&self.table, campaign.parse().unwrap()).await.unwrap()
+        let key = Key::Campaign(campaign.parse().unwrap());
+        self.table.query_all(&key.pk(), Key::IMPORTS).await.unwrap()
     }
 }
 

@@ -1,3 +1,4 @@
+use carillon::ids::{RunId, uuid_of};
 use carillon::recipient::store;
 use carillon::recipient::{Decision, RecipientKey, RecipientSet, Settlement};
 use serde_json::json;
@@ -10,7 +11,8 @@ async fn claim(api: &TestApi, campaign: &str) -> RecipientKey {
     let path = api.contact_path(&phone(0)).await;
     let key = recipients.key(path.trim_start_matches("/v1/contacts/").parse().unwrap());
     let batch = "2026-11-21#1".parse().unwrap();
-    let claim = store::claim_update(&key, 1, batch, api.clock.now());
+    let run = RunId::from_uuid(uuid_of(api.clock.now(), &["a run"]));
+    let claim = store::claim_update(&key, 1, (batch, run), api.clock.now());
     api.table.update(claim).await.unwrap();
     key
 }

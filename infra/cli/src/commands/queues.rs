@@ -34,7 +34,7 @@ enum Command {
     List,
     /// Enqueue the batches of dead letters again. Redriving never sends a message twice.
     Redrive {
-        /// Name of the queue.
+        /// Name of the queue. All queues have the same dead letters.
         #[arg(default_value = "sends")]
         queue: Segment,
     },

@@ -57,7 +57,8 @@ impl HttpConnector for InProcessHttpClient {
     }
 }
 
-fn http_response(status: u16, body: String) -> Result<HttpResponse, ConnectorError> {
+/// A response of AWS.
+pub(crate) fn http_response(status: u16, body: String) -> Result<HttpResponse, ConnectorError> {
     let status = StatusCode::try_from(status)
         .map_err(|error| ConnectorError::other(Box::new(error), None))?;
     let mut response = HttpResponse::new(status, SdkBody::from(body));

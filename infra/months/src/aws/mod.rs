@@ -9,7 +9,7 @@ mod queue;
 mod table;
 
 pub(crate) use call_faults::CallFaults;
-pub(crate) use http_client::{InProcessHttpClient, Service};
+pub(crate) use http_client::{InProcessHttpClient, Service, http_response};
 pub(crate) use lagging_indexes::LaggingIndexes;
 pub(crate) use queue::{FifoQueue, QueueMessage};
 pub(crate) use table::{TABLE, TableEngine};

@@ -76,14 +76,17 @@ impl FifoQueue {
     }
 
     /// The first message of each group that has none in flight. They are hidden for
-    /// the visibility timeout.
-    pub(crate) fn receive(&self, now: Timestamp) -> Vec<QueueMessage> {
+    /// the visibility timeout. At most `max` are received.
+    pub(crate) fn receive(&self, now: Timestamp, max: usize) -> Vec<QueueMessage> {
         let mut state = self.state();
         let in_flight = |message: &&QueueMessage| message.is_hidden_at(now);
         let mut busy_groups: Vec<String> =
             state.messages.iter().filter(in_flight).map(|m| m.group.clone()).collect();
         let mut received = Vec::new();
         for message in &mut state.messages {
+            if received.len() == max {
+                break;
+            }
             if !busy_groups.contains(&message.group) {
                 busy_groups.push(message.group.clone());
                 message.hidden_until = Some(now + VISIBILITY_TIMEOUT);
@@ -107,10 +110,19 @@ impl FifoQueue {
 
     /// Ends a message's visibility timeout, so that it is delivered again.
     pub(crate) fn make_visible(&self, id: u64) {
+        self.change_visibility(id, None);
+    }
+
+    /// Sets the end of a message's visibility timeout.
+    pub(crate) fn hide_until(&self, id: u64, until: Timestamp) {
+        self.change_visibility(id, Some(until));
+    }
+
+    fn change_visibility(&self, id: u64, hidden_until: Option<Timestamp>) {
         let mut state = self.state();
         let found = state.messages.iter_mut().find(|message| message.id == id);
         if let Some(message) = found {
-            message.hidden_until = None;
+            message.hidden_until = hidden_until;
         }
     }
 

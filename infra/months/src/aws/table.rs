@@ -24,6 +24,8 @@ const STREAM_INDEX: &str = "CREATE INDEX IF NOT EXISTS carillon_stream_records
 
 /// How many records of the stream are read at a time.
 const MAX_RECORDS: usize = 1000;
+const FORGET_RECORDS: &str = "DELETE FROM _stream_records WHERE CAST(sequence_number AS INTEGER)
+    < (SELECT MAX(CAST(sequence_number AS INTEGER)) FROM _stream_records)";
 
 /// Gives each engine of this process its own in-memory database.
 static ENGINES: AtomicU64 = AtomicU64::new(0);
@@ -31,6 +33,8 @@ static ENGINES: AtomicU64 = AtomicU64::new(0);
 /// The embedded DynamoDB engine in memory, called without HTTP.
 pub(crate) struct TableEngine {
     database: Database,
+    /// The name under which SQLite shares it.
+    shared_name: String,
     stream: Mutex<StreamReader>,
 }
 
@@ -55,7 +59,7 @@ impl TableEngine {
         let name = format!("file:carillon-months-{number}?mode=memory&cache=shared");
         let database = Database::new(&name)?;
         Connection::open(&name)?.execute_batch(STREAM_INDEX)?;
-        Ok(Self { database, stream: Mutex::default() })
+        Ok(Self { database, shared_name: name, stream: Mutex::default() })
     }
 
     /// Responds to a request of the SDK with an HTTP status and a body.
@@ -110,6 +114,13 @@ impl TableEngine {
                 return Ok(found);
             }
         }
+    }
+
+    /// Deletes the stream's records, which [`TableEngine::new_stream_records`] has returned. The
+    /// last one stays: the next one is numbered after it.
+    pub(crate) fn forget_stream_records(&self) -> Result<(), BoxError> {
+        Connection::open(&self.shared_name)?.execute_batch(FORGET_RECORDS)?;
+        Ok(())
     }
 
     fn stream(&self) -> MutexGuard<'_, StreamReader> {

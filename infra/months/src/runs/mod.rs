@@ -9,5 +9,5 @@ mod webhook;
 pub(crate) use aggregator::AggregatorTrigger;
 pub(crate) use launcher::RunLauncher;
 pub(crate) use scheduler::SchedulerTrigger;
-pub(crate) use sender::SenderTrigger;
+pub(crate) use sender::{SenderTrigger, is_handled};
 pub(crate) use webhook::send_webhooks;

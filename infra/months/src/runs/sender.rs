@@ -27,7 +27,7 @@ impl SenderTrigger {
     /// of order.
     pub(crate) fn deliver(&mut self, launcher: &mut RunLauncher, fixture: &Fixture) {
         let sender_count = fixture.senders.len() as u64;
-        for message in fixture.queue.receive(fixture.clock.now()) {
+        for message in fixture.queue.receive(fixture.clock.now(), usize::MAX) {
             let sender = fixture.rng.below(sender_count) as usize;
             self.deliver_to(sender, message, launcher, fixture);
         }
@@ -69,7 +69,7 @@ impl SenderTrigger {
 }
 
 /// Invokes the sender as Lambda does. Returns whether the message is deleted.
-async fn is_handled(sender: &Sender, message: &QueueMessage) -> bool {
+pub(crate) async fn is_handled(sender: &Sender, message: &QueueMessage) -> bool {
     let mut context = Context::default();
     let deadline = (sender.clock.now() + LAMBDA_TIMEOUT).as_millisecond();
     context.deadline = u64::try_from(deadline).unwrap_or(0);

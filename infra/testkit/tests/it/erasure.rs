@@ -122,8 +122,8 @@ async fn erasure_is_idempotent_and_does_not_move_the_campaigns_cursor() {
     let world = World::silent().await;
     let campaign = world.started_with(60, json!({"daily_send_limit": 20})).await;
     world.run_until_idle().await;
-    let cursor = world.stored_campaign(&campaign).await.walk.cursor;
-    let at_cursor = cursor.expect("a walk that has not ended").contact.expect("a contact");
+    let passed = world.stored_campaign(&campaign).await.walk.passed;
+    let at_cursor = (0..8).find_map(|shard| passed.of(shard)).expect("a walk that has not ended");
     let recipients = world.recipients(&campaign).await;
     let found = recipients.iter().find(|one| contact(one) == at_cursor.to_string());
     let address = found.expect("a recipient")["address"].as_str().expect("an address").to_owned();

@@ -2,12 +2,15 @@
 
 mod account_events;
 mod aliases;
+mod batch_reads;
+mod busy_table;
 mod campaign;
 mod credentials;
 mod erasure;
 mod error_codes;
 mod events;
 mod faults;
+mod lanes;
 mod late_claims;
 mod layers;
 mod many_people;
@@ -27,6 +30,7 @@ mod text_gateway;
 mod throttling;
 mod unreadable;
 mod vocabulary;
+mod webhook_failures;
 mod webhook_secrets;
 mod webhook_signers;
 mod webhooks;

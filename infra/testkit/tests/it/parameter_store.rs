@@ -100,6 +100,7 @@ pub(super) fn config(url: &str) -> Config {
         ("AWS_ENDPOINT_URL_SSM", url),
         ("CARILLON_TABLE", "carillon"),
         ("CARILLON_SENDS_QUEUE_URL", "http://127.0.0.1:1/000000000000/sends.fifo"),
+        ("CARILLON_PACED_QUEUE_URL", "http://127.0.0.1:1/000000000000/paced.fifo"),
         ("CARILLON_ADMIN_KEY", ADMIN_KEY),
     ])
 }

@@ -8,6 +8,7 @@ use carillon::batch::{Batch, BatchStatus};
 use carillon::campaign::store::{announce_upload, complete};
 use carillon::contact;
 use carillon::contact::store::{ClaimOf, Reservation, charge};
+use carillon::ids::{RunId, uuid_of};
 use carillon::quota::QuotaCharge;
 use carillon::recipient::{self, RecipientKey};
 use carillon::table::{Cancelled, StoreError, Table, Write};
@@ -141,7 +142,8 @@ async fn claim(
     batch: &Batch,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let recipient = recipient::store::claim_update(key, 1, batch.name.batch_number(), now);
+    let by = (batch.name.batch_number(), RunId::from_uuid(uuid_of(now, &["a run"])));
+    let recipient = recipient::store::claim_update(key, 1, by, now);
     let (first, earliest) = (ClaimOf::First(key.campaign), now - Duration::from_secs(8));
     let claimed = contact::store::claim_update(key.contact, first, now, earliest);
     let quota_group = batch.quota_group.as_deref();

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use carillon::config::VARIABLES;
 use carillon::table::Shape;
+use carillon::telemetry::Metric;
 use serde_norway::Value;
 
 const FUNCTION: &str = "AWS::Serverless::Function";
@@ -60,11 +61,37 @@ fn the_tables_keys_and_indexes_match_the_code() {
 fn a_batch_is_hidden_a_little_longer_than_its_sender_runs() {
     let resources = template()["Resources"].clone();
     let seconds = |value: &Value| value.as_u64().expect("seconds");
-    let hidden = seconds(&resources["Sends"]["Properties"]["VisibilityTimeout"]);
     let runs = seconds(&resources["Sender"]["Properties"]["Timeout"]);
-    assert!((runs + 10..=runs + 60).contains(&hidden), "{hidden} s, runs of {runs} s");
-    assert_eq!(Duration::from_secs(hidden), carillon_host::VISIBILITY_TIMEOUT);
     assert_eq!(Duration::from_secs(runs), carillon_host::SENDER_TIMEOUT);
+    for queue in ["Sends", "Paced"] {
+        let hidden = seconds(&resources[queue]["Properties"]["VisibilityTimeout"]);
+        assert!((runs + 10..=runs + 60).contains(&hidden), "{hidden} s, runs of {runs} s");
+        assert_eq!(Duration::from_secs(hidden), carillon_host::VISIBILITY_TIMEOUT);
+    }
+}
+
+/// Batches of normal and slow lanes take minutes. With a queue and a concurrency of their own,
+/// however many there are, they take no sender of a fast one.
+#[test]
+fn slow_batches_have_senders_of_their_own() {
+    let resources = template()["Resources"].clone();
+    let events = &resources["Sender"]["Properties"]["Events"];
+    for (event, parameter) in [("Sends", "SenderConcurrency"), ("Paced", "PacedSenderConcurrency")]
+    {
+        let properties = &events[event]["Properties"];
+        assert_eq!(text(&properties["Queue"]), format!("{event}.Arn"));
+        assert_eq!(properties["BatchSize"], 1, "one batch would wait for another");
+        let concurrency = &properties["ScalingConfig"]["MaximumConcurrency"];
+        assert_eq!(*concurrency, reference(parameter));
+        let default = template()["Parameters"][parameter]["Default"].as_u64();
+        // A number of 1,000 a second has nine slices.
+        assert!(default.is_some_and(|default| default >= 10), "{parameter}");
+    }
+    for function in ["Api", "Scheduler", "Sender"] {
+        let variables = &resources[function]["Properties"]["Environment"]["Variables"];
+        assert_eq!(variables["CARILLON_SENDS_QUEUE_URL"], reference("Sends"), "{function}");
+        assert_eq!(variables["CARILLON_PACED_QUEUE_URL"], reference("Paced"), "{function}");
+    }
 }
 
 #[test]
@@ -302,7 +329,7 @@ fn every_consumed_queue_has_a_dead_letter_queue() {
             consumed.insert(queue);
         }
     }
-    assert_eq!(consumed, BTreeSet::from(["Sends".to_owned()]));
+    assert_eq!(consumed, BTreeSet::from(["Paced".to_owned(), "Sends".to_owned()]));
 }
 
 #[test]
@@ -313,16 +340,40 @@ fn every_alarm_notifies_a_topic_and_every_queue_has_an_alarm() {
         let actions = alarm["Properties"]["AlarmActions"].as_sequence().expect("actions");
         let topics: Vec<String> = actions.iter().map(|action| text(&action[1])).collect();
         assert_eq!(topics, ["AlarmTopic", "AlarmTopicArn"], "{name}");
-        let dimension = &alarm["Properties"]["Dimensions"][0];
-        if dimension["Name"] == "QueueName" {
-            watched.insert(text(&dimension["Value"]));
+        let mut dimensions = Vec::new();
+        having(&alarm["Properties"], "Dimensions", &mut dimensions);
+        for dimension in dimensions.iter().map(|found| &found["Dimensions"][0]) {
+            if dimension["Name"] == "QueueName" {
+                watched.insert(text(&dimension["Value"]));
+            }
         }
     }
     // CloudWatch bills for each alarm after the tenth.
-    assert_eq!(alarms.len(), 10);
+    assert_eq!(alarms.len(), 11);
+    assert!(alarms.contains_key("EventsUnreadableAlarm"));
     let queues = resources("AWS::SQS::Queue");
-    assert_eq!(queues.len(), 3);
+    assert_eq!(queues.len(), 4);
     assert_eq!(watched, queues.keys().map(|queue| format!("{queue}.QueueName")).collect());
+}
+
+/// An alarm or a graph of a metric that nobody writes shows nothing.
+#[test]
+fn every_metric_of_the_template_is_written() {
+    let written = Metric::ALL.map(Metric::as_str);
+    let of_alarm = |alarm: &Value| {
+        let properties = &alarm["Properties"];
+        (properties["Namespace"] == "Carillon").then(|| text(&properties["MetricName"]))
+    };
+    let alarms = resources("AWS::CloudWatch::Alarm");
+    let watched: BTreeSet<String> = alarms.values().filter_map(of_alarm).collect();
+    let expected = ["CampaignsHalted", "CountersCorrected", "EventsUnreadable", "QuotaUse"];
+    assert_eq!(watched, expected.map(str::to_owned).into());
+    assert!(watched.iter().all(|name| written.contains(&name.as_str())));
+    let dashboard = &resources("AWS::CloudWatch::Dashboard")["Dashboard"];
+    let body = text(&dashboard["Properties"]["DashboardBody"]);
+    for name in written {
+        assert!(body.contains(&format!("\"{name}\"")), "{name} is not on the dashboard");
+    }
 }
 
 #[test]

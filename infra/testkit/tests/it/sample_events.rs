@@ -46,6 +46,7 @@ impl Functions {
         let config = Config::from_values([
             ("CARILLON_TABLE", "carillon"),
             ("CARILLON_SENDS_QUEUE_URL", "http://127.0.0.1/000000000000/sends.fifo"),
+            ("CARILLON_PACED_QUEUE_URL", "http://127.0.0.1/000000000000/paced.fifo"),
             ("CARILLON_SECRETS_KEY", SECRETS_KEY),
             ("CARILLON_ADDRESS_KEY", SECRETS_KEY),
             ("CARILLON_ADMIN_KEY", ADMIN_KEY),

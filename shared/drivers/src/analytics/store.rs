@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::{Change, Image, Tally, after_sequence};
 use carillon_foundations::ids::CampaignId;
 use carillon_nouns::campaign::{Campaign, Status as CampaignStatus};
-use carillon_nouns::recipient::{self, Cursor, CursorRange, Recipient, RecipientSet, Status};
+use carillon_nouns::recipient::{self, Cursor, Recipient, RecipientSet, Status};
 use carillon_table::{Key, StoreError, Table, Update};
 
 /// How often the counters of an idle shard are audited.
@@ -139,15 +139,11 @@ async fn rows(
     shards: u16,
 ) -> Result<Vec<(u16, Row)>, StoreError> {
     let keys: Vec<Key> = (0..shards).map(|shard| Key::Counters { campaign, shard }).collect();
-    let mut found = Vec::with_capacity(keys.len());
-    for keys in keys.chunks(100) {
-        for (key, row) in table.get_many::<Row>(keys).await? {
-            if let Key::Counters { shard, .. } = key {
-                found.push((shard, row));
-            }
-        }
-    }
-    Ok(found)
+    let shard = |(key, row)| match key {
+        Key::Counters { shard, .. } => Some((shard, row)),
+        _ => None,
+    };
+    Ok(table.get_many::<Row>(&keys).await?.into_iter().filter_map(shard).collect())
 }
 
 /// Recounts all recipients of a campaign, without the counters of days.
@@ -182,8 +178,8 @@ pub(super) async fn recount_shard(
     let mut recount = Recount::default();
     let mut cursor = Some(Cursor::start_of(shard));
     loop {
-        let range = CursorRange::after(cursor.as_ref());
-        let (page, next) = recipient::store::walk(table, recipients, range, 1000).await?;
+        let after = cursor.as_ref();
+        let (page, next) = recipient::store::walk(table, recipients, after, 1000).await?;
         for recipient in page {
             let change =
                 Change { sequence: String::new(), old: None, new: Some(Image::from(&recipient)) };

@@ -1,15 +1,16 @@
 //! One attempt at one recipient, in stages: due, prepared, claimed, sent, settled.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use carillon_channel::event::StatusEvent;
 use carillon_channel::{
     Acceptance, Accepted, Content, Correlation, FieldProblem, Outbound, Outcome, Refusal,
 };
 use carillon_foundations::country::Country;
-use carillon_foundations::ids::ContactId;
 use carillon_nouns::batch::CloseReason;
-use carillon_nouns::campaign::{self, HaltCode};
+use carillon_nouns::campaign::{self, Campaign, HaltCode};
 use carillon_nouns::connection;
 use carillon_nouns::contact::store::{ClaimOf, Reservation as ContactReservation};
 use carillon_nouns::contact::{self, Contact, person};
@@ -21,7 +22,7 @@ use carillon_nouns::template;
 use carillon_table::StoreError;
 use jiff::SignedDuration;
 
-use super::claim::{Claim, ContactClaim, claim};
+use super::claim::{Claim, ContactClaim, Held, claim};
 use super::claim_interval;
 use super::correlation::{MessageRef, store_pointer};
 use super::due::Due;
@@ -33,10 +34,13 @@ use super::refusals::ReportedBy;
 use super::run::{Reservation, Run, RunStop};
 use super::sender::Sender;
 use super::settle::{Charged, RefusalSource, Refused, settle};
+use super::shared::Shared;
 use super::status::record_for;
 
 /// The greatest age of a claim at which its message is still sent.
 const MAX_CLAIM_AGE: SignedDuration = SignedDuration::from_mins(1);
+/// How long the messages of a run share a read of their campaign.
+const READ_FOR: SignedDuration = SignedDuration::from_millis(250);
 /// Retries of a claim that came too soon after another one.
 const MAX_TOO_SOON: u32 = 2;
 /// How often a run may exceed the throughput before it is halved.
@@ -45,38 +49,38 @@ const MAX_EXCEEDED: u32 = 3;
 const MAX_SENT_CAMPAIGNS: usize = 32;
 /// How long a recipient that could not be claimed is left.
 const LEFT_FOR: Duration = Duration::from_secs(30);
+/// The longest part of a provider's id of a message that is stored with its recipient, in bytes.
+const MAX_MESSAGE_ID: usize = 1_024;
 /// Retries of a claim that met another write.
 const MAX_BUSY: u32 = 5;
 /// Retries of the write that settles an attempt.
 const MAX_SETTLE_RETRIES: u32 = 5;
 
 /// A due recipient with its message.
-struct Prepared {
-    due: Due,
+struct Prepared<'a> {
+    due: &'a Due,
     attempt: Callback,
     outbound: Outbound,
 }
 
 /// A recipient that this run has claimed, and must send to.
-struct Claimed {
-    prepared: Prepared,
-    /// The contact that was claimed.
-    contact: ContactId,
-    charged: Charged,
+pub(super) struct Claimed<'a> {
+    prepared: Prepared<'a>,
+    held: Held,
 }
 
 /// An attempt with the provider's answer.
-struct Sent {
-    claimed: Claimed,
+struct Sent<'a> {
+    claimed: Claimed<'a>,
     outcome: Outcome,
 }
 
 /// What became of a claimed attempt.
-enum Sending {
+enum Sending<'a> {
     /// It was handed to the provider.
-    Done(Sent),
+    Done(Sent<'a>),
     /// It was too late to send it.
-    TooLate(Claimed),
+    TooLate(Claimed<'a>),
 }
 
 /// A problem of a rendered message, with the columns that cause it.
@@ -92,17 +96,30 @@ fn describe(message: &Content, problem: &FieldProblem) -> String {
 impl Run<'_> {
     /// Delivers to one recipient.
     pub(super) async fn deliver(&self, due: Due) -> Result<Reservation, DeliveryError> {
-        self.learn_throttling().await?;
-        if !self.wait_for_turn().await || !self.may_go_on().await? {
-            return Ok(Reservation::Unused);
-        }
-        self.forget_ended_campaigns(&due.contact).await?;
-        let Some(prepared) = self.prepare(due).await? else { return Ok(Reservation::Unused) };
-        let Some(claimed) = self.claim(prepared).await? else { return Ok(Reservation::Unused) };
+        let claimed = match self.claim_patiently(&due).await? {
+            Ok(claimed) => claimed,
+            Err(reservation) => return Ok(reservation),
+        };
         match self.send(claimed).await {
             Sending::Done(sent) => self.settle(sent).await,
-            Sending::TooLate(claimed) => self.give_back(&claimed).await,
+            Sending::TooLate(claimed) => self.give_back(&claimed.held).await,
         }
+    }
+
+    /// Claims a recipient at the lane's next turn; `None` where it may not be sent to, or not
+    /// now. Claims that were not answered are added to `unanswered`.
+    pub(super) async fn try_to_claim<'a>(
+        &self,
+        due: &'a Due,
+        unanswered: &mut Vec<Held>,
+    ) -> Result<Option<Claimed<'a>>, DeliveryError> {
+        self.learn_throttling().await?;
+        if !self.wait_for_turn().await || !self.may_go_on().await? {
+            return Ok(None);
+        }
+        self.forget_ended_campaigns(&due.contact).await?;
+        let Some(prepared) = self.prepare(due).await? else { return Ok(None) };
+        self.claim(prepared, unanswered).await
     }
 
     /// Learns every few seconds how the connection was throttled in other processes.
@@ -134,26 +151,41 @@ impl Run<'_> {
         }
     }
 
-    /// Reads the campaign before each message, so that a pause, a cancellation or the end of
-    /// the day takes effect within the messages in flight.
+    /// Looks at the campaign before each message, so that a pause, a cancellation or the end of
+    /// the day takes effect within a moment and the messages in flight.
     async fn may_go_on(&self) -> Result<bool, DeliveryError> {
-        let now = self.sender.clock.now();
+        let Sender { clock, closing, .. } = self.sender;
         if self.is_stopped() {
             return Ok(false);
         }
-        if now >= self.until || self.sender.closing.is_cancelled() {
+        if clock.now() >= self.until || closing.is_cancelled() {
             self.stop(RunStop::OutOfTime);
             return Ok(false);
         }
-        let campaign = campaign::store::get(&self.sender.table, self.leased.campaign.id).await?;
-        let reason = match campaign {
-            Some(campaign) => self.leased.batch.close_reason_at(&campaign, now),
+        let reason = match self.campaign_now().await?.as_deref() {
+            Some(campaign) => self.leased.batch.close_reason_at(campaign, clock.now()),
             None => Some(CloseReason::CampaignMissing),
         };
         if let Some(reason) = reason {
             self.stop(RunStop::Closed(reason));
         }
         Ok(reason.is_none())
+    }
+
+    /// The campaign, as it was at most [`READ_FOR`] ago: the messages of a run share the reads.
+    async fn campaign_now(&self) -> Result<Option<Arc<Campaign>>, StoreError> {
+        let Sender { table, clock, .. } = self.sender;
+        // One at a time: the others take what it reads.
+        let mut shared = self.campaign_read.lock().await;
+        let now = clock.now();
+        if let Some((at, campaign)) = &*shared
+            && (*at..*at + READ_FOR).contains(&now)
+        {
+            return Ok(campaign.clone());
+        }
+        let campaign = campaign::store::get(table, self.leased.campaign.id).await?.map(Arc::new);
+        *shared = Some((now, campaign.clone()));
+        Ok(campaign)
     }
 
     /// Keeps the contact's set of campaigns small.
@@ -177,30 +209,30 @@ impl Run<'_> {
     }
 
     /// Renders the message. A recipient that cannot get it is skipped.
-    async fn prepare(&self, due: Due) -> Result<Option<Prepared>, DeliveryError> {
+    async fn prepare<'a>(&self, due: &'a Due) -> Result<Option<Prepared<'a>>, DeliveryError> {
         let profile = &due.contact.profile;
         let Some(address) = profile.address_in(self.route.capabilities().addresses) else {
             let reason = profile.suppression().map_or(SkipReason::UnsupportedAddress, Into::into);
-            self.skip(&due, reason, None).await?;
+            self.skip(due, reason, None).await?;
             return Ok(None);
         };
         if self.is_blocked(address.country()) {
-            self.skip(&due, SkipReason::CountryBlocked, None).await?;
+            self.skip(due, SkipReason::CountryBlocked, None).await?;
             return Ok(None);
         }
         let content = match self.leased.campaign.settings.message.render(&due.recipient.columns) {
             Ok(content) => content,
             Err(missing) => {
                 let detail = missing.to_string();
-                self.skip(&due, SkipReason::MissingVariable, Some(&detail)).await?;
+                self.skip(due, SkipReason::MissingVariable, Some(&detail)).await?;
                 return Ok(None);
             }
         };
         if let Err(problems) = self.route.provider.validate(&content) {
-            self.leave_invalid(&due, &problems).await?;
+            self.leave_invalid(due, &problems).await?;
             return Ok(None);
         }
-        let Some(content) = self.with_media(&due, content).await? else { return Ok(None) };
+        let Some(content) = self.with_media(due, content).await? else { return Ok(None) };
         let attempt = Callback { recipient: due.key, attempt: due.recipient.attempt };
         let (to, callback) = (address.clone(), attempt.to_string());
         let outbound = Outbound { to, content, callback, reply_to: None };
@@ -222,9 +254,14 @@ impl Run<'_> {
     }
 
     /// Claims the recipient; `None` where it may not be sent to, or not now.
-    async fn claim(&self, prepared: Prepared) -> Result<Option<Claimed>, DeliveryError> {
+    async fn claim<'a>(
+        &self,
+        prepared: Prepared<'a>,
+        unanswered: &mut Vec<Held>,
+    ) -> Result<Option<Claimed<'a>>, DeliveryError> {
         let Sender { table, clock, .. } = self.sender;
-        let (due, number) = (&prepared.due, self.leased.batch.name.batch_number());
+        let due = prepared.due;
+        let by = (self.leased.batch.name.batch_number(), self.leased.lease.run);
         let mut contact = due.contact.clone();
         let mut charge = self.charge(&contact);
         let category = self.category().await?;
@@ -242,10 +279,25 @@ impl Run<'_> {
                 return Ok(None);
             }
             let request = self.contact_claim(&prepared, &contact, category, charge);
-            match claim(table, &due.key, due.recipient.attempt, number, &request).await? {
+            let charged = Charged { charge, at: request.now };
+            let held = Held { attempt: prepared.attempt.clone(), contact: contact.id, charged };
+            let claimed = match claim(table, &prepared.attempt, by, &request).await {
+                Ok(claimed) => claimed,
+                Err(error) => {
+                    unanswered.push(held);
+                    return Err(error.into());
+                }
+            };
+            match claimed {
                 Claim::Won => {
-                    let (contact, charged) = (contact.id, Charged { charge, at: request.now });
-                    return Ok(Some(Claimed { prepared, contact, charged }));
+                    unanswered.clear();
+                    return Ok(Some(Claimed { prepared, held }));
+                }
+                Claim::WonBefore(at) => {
+                    let found = unanswered.iter().position(|held| held.is_of(at));
+                    let held = found.map(|index| unanswered.swap_remove(index));
+                    unanswered.clear();
+                    return Ok(held.map(|held| Claimed { prepared, held }));
                 }
                 Claim::Merged(survivor) => {
                     contact = contact::store::current(table, survivor).await?;
@@ -282,12 +334,12 @@ impl Run<'_> {
 
     fn contact_claim<'a>(
         &'a self,
-        prepared: &'a Prepared,
+        prepared: &'a Prepared<'_>,
         contact: &'a Contact,
         category: Option<&str>,
         charge: QuotaCharge,
     ) -> ContactClaim<'a> {
-        let (due, batch) = (&prepared.due, &self.leased.batch);
+        let (due, batch) = (prepared.due, &self.leased.batch);
         let message = match due.recipient.attempt {
             1 => ClaimOf::First(due.key.campaign),
             _ => ClaimOf::Retry,
@@ -311,7 +363,7 @@ impl Run<'_> {
 
     /// What becomes of a recipient that was not claimed. One that waits for something stays
     /// pending: a later batch goes before the walk with it.
-    async fn leave(&self, due: &Due, lost: Claim) -> Result<(), StoreError> {
+    pub(super) async fn leave(&self, due: &Due, lost: Claim) -> Result<(), StoreError> {
         let attempt = due.recipient.attempt;
         match lost {
             Claim::Suppressed(reason) => self.skip(due, reason.into(), None).await,
@@ -325,7 +377,7 @@ impl Run<'_> {
                 let again = self.sender.clock.now() + LEFT_FOR;
                 recipient::store::go_before_walk(&self.sender.table, &due.key, attempt, again).await
             }
-            Claim::Won | Claim::Lost => Ok(()),
+            Claim::Won | Claim::WonBefore(_) | Claim::Lost => Ok(()),
         }
     }
 
@@ -358,11 +410,11 @@ impl Run<'_> {
 
     /// Hands the message to the provider at the lane's next turn, unless its claim is too old
     /// by then, or the request might outlast the run: the process may have been frozen.
-    async fn send(&self, claimed: Claimed) -> Sending {
+    async fn send<'a>(&self, claimed: Claimed<'a>) -> Sending<'a> {
         let clock = &self.sender.clock;
         clock.sleep(self.pacer.send_turn(clock.now())).await;
         let now = clock.now();
-        if now > claimed.charged.at + MAX_CLAIM_AGE || now > self.send_until {
+        if now > claimed.held.charged.at + MAX_CLAIM_AGE || now > self.send_until {
             return Sending::TooLate(claimed);
         }
         let outcome = self.route.send(&claimed.prepared.outbound).await;
@@ -371,11 +423,11 @@ impl Run<'_> {
 
     /// Gives a claim back whose message was not sent: the recipient is pending again, and the
     /// attempt does not count. The person's pair interval goes on from the claim.
-    async fn give_back(&self, claimed: &Claimed) -> Result<Reservation, DeliveryError> {
-        let Sender { table, clock, .. } = self.sender;
-        let (attempt, Charged { charge, at }) = (&claimed.prepared.attempt, claimed.charged);
+    pub(super) async fn give_back(&self, held: &Held) -> Result<Reservation, DeliveryError> {
+        let table = &self.sender.table;
+        let &Held { ref attempt, contact, charged: Charged { charge, at } } = held;
         let key = &attempt.recipient;
-        let undone = contact::store::undo_charge(table, claimed.contact, charge, at).await;
+        let undone = contact::store::undo_charge(table, contact, charge, at).await;
         let is_undone = undone.unwrap_or(false);
         let batch = self.leased.batch.name.batch_number();
         let spent = SpentReservation { attempt: attempt.attempt, batch };
@@ -391,19 +443,19 @@ impl Run<'_> {
         if is_undone {
             return Ok(Reservation::Unused);
         }
-        self.refund_renewed(claimed);
+        self.refund_renewed(charge);
         Ok(Reservation::Used)
     }
 
-    async fn settle(&self, sent: Sent) -> Result<Reservation, DeliveryError> {
+    async fn settle(&self, sent: Sent<'_>) -> Result<Reservation, DeliveryError> {
         let Sent { claimed, outcome } = sent;
         match outcome {
             Outcome::Accepted(accepted) => {
                 self.sender.successes.note(self.leased.campaign.id, ReportedBy::Answer);
                 self.counts.sent.fetch_add(1, Ordering::Relaxed);
                 self.link_addresses(&claimed, &accepted).await;
-                self.settle_accepted(&claimed.prepared.attempt, &accepted).await?;
-                self.refund_renewed(&claimed);
+                self.settle_accepted(&claimed.held.attempt, &accepted).await?;
+                self.refund_renewed(claimed.held.charged.charge);
                 Ok(Reservation::Used)
             }
             Outcome::Refused(refusal) => self.settle_refused(&claimed, &refusal).await,
@@ -417,50 +469,64 @@ impl Run<'_> {
     ) -> Result<(), DeliveryError> {
         let Sender { table, ids, clock, .. } = self.sender;
         let early = match self.route.capabilities().correlation {
-            Correlation::Callback => Vec::new(),
-            Correlation::MessageId => {
-                let message = MessageRef {
-                    provider: self.route.provider.name(),
-                    sender_id: &self.route.connection.provider.sender_id,
-                    message_id: &accepted.message_id,
-                };
-                self.with_retries(|| store_pointer(table, message, attempt, clock.now())).await?
-            }
+            Correlation::Callback => Some(Vec::new()),
+            Correlation::MessageId => self.point_to(attempt, accepted).await,
         };
         let note = match accepted.state {
+            _ if early.is_none() => Some("no_pointer"),
             Acceptance::Accepted => None,
             Acceptance::Held => Some("held_for_quality_assessment"),
             Acceptance::Paused => Some("paused"),
         };
-        let (key, id) = (&attempt.recipient, &accepted.message_id);
-        let settle = || recipient::store::settle_accepted(table, key, attempt.attempt, id, note);
+        let id = &accepted.message_id[..accepted.message_id.floor_char_boundary(MAX_MESSAGE_ID)];
+        let (key, number) = (&attempt.recipient, attempt.attempt);
+        let settle = || recipient::store::settle_accepted(table, key, number, id, note);
         self.with_retries(settle).await?;
-        for event in early {
-            let successes = &self.sender.successes;
-            record_for(table, ids, successes, attempt, &event, clock.now()).await?;
+        let shared = Shared::default();
+        for event in early.unwrap_or_default() {
+            let known = (&self.sender.successes, &shared);
+            record_for(table, ids, known, attempt, &event, clock.now()).await?;
         }
         Ok(())
     }
 
+    /// Stores the pointer from the provider's id of a message to its attempt, and returns the
+    /// statuses that were earlier. `None` where it cannot be stored: the message was accepted
+    /// all the same, but none of its statuses will find it.
+    async fn point_to(&self, attempt: &Callback, accepted: &Accepted) -> Option<Vec<StatusEvent>> {
+        let Sender { table, clock, .. } = self.sender;
+        let message = MessageRef {
+            provider: self.route.provider.name(),
+            sender_id: &self.route.connection.provider.sender_id,
+            message_id: &accepted.message_id,
+        };
+        let stored = self.with_retries(|| store_pointer(table, message, attempt, clock.now()));
+        let log = |error: &StoreError| {
+            let error = error as &dyn std::error::Error;
+            tracing::error!(error, "the statuses of a message will not be found");
+        };
+        stored.await.inspect_err(log).ok()
+    }
+
     async fn settle_refused(
         &self,
-        claimed: &Claimed,
+        claimed: &Claimed<'_>,
         refusal: &Refusal,
     ) -> Result<Reservation, DeliveryError> {
         let Sender { table, ids, clock, .. } = self.sender;
         let now = clock.now();
         let refused = Refused {
             refusal,
-            contact: claimed.contact,
+            contact: claimed.held.contact,
             country: claimed.prepared.outbound.to.country(),
             campaign: Some(&self.leased.campaign),
             connection: Some(&self.route.connection),
             at: now,
         };
         let source = RefusalSource::Answer {
-            attempt: &claimed.prepared.attempt,
+            attempt: &claimed.held.attempt,
             batch: self.leased.batch.name.batch_number(),
-            charged: claimed.charged,
+            charged: claimed.held.charged,
             recipient: &claimed.prepared.due.recipient,
             successes: &self.sender.successes,
         };
@@ -474,14 +540,14 @@ impl Run<'_> {
         count.fetch_add(1, Ordering::Relaxed);
         self.stop_for(settled.stop, claimed).await?;
         if settled.used_reservation {
-            self.refund_renewed(claimed);
+            self.refund_renewed(claimed.held.charged.charge);
             return Ok(Reservation::Used);
         }
         Ok(Reservation::Unused)
     }
 
     /// Stops what a refusal stops in this run.
-    async fn stop_for(&self, stop: StopAction, claimed: &Claimed) -> Result<(), StoreError> {
+    async fn stop_for(&self, stop: StopAction, claimed: &Claimed<'_>) -> Result<(), StoreError> {
         match stop {
             StopAction::Nothing
             | StopAction::CampaignIfRepeated
@@ -534,8 +600,8 @@ impl Run<'_> {
     }
 
     /// Refunds the reservation of the batch where the contact had one already, or needs none.
-    fn refund_renewed(&self, claimed: &Claimed) {
-        match claimed.charged.charge {
+    fn refund_renewed(&self, charge: QuotaCharge) {
+        match charge {
             QuotaCharge::New => {}
             QuotaCharge::Renew { bucket, .. } => self.refund(bucket),
             QuotaCharge::Exempt => self.refund(self.leased.batch.bucket),
@@ -544,12 +610,12 @@ impl Run<'_> {
 
     /// Links the addresses that the answer names, as of the claim. A failure is logged and does not affect the
     /// message: its webhooks name them again.
-    async fn link_addresses(&self, claimed: &Claimed, accepted: &Accepted) {
+    async fn link_addresses(&self, claimed: &Claimed<'_>, accepted: &Accepted) {
         let known = &claimed.prepared.due.contact.profile.addresses;
         let mut new = accepted.aliases.clone();
         new.retain(|address| !known.contains(address));
-        let (table, at) = (&self.sender.table, claimed.charged.at);
-        let attach = || person::attach(table, claimed.contact, &new, at);
+        let (table, held) = (&self.sender.table, &claimed.held);
+        let attach = || person::attach(table, held.contact, &new, held.charged.at);
         if let Err(error) = self.with_retries(attach).await {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "an address of a contact was not linked");

@@ -4,19 +4,24 @@
 use std::collections::BTreeSet;
 
 use carillon_foundations::address::Address;
-use carillon_foundations::ids::ContactId;
+use carillon_foundations::ids::{ContactId, RunId};
+use carillon_foundations::time::sortable;
 use carillon_nouns::contact::store::{ClaimOf, Reservation};
 use carillon_nouns::contact::{self, Profile, SuppressionReason};
 use carillon_nouns::quota::QuotaCharge;
-use carillon_nouns::recipient::{self, BatchNumber, RecipientKey};
+use carillon_nouns::recipient::{self, BatchNumber, Callback, Recipient};
 use carillon_table::{Cancelled, StoreError, Table, Update, Write, read_item};
 use jiff::{SignedDuration, Timestamp};
+
+use super::settle::Charged;
 
 /// The result of a claim.
 #[derive(Debug)]
 pub enum Claim {
     /// The claim succeeded: the caller must send.
     Won,
+    /// An earlier request of the same run, whose answer was lost, has won it then.
+    WonBefore(Timestamp),
     /// Another run has the recipient, or it is no longer pending.
     Lost,
     /// The contact is suppressed.
@@ -68,19 +73,37 @@ impl ContactClaim<'_> {
     }
 }
 
-/// Claims an attempt, counted from 1, for a batch.
+/// What a claim holds, if it was won: with a lost answer that is not known.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    /// The attempt.
+    pub(super) attempt: Callback,
+    /// The contact that was claimed.
+    pub(super) contact: ContactId,
+    /// How, and when.
+    pub(super) charged: Charged,
+}
+
+impl Held {
+    /// Whether it is the claim that was stored with this time, which has milliseconds.
+    pub(super) fn is_of(&self, at: Timestamp) -> bool {
+        sortable(self.charged.at) == sortable(at)
+    }
+}
+
+/// Claims an attempt for a run over a batch.
 pub(super) async fn claim(
     table: &Table,
-    key: &RecipientKey,
-    attempt: u32,
-    batch: BatchNumber,
+    attempt: &Callback,
+    by: (BatchNumber, RunId),
     request: &ContactClaim<'_>,
 ) -> Result<Claim, StoreError> {
-    let recipient = recipient::store::claim_update(key, attempt, batch, request.now);
+    let Callback { recipient: key, attempt } = attempt;
+    let recipient = recipient::store::claim_update(key, *attempt, by, request.now);
     let contact = contact_update(request);
     match table.transact(vec![Write::Update(recipient), Write::Update(contact)]).await {
         Ok(()) => Ok(Claim::Won),
-        Err(StoreError::Cancelled(reasons)) => lost(reasons, request),
+        Err(StoreError::Cancelled(reasons)) => lost(reasons, request, (by.1, *attempt)),
         Err(error) => Err(error),
     }
 }
@@ -115,10 +138,19 @@ fn contact_update(request: &ContactClaim<'_>) -> Update {
     contact::store::charge(update, request.charge, request.reservation)
 }
 
-fn lost(reasons: Vec<Cancelled>, request: &ContactClaim<'_>) -> Result<Claim, StoreError> {
+fn lost(
+    reasons: Vec<Cancelled>,
+    request: &ContactClaim<'_>,
+    (run, attempt): (RunId, u32),
+) -> Result<Claim, StoreError> {
     let mut reasons = reasons.into_iter();
-    if let Some(Cancelled::Condition(_)) = reasons.next() {
-        return Ok(Claim::Lost);
+    if let Some(Cancelled::Condition(item)) = reasons.next() {
+        // There is no such recipient.
+        if item.is_empty() {
+            return Ok(Claim::Lost);
+        }
+        let found: Recipient = read_item(item)?;
+        return Ok(found.claimed_by(run, attempt).map_or(Claim::Lost, Claim::WonBefore));
     }
     let Some(Cancelled::Condition(item)) = reasons.next() else { return Ok(Claim::Busy) };
     Ok(contact_claim(&read_item(item)?, request))

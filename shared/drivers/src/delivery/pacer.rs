@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use carillon_foundations::ids::ConnectionId;
-use carillon_nouns::connection::{Lane, Throttling};
+use carillon_nouns::connection::{Lane, Slice, Throttling};
 use jiff::{SignedDuration, Timestamp};
 
 use super::lock;
@@ -137,28 +137,39 @@ pub enum Paused {
     Already,
 }
 
-/// A lane of a connection, and the throughput of the connection.
-type PacerKey = (ConnectionId, Lane, u32);
+/// Whose turns a pacer gives, and at which rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Pace {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The lane.
+    pub lane: Lane,
+    /// The slice of the lane, and how many it has.
+    pub slice: Slice,
+    /// The throughput of the connection in messages a second.
+    pub throughput: u32,
+}
 
-/// The pacers of this process, one for each lane.
+impl Pace {
+    /// The rate in messages a second.
+    pub fn rate(self) -> f64 {
+        self.lane.slice_rate(self.throughput, self.slice.of)
+    }
+}
+
+/// The pacers of this process, one for each slice of a lane.
 #[derive(Debug, Default)]
 pub struct Pacers {
-    lanes: Mutex<HashMap<PacerKey, Arc<Pacer>>>,
+    slices: Mutex<HashMap<Pace, Arc<Pacer>>>,
     throttles: Mutex<HashMap<ConnectionId, Arc<Throttle>>>,
 }
 
 impl Pacers {
-    /// The pacer of a lane on a connection of `throughput` messages a second.
-    pub fn of(
-        &self,
-        connection: ConnectionId,
-        lane: Lane,
-        throughput: u32,
-        now: Timestamp,
-    ) -> Arc<Pacer> {
-        let throttle = lock(&self.throttles).entry(connection).or_default().clone();
-        let make = || Arc::new(Pacer::new(lane.rate(throughput), throttle, now));
-        lock(&self.lanes).entry((connection, lane, throughput)).or_insert_with(make).clone()
+    /// The pacer of a slice.
+    pub fn of(&self, pace: Pace, now: Timestamp) -> Arc<Pacer> {
+        let throttle = lock(&self.throttles).entry(pace.connection).or_default().clone();
+        let make = || Arc::new(Pacer::new(pace.rate(), throttle, now));
+        lock(&self.slices).entry(pace).or_insert_with(make).clone()
     }
 }
 
@@ -231,8 +242,9 @@ mod tests {
             carillon_foundations::ids::IdSource::seeded(1).uuid(Timestamp::UNIX_EPOCH),
         );
         let pacers = Pacers::default();
-        let fast = pacers.of(connection, Lane::Fast, 80, start);
-        let normal = pacers.of(connection, Lane::Normal, 80, start);
+        let of_lane =
+            |lane| pacers.of(Pace { connection, lane, slice: Slice::WHOLE, throughput: 80 }, start);
+        let (fast, normal) = (of_lane(Lane::Fast), of_lane(Lane::Normal));
         // Three that were on their way together.
         assert!(matches!(fast.pause(Duration::from_secs(5), start), Paused::Anew(_)));
         for _ in 0..2 {

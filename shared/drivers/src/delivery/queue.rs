@@ -2,13 +2,15 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName};
 use carillon_foundations::aws::AwsConfig;
+use carillon_foundations::config::{Config, Missing};
 use carillon_foundations::ids::MediaId;
 use carillon_nouns::batch::{Batch, BatchRef};
+use carillon_nouns::connection::Lane;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// A message of `sends.fifo`. It is only a trigger: its content is in the table.
+/// A message of `sends.fifo` or `paced.fifo`. It is only a trigger: its content is in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum SendMessage {
@@ -48,16 +50,18 @@ impl SendMessage {
     }
 }
 
-/// `sends.fifo`: the FIFO queue of batches, with a message group for each lane, and its
-/// dead-letter queue.
+/// The FIFO queues of batches, with a message group for each slice of a lane, and their
+/// dead-letter queue. Batches of normal and slow lanes have a queue of their own, `paced.fifo`: they
+/// take minutes, and must not take the senders of those on `sends.fifo`, which take seconds.
 #[derive(Debug, Clone)]
 pub struct SendQueue {
     client: Client,
-    url: String,
+    sends_url: String,
+    paced_url: String,
     dlq_url: Option<String>,
 }
 
-/// The queue could not be reached.
+/// A queue could not be reached.
 #[derive(Debug, thiserror::Error)]
 #[error("the queue of sends is not available: {0}")]
 pub struct QueueError(String);
@@ -68,15 +72,37 @@ impl QueueError {
     }
 }
 
-/// The depth of the queue. SQS reports approximate counts.
+/// The depth of a queue. SQS reports approximate counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct QueueDepth {
     /// Messages that wait for a sender.
     pub waiting: u64,
     /// Messages that a sender has received.
     pub in_flight: u64,
-    /// Messages in the dead-letter queue.
+    /// Messages in the dead-letter queue. Both queues of batches have the same one, whose
+    /// messages are counted with `sends`.
     pub dead_letters: u64,
+}
+
+/// The depths of the queues of batches.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QueueDepths {
+    /// Of `sends.fifo`.
+    pub sends: QueueDepth,
+    /// Of `paced.fifo`.
+    pub paced: QueueDepth,
+}
+
+impl QueueDepths {
+    /// The depth of both together.
+    pub fn total(self) -> QueueDepth {
+        let Self { sends, paced } = self;
+        QueueDepth {
+            waiting: sends.waiting + paced.waiting,
+            in_flight: sends.in_flight + paced.in_flight,
+            dead_letters: sends.dead_letters + paced.dead_letters,
+        }
+    }
 }
 
 /// A message of the dead-letter queue.
@@ -93,22 +119,38 @@ pub struct DeadLetter {
 const REASON: &str = "reason";
 
 impl SendQueue {
-    /// The queue with that URL, and the URL of its dead-letter queue.
-    pub fn new(aws: &AwsConfig, url: &str, dlq_url: Option<&str>) -> Self {
-        let dlq_url = dlq_url.map(str::to_owned);
-        Self { client: Client::new(&aws.sqs), url: url.to_owned(), dlq_url }
+    /// The queues of the configuration.
+    pub fn of(config: &Config, aws: &AwsConfig) -> Result<Self, Missing> {
+        Ok(Self {
+            client: Client::new(&aws.sqs),
+            sends_url: config.sends_queue_url()?,
+            paced_url: config.paced_queue_url()?,
+            dlq_url: config.sends_dlq_url(),
+        })
     }
 
-    /// Enqueues a batch for the `times`-th time. The message group is the lane, so that a
-    /// lane sends one batch at a time. The count is part of the deduplication id, because
+    /// The queue of a lane's batches.
+    fn url_of(&self, lane: Lane) -> &str {
+        if lane.is_paced() { &self.paced_url } else { &self.sends_url }
+    }
+
+    /// The queue with that ARN; `sends.fifo` if it is not known.
+    fn url_at(&self, arn: Option<&str>) -> &str {
+        let name = arn.and_then(|arn| arn.rsplit(':').next());
+        let is_paced = name.is_some_and(|name| self.paced_url.rsplit('/').next() == Some(name));
+        if is_paced { &self.paced_url } else { &self.sends_url }
+    }
+
+    /// Enqueues a batch for the `times`-th time. The message group is the slice of the lane, so
+    /// that a slice sends one batch at a time. The count is part of the deduplication id, because
     /// SQS drops a repeated id for five minutes.
     pub async fn send(&self, batch: &Batch, times: u32) -> Result<(), QueueError> {
         let body = SendMessage::Batch(batch.name).to_body().unwrap_or_default();
         let request = self
             .client
             .send_message()
-            .queue_url(&self.url)
-            .message_group_id(format!("{}.{}", batch.connection, batch.lane.as_str()))
+            .queue_url(self.url_of(batch.lane))
+            .message_group_id(group(batch))
             .message_deduplication_id(format!("{}#{times}", batch.name))
             .message_body(body);
         Box::pin(request.send()).await.map(drop).map_err(QueueError::of)
@@ -120,26 +162,31 @@ impl SendQueue {
         let request = self
             .client
             .send_message()
-            .queue_url(&self.url)
+            .queue_url(&self.sends_url)
             .message_group_id("media")
             .message_deduplication_id(format!("{media}#{at}"))
             .message_body(body);
         Box::pin(request.send()).await.map(drop).map_err(QueueError::of)
     }
 
-    /// Makes a received message visible again after so many seconds. Until then its lane
-    /// waits.
-    pub async fn retry_after(&self, receipt: &str, seconds: i32) -> Result<(), QueueError> {
+    /// Makes a received message of the queue with that ARN visible again after so many seconds.
+    /// Until then its slice waits.
+    pub async fn retry_after(
+        &self,
+        queue: Option<&str>,
+        receipt: &str,
+        seconds: i32,
+    ) -> Result<(), QueueError> {
         let request = self
             .client
             .change_message_visibility()
-            .queue_url(&self.url)
+            .queue_url(self.url_at(queue))
             .receipt_handle(receipt)
             .visibility_timeout(seconds);
         Box::pin(request.send()).await.map(drop).map_err(QueueError::of)
     }
 
-    /// Moves a message to the dead-letter queue with the reason, so that its lane goes on;
+    /// Moves a message to the dead-letter queue with the reason, so that its slice goes on;
     /// `false` where there is no such queue. Idempotent: `id` is the message's own.
     pub async fn send_to_dlq(
         &self,
@@ -197,14 +244,16 @@ impl SendQueue {
         Box::pin(request.send()).await.map(drop).map_err(QueueError::of)
     }
 
-    /// The depth of the queue.
-    pub async fn depth(&self) -> Result<QueueDepth, QueueError> {
-        let [waiting, in_flight] = self.counts(&self.url).await?;
+    /// The depths of the queues.
+    pub async fn depths(&self) -> Result<QueueDepths, QueueError> {
         let dead_letters = match &self.dlq_url {
             Some(url) => self.counts(url).await?.into_iter().sum(),
             None => 0,
         };
-        Ok(QueueDepth { waiting, in_flight, dead_letters })
+        let [waiting, in_flight] = self.counts(&self.sends_url).await?;
+        let sends = QueueDepth { waiting, in_flight, dead_letters };
+        let [waiting, in_flight] = self.counts(&self.paced_url).await?;
+        Ok(QueueDepths { sends, paced: QueueDepth { waiting, in_flight, dead_letters: 0 } })
     }
 
     /// The messages of a queue that wait, and those in flight.
@@ -225,6 +274,11 @@ impl SendQueue {
     }
 }
 
+/// The message group of a batch.
+fn group(batch: &Batch) -> String {
+    format!("{}.{}.{}", batch.connection, batch.lane.as_str(), batch.slice.number)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,6 +289,24 @@ mod tests {
     fn a_message_reads_back() {
         let message = SendMessage::from_body(BODY).unwrap();
         assert_eq!(message.to_body().unwrap(), BODY);
+    }
+
+    #[tokio::test]
+    async fn a_message_is_retried_on_the_queue_that_it_came_from() {
+        let config = Config::from_values([
+            ("CARILLON_SENDS_QUEUE_URL", "https://sqs.example/1/x-sends.fifo"),
+            ("CARILLON_PACED_QUEUE_URL", "https://sqs.example/1/x-paced.fifo"),
+        ]);
+        let aws = AwsConfig::at("http://127.0.0.1:1", "http://127.0.0.1:1").await;
+        let queues = SendQueue::of(&config, &aws).unwrap();
+        for (arn, lane) in [
+            (Some("arn:aws:sqs:us-east-1:1:x-paced.fifo"), Lane::Slow),
+            (Some("arn:aws:sqs:us-east-1:1:x-sends.fifo"), Lane::Fast),
+            (None, Lane::Fast),
+        ] {
+            assert_eq!(queues.url_at(arn), queues.url_of(lane), "{arn:?}");
+        }
+        assert_ne!(queues.url_of(Lane::Normal), queues.url_of(Lane::Fast));
     }
 
     #[test]

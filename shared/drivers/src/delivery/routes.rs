@@ -7,12 +7,14 @@ use carillon_channel::{
     Provider, Providers, SenderAccess,
 };
 use carillon_foundations::ids::ConnectionId;
-use carillon_nouns::connection::{self, Connection, Health, Vault, VaultError};
+use carillon_nouns::batch::Batch;
+use carillon_nouns::connection::{self, Connection, Health, Slice, Vault, VaultError};
 use carillon_nouns::quota::{self, ChargeRule};
 use carillon_table::{StoreError, Table};
 use jiff::{SignedDuration, Timestamp};
 
 use super::lock;
+use super::pacer::Pace;
 
 /// How long a route is cached, so that a rotated token is used without a new deployment.
 const CACHE_TTL: SignedDuration = SignedDuration::from_secs(60);
@@ -70,6 +72,15 @@ impl Route {
     pub fn throughput(&self) -> u32 {
         let default = self.capabilities().throughput.default_mps;
         self.connection.throughput(&self.health, default)
+    }
+
+    /// The pace of a batch. Its slice has an equal share of the lane's rate, by the number of
+    /// slices that the lane had when the batch was made, or more if it has more now: so the
+    /// slices never exceed the lane's rate together.
+    pub fn pace(&self, batch: &Batch) -> Pace {
+        let Batch { connection, lane, slice, .. } = *batch;
+        let slice = Slice { of: slice.of.max(self.health.slices(lane)), ..slice };
+        Pace { connection, lane, slice, throughput: self.throughput() }
     }
 
     /// What its provider can do.

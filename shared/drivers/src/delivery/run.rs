@@ -1,13 +1,14 @@
 //! One run over one batch.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use carillon_foundations::country::Country;
 use carillon_foundations::ids::MediaId;
 use carillon_foundations::telemetry::{Metric, measure};
 use carillon_nouns::batch::{self, BatchRef, CloseReason};
+use carillon_nouns::campaign::Campaign;
 use carillon_nouns::contact::{self, Contact, Profile};
 use carillon_nouns::quota;
 use carillon_nouns::recipient::Recipient;
@@ -17,6 +18,7 @@ use futures::stream::{self, FuturesUnordered, Stream, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
+use super::claim::Held;
 use super::due::Due;
 use super::enqueue::enqueue;
 use super::error::DeliveryError;
@@ -24,12 +26,12 @@ use super::lock;
 use super::media::LookedUp;
 use super::pacer::Pacer;
 use super::routes::Route;
-use super::sender::{Leased, PAGE, RunEnd, Sender};
+use super::sender::{Leased, RunEnd, Sender};
 use super::store::{self, BatchEnd};
 use super::twins;
 use super::{LONGEST_SEND, WIND_DOWN};
 
-/// The maximum number of messages in flight in one lane.
+/// The maximum number of messages in flight in one slice of a lane.
 const MAX_IN_FLIGHT: f64 = 64.0;
 
 /// One run over one batch.
@@ -43,7 +45,15 @@ pub(super) struct Run<'a> {
     /// Until when a request to the provider is begun.
     pub(super) send_until: Timestamp,
     /// How many reservations are left.
-    budget: AtomicU32,
+    pub(super) budget: AtomicU32,
+    /// How many claims in a row the table has not answered.
+    pub(super) failures: AtomicU32,
+    /// Claims that may have been won, by recipient.
+    pub(super) in_doubt: Mutex<Vec<Vec<Held>>>,
+    /// Whether a recipient is left to the next run of the batch.
+    pub(super) is_incomplete: AtomicBool,
+    /// The campaign, and when it was read last.
+    pub(super) campaign_read: AsyncMutex<Option<CampaignRead>>,
     /// How often the connection's throughput was exceeded.
     pub(super) exceeded: AtomicU32,
     /// The category of the campaign's template.
@@ -58,6 +68,9 @@ pub(super) struct Run<'a> {
     /// Why the run stops; set once.
     stop: OnceLock<RunStop>,
 }
+
+/// When a campaign was read, and the campaign, if there is one.
+type CampaignRead = (Timestamp, Option<Arc<Campaign>>);
 
 /// What an attempt did with its reservation of the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,12 +117,16 @@ impl<'a> Run<'a> {
     /// A run over a leased batch, of which earlier runs `used` some reservations.
     pub(super) fn new(sender: &'a Sender, leased: Leased, route: Route, used: u32) -> Self {
         let batch = &leased.batch;
-        let throughput = route.throughput();
+        let pace = route.pace(batch);
         Self {
-            pacer: sender.pacers.of(batch.connection, batch.lane, throughput, sender.clock.now()),
+            pacer: sender.pacers.of(pace, sender.clock.now()),
             until: leased.lease.until - WIND_DOWN,
             send_until: leased.lease.until - LONGEST_SEND,
             budget: AtomicU32::new(batch.size - used),
+            failures: AtomicU32::new(0),
+            in_doubt: Mutex::default(),
+            is_incomplete: AtomicBool::new(false),
+            campaign_read: AsyncMutex::default(),
             exceeded: AtomicU32::new(0),
             category: OnceCell::new(),
             refunds: Mutex::default(),
@@ -126,14 +143,17 @@ impl<'a> Run<'a> {
     pub(super) async fn run(self) -> Result<RunEnd, DeliveryError> {
         let sent = self.send_all().await;
         self.counts.report(&self.leased.batch.name, self.sender.clock.now());
+        // Also where the run has failed: the next one would take these claims for lost.
+        let given_back = self.give_back_unanswered().await;
         sent?;
+        given_back?;
         self.finish().await
     }
 
-    /// Sends to the due recipients of the range at the rate of the lane. The next ones are
+    /// Sends to the due recipients of the batch at the rate of its slice. The next ones are
     /// read while messages are in flight.
     async fn send_all(&self) -> Result<(), DeliveryError> {
-        let rate = self.leased.batch.lane.rate(self.route.throughput());
+        let rate = self.route.pace(&self.leased.batch).rate();
         let max_in_flight = rate.ceil().clamp(1.0, MAX_IN_FLIGHT) as usize;
         let mut due = self.due().boxed().fuse();
         let mut in_flight = FuturesUnordered::new();
@@ -174,14 +194,12 @@ impl<'a> Run<'a> {
 
     /// The due recipients of the batch with their contacts.
     fn due(&self) -> impl Stream<Item = Result<Due, StoreError>> {
-        let start = Some(self.leased.batch.after);
-        let pages = stream::try_unfold(start, async |after| {
-            let Some(after) = after else { return Ok(None) };
-            let (table, batch) = (&self.sender.table, &self.leased.batch);
-            let (of, after) = (self.leased.campaign.recipients(), after.as_ref());
-            let (page, next) = batch::store::recipients(table, batch, of, after, PAGE).await?;
+        let pages = stream::try_unfold(self.leased.batch.unread(), async |mut unread| {
+            let (table, of) = (&self.sender.table, self.leased.campaign.recipients());
+            let page = batch::store::read_on(table, of, &mut unread).await?;
+            let Some(page) = page else { return Ok(None) };
             let due = self.with_contacts(page).await?;
-            Ok(Some((stream::iter(due).map(Ok), next.map(Some))))
+            Ok(Some((stream::iter(due).map(Ok), unread)))
         });
         pages.try_flatten()
     }

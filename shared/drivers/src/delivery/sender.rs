@@ -15,9 +15,6 @@ use super::queue::SendQueue;
 use super::refusals::Successes;
 use super::routes::Routes;
 
-/// How many recipients are read at a time.
-pub(super) const PAGE: u32 = 250;
-
 /// Sends batches.
 #[derive(Debug)]
 pub struct Sender {
@@ -81,15 +78,11 @@ impl Sender {
         if batch.runs <= 1 && !campaign.status.is_final() {
             return Ok(used);
         }
-        let mut after = batch.after;
-        loop {
-            let (of, from) = (campaign.recipients(), after.as_ref());
-            let (page, next) = batch::store::recipients(&self.table, batch, of, from, PAGE).await?;
+        let (of, mut unread) = (campaign.recipients(), batch.unread());
+        while let Some(page) = batch::store::read_on(&self.table, of, &mut unread).await? {
             for recipient in page {
                 used += self.settle_earlier_run(campaign, &batch.name, &recipient).await?;
             }
-            let Some(next) = next else { break };
-            after = Some(next);
         }
         Ok(used)
     }

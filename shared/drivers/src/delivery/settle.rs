@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use super::halt::{Cause, Scope, halt};
 use super::policy::{StopAction, decide};
 use super::refusals::{ReportedBy, Successes, Suspect};
+use super::shared::{Shared, Stop};
 
 /// A refused message.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +63,8 @@ pub enum RefusalSource<'a> {
         recipient: Option<&'a Recipient>,
         /// The messages that got through.
         successes: &'a Successes,
+        /// What the failures of one request share.
+        shared: &'a Shared,
     },
     /// In the answer to a test send, which has no recipient.
     TestSend {
@@ -159,6 +162,14 @@ impl<'a> RefusalSource<'a> {
     fn tried(self) -> Tried {
         let number = self.attempt().map_or(1, |attempt| attempt.attempt);
         self.recipient().map_or(Tried::attempt(number), Recipient::tried)
+    }
+
+    /// What the failures of one request share.
+    fn shared(self) -> Option<&'a Shared> {
+        match self {
+            Self::Webhook { shared, .. } => Some(shared),
+            Self::Answer { .. } | Self::TestSend { .. } => None,
+        }
     }
 
     /// How the refusal was reported, and what got through otherwise; none of a test send.
@@ -274,30 +285,47 @@ impl Settling<'_> {
     /// froze, and another one has closed its batch.
     async fn is_met_again(&self, key: &RecipientKey) -> Result<bool, StoreError> {
         match self.source {
-            RefusalSource::Answer { .. } | RefusalSource::Webhook { .. } => {
+            RefusalSource::Answer { .. } => {
                 campaign::store::requeue(self.table, key.campaign).await
             }
+            RefusalSource::Webhook { shared, .. } => shared.requeue(self.table, key.campaign).await,
             RefusalSource::TestSend { .. } => Ok(true),
         }
     }
 
     /// Stops what a refusal stops beyond its message, and returns what that is.
     async fn stop_beyond(&self) -> Result<StopAction, StoreError> {
-        let stop = match self.stop {
-            StopAction::CampaignIfRepeated => StopAction::Campaign,
-            StopAction::TemplateIfRepeated => StopAction::Template,
-            stop => {
-                self.halt_for(stop).await?;
-                return Ok(stop);
-            }
+        let (action, is_sure) = match self.stop {
+            StopAction::CampaignIfRepeated => (StopAction::Campaign, false),
+            StopAction::TemplateIfRepeated => (StopAction::Template, false),
+            action => (action, true),
         };
-        let Some(suspect) = self.suspect() else { return Ok(StopAction::Nothing) };
-        if !suspect.count(self.table, self.now).await? {
-            return Ok(StopAction::Nothing);
+        let stop = self.stop_of(action);
+        let mut stopped = match (&stop, self.source.shared()) {
+            (Some(_), Some(shared)) => Some(shared.stopped().await),
+            _ => None,
+        };
+        let is_known = |stop: &Stop| stopped.as_ref().is_some_and(|known| known.contains(stop));
+        if stop.as_ref().is_some_and(is_known) {
+            return Ok(action);
         }
-        self.halt_for(stop).await?;
-        suspect.forget(self.table).await?;
-        Ok(stop)
+        let suspect = self.suspect();
+        if !is_sure {
+            let Some(suspect) = &suspect else { return Ok(StopAction::Nothing) };
+            if !suspect.count(self.table, self.now).await? {
+                return Ok(StopAction::Nothing);
+            }
+        }
+        if let Some(stop) = stop {
+            self.carry_out(&stop).await?;
+            if let Some(known) = &mut stopped {
+                known.push(stop);
+            }
+        }
+        if let (false, Some(suspect)) = (is_sure, suspect) {
+            suspect.forget(self.table).await?;
+        }
+        Ok(action)
     }
 
     /// The refusal, where it may be everybody's; none of a test send.
@@ -308,25 +336,17 @@ impl Settling<'_> {
         Some(Suspect { campaign, code: refusal.code, contact, reported_by, successes })
     }
 
-    async fn halt_for(&self, stop: StopAction) -> Result<(), StoreError> {
-        let Refused { refusal, country, campaign, connection: Some(connection), .. } =
-            *self.refused
-        else {
-            return Ok(());
-        };
-        let scope = match (stop, campaign, self.source) {
+    /// What is stopped beyond the message; none where nothing is, or somebody else does it.
+    fn stop_of(&self, action: StopAction) -> Option<Stop> {
+        let Refused { country, campaign, connection, .. } = *self.refused;
+        let connection = connection?;
+        let scope = match (action, campaign, self.source) {
             // The sender that sends on the connection pauses it by itself.
             (StopAction::Pause(_) | StopAction::SlowDown(_), _, RefusalSource::Answer { .. }) => {
-                return Ok(());
+                return None;
             }
             (StopAction::Pause(pause) | StopAction::SlowDown(pause), ..) => {
-                let held = connection::store::health(self.table, connection.id).await?.throttling;
-                let throttling = Throttling::again(held, pause, self.now);
-                if !throttling.is_longer_than(held) {
-                    return Ok(());
-                }
-                let (table, id) = (self.table, connection.id);
-                return connection::store::record_throttling(table, id, throttling).await;
+                return Some(Stop::Connection(connection.id, pause));
             }
             // The template of a test send goes on: the values of the test may be what is wrong.
             (
@@ -336,19 +356,36 @@ impl Settling<'_> {
                 ..,
             )
             | (StopAction::Template | StopAction::Campaign, _, RefusalSource::TestSend { .. })
-            | (StopAction::Template | StopAction::Campaign, None, _) => return Ok(()),
+            | (StopAction::Template | StopAction::Campaign, None, _) => return None,
             (StopAction::Country, ..) => {
-                if country == Country::UNKNOWN {
-                    return Ok(());
-                }
-                let account = connection.account();
-                return connection::store::block_country(self.table, &account, country).await;
+                let is_known = country != Country::UNKNOWN;
+                return is_known.then(|| Stop::Country(connection.account(), country));
             }
             (StopAction::Campaign, Some(campaign), _) => Scope::Campaign(campaign.id),
             (StopAction::Template, Some(campaign), _) => Scope::of_template(campaign, connection),
             (StopAction::Connection, ..) => Scope::Connection(connection.id),
             (StopAction::Account, ..) => Scope::Account(connection.account()),
         };
-        halt(self.table, &scope, &Cause::of_refusal(refusal, &scope), self.now).await
+        Some(Stop::Campaigns(scope))
+    }
+
+    async fn carry_out(&self, stop: &Stop) -> Result<(), StoreError> {
+        let Self { table, now, .. } = *self;
+        match stop {
+            Stop::Campaigns(scope) => {
+                halt(table, scope, &Cause::of_refusal(self.refused.refusal, scope), now).await
+            }
+            Stop::Country(account, country) => {
+                connection::store::block_country(table, account, *country).await
+            }
+            Stop::Connection(id, pause) => {
+                let held = connection::store::health(table, *id).await?.throttling;
+                let throttling = Throttling::again(held, *pause, now);
+                if !throttling.is_longer_than(held) {
+                    return Ok(());
+                }
+                connection::store::record_throttling(table, *id, throttling).await
+            }
+        }
     }
 }

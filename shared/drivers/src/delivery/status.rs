@@ -10,7 +10,7 @@ use carillon_foundations::address::Address;
 use carillon_foundations::country::Country;
 use carillon_foundations::ids::{CampaignId, ConnectionId, ContactId, IdSource};
 use carillon_nouns::campaign;
-use carillon_nouns::connection::{self, Connection};
+use carillon_nouns::connection::Connection;
 use carillon_nouns::contact::{addresses, person};
 use carillon_nouns::recipient::{self, Callback, DeliveryStatus, Event};
 use carillon_table::{StoreError, Table, shard_of};
@@ -20,6 +20,7 @@ use super::correlation::{self, MessageRef};
 use super::lock;
 use super::refusals::{ReportedBy, Successes};
 use super::settle::{RefusalSource, Refused, settle};
+use super::shared::Shared;
 
 /// How many campaigns [`CampaignConnections`] keeps.
 const MAX_CAMPAIGNS: usize = 1_000;
@@ -42,6 +43,8 @@ pub struct Reporter<'a> {
     pub linked: &'a LinkedAddresses,
     /// The messages that got through.
     pub successes: &'a Successes,
+    /// What the events of the report share.
+    pub shared: &'a Shared,
 }
 
 /// The connection of each campaign, cached: it does not change once a campaign has started.
@@ -110,7 +113,8 @@ pub async fn record_status(
     if shows_success(provider, event.status) {
         reporter.successes.note(attempt.recipient.campaign, ReportedBy::Webhook);
     }
-    record_for(table, ids, reporter.successes, &attempt, event, now).await?;
+    let known = (reporter.successes, reporter.shared);
+    record_for(table, ids, known, &attempt, event, now).await?;
     Ok(Recorded::Done)
 }
 
@@ -196,7 +200,7 @@ impl CampaignConnections {
 pub(super) async fn record_for(
     table: &Table,
     ids: &IdSource,
-    successes: &Successes,
+    known: (&Successes, &Shared),
     attempt: &Callback,
     event: &StatusEvent,
     now: Timestamp,
@@ -206,7 +210,7 @@ pub(super) async fn record_for(
         MessageStatus::Delivered => DeliveryStatus::Delivered,
         MessageStatus::Read => DeliveryStatus::Read,
         MessageStatus::Failed => {
-            return record_failure(table, ids, successes, attempt, event, now).await;
+            return record_failure(table, ids, known, attempt, event, now).await;
         }
     };
     let reported = Event { attempt: attempt.attempt, status };
@@ -219,26 +223,23 @@ pub(super) async fn record_for(
 async fn record_failure(
     table: &Table,
     ids: &IdSource,
-    successes: &Successes,
+    (successes, shared): (&Successes, &Shared),
     attempt: &Callback,
     event: &StatusEvent,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let Some(refusal) = &event.refusal else { return Ok(()) };
-    let campaign = campaign::store::get(table, attempt.recipient.campaign).await?;
-    let connection = match &campaign {
-        Some(campaign) => connection::store::get(table, campaign.settings.connection_id).await?,
-        None => None,
-    };
+    let sent = shared.campaign(table, attempt.recipient.campaign).await?;
     let refused = Refused {
         refusal,
         contact: attempt.recipient.contact,
         country: event.recipient.as_ref().map_or(Country::UNKNOWN, Address::country),
-        campaign: campaign.as_ref(),
-        connection: connection.as_ref(),
+        campaign: sent.as_ref().map(|sent| &sent.campaign),
+        connection: sent.as_ref().and_then(|sent| sent.connection.as_ref()),
         at: event.at,
     };
     let recipient = recipient::store::get(table, &attempt.recipient).await?;
-    let source = RefusalSource::Webhook { attempt, recipient: recipient.as_ref(), successes };
+    let recipient = recipient.as_ref();
+    let source = RefusalSource::Webhook { attempt, recipient, successes, shared };
     settle(table, ids, &refused, source, now).await.map(drop)
 }

@@ -99,7 +99,7 @@ async fn refunds(table: &Table, batch: &Batch, end: &BatchEnd) -> Result<Vec<Wri
         }
         // Those who go before the walk are on their list as long as they wait.
         if end.early.is_some() && batch.is_range() {
-            campaign.walk.rewind_to(batch.after);
+            campaign.walk.rewind_to(&batch.ranges);
         }
         writes.push(campaign::store::replacement(&campaign, seen)?);
     }

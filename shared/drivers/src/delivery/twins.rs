@@ -82,10 +82,7 @@ async fn owners(
 ) -> Result<HashMap<Address, Contact>, StoreError> {
     let found = addresses::find_many(table, &addresses.collect::<Vec<_>>()).await?;
     let ids: Vec<ContactId> = found.values().filter_map(|entry| entry.contact).collect();
-    let mut contacts = HashMap::with_capacity(ids.len());
-    for some in ids.chunks(100) {
-        contacts.extend(contact::store::many(table, some).await?);
-    }
+    let contacts = contact::store::many(table, &ids).await?;
     let owner =
         |(address, id): (Address, Option<ContactId>)| Some((address, contacts.get(&id?).cloned()?));
     Ok(found

@@ -36,7 +36,7 @@ use carillon_foundations::time::Clock;
 use carillon_nouns::campaign::store::ChangeError;
 use carillon_nouns::campaign::{self, Campaign, Import};
 use carillon_nouns::contact::{self, Contact, Profile, person};
-use carillon_nouns::recipient::{Cursor, Recipient, RecipientKey, store};
+use carillon_nouns::recipient::{Positions, Recipient, RecipientKey, store};
 use carillon_table::{StoreError, Table};
 
 /// The largest upload, in bytes.
@@ -173,10 +173,10 @@ pub struct Upload<'a> {
 
 /// How far the walk of a campaign was when its upload was announced last.
 #[derive(Debug, Default)]
-pub struct Passed(Mutex<Option<Cursor>>);
+pub struct Passed(Mutex<Positions>);
 
 impl Passed {
-    fn lock(&self) -> MutexGuard<'_, Option<Cursor>> {
+    fn lock(&self) -> MutexGuard<'_, Positions> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -266,7 +266,7 @@ impl Upload<'_> {
         let until = now + ANNOUNCED_FOR;
         let announced =
             campaign::store::announce_upload_of(self.table, id, import.id, now, until).await?;
-        *self.passed.lock() = announced.walk.cursor;
+        *self.passed.lock() = announced.walk.passed;
         Ok(())
     }
 
@@ -281,8 +281,7 @@ impl Upload<'_> {
 
     /// Whether the walk had passed that recipient when the upload was announced last.
     fn is_passed(&self, key: &RecipientKey) -> bool {
-        let position = Cursor { shard: key.shard, contact: Some(key.contact) };
-        self.passed.lock().is_some_and(|cursor| position < cursor)
+        self.passed.lock().are_after(key)
     }
 
     async fn store_summary(&self, report: &Report, import: &Import) -> Result<(), UploadError> {

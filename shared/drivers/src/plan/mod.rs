@@ -5,6 +5,7 @@ mod candidate;
 mod forecast;
 mod planner;
 mod share;
+mod slices;
 pub mod store;
 
 pub use candidate::{Candidate, Wait, WaitReason, Work, wait};
@@ -13,3 +14,4 @@ pub use planner::{
     Allotment, LANE_HORIZON_SECONDS, LaneKey, LaneLoad, Outcome, Plan, PlanLine, plan,
 };
 pub use share::{MinimumShare, MinimumShareError};
+pub use slices::Slices;

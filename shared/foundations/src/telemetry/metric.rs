@@ -31,6 +31,8 @@ pub enum Metric {
     EventsDropped,
     /// Events that could not be read or stored, and are kept as unreadable.
     EventsUnreadable,
+    /// Events of a kind, or with a word, that this version does not use.
+    EventsUnused,
     /// Batches that the scheduler created.
     BatchesPlanned,
     /// Campaigns that the engine halted.
@@ -44,6 +46,23 @@ pub enum Metric {
 }
 
 impl Metric {
+    /// All metrics.
+    pub const ALL: [Self; 13] = [
+        Self::MessagesSent,
+        Self::MessagesRefused,
+        Self::MessagesUnconfirmed,
+        Self::StatusesStored,
+        Self::RepliesStored,
+        Self::EventsDropped,
+        Self::EventsUnreadable,
+        Self::EventsUnused,
+        Self::BatchesPlanned,
+        Self::CampaignsHalted,
+        Self::QuotaUse,
+        Self::CountersCorrected,
+        Self::SchedulerFailures,
+    ];
+
     /// Its name.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -54,6 +73,7 @@ impl Metric {
             Self::RepliesStored => "RepliesStored",
             Self::EventsDropped => "EventsDropped",
             Self::EventsUnreadable => "EventsUnreadable",
+            Self::EventsUnused => "EventsUnused",
             Self::BatchesPlanned => "BatchesPlanned",
             Self::CampaignsHalted => "CampaignsHalted",
             Self::QuotaUse => "QuotaUse",

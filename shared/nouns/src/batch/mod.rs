@@ -1,4 +1,4 @@
-//! Batches: at most 250 recipients of one campaign on one day, as a range of its recipients, or
+//! Batches: at most 250 recipients of one campaign on one day, as ranges of its recipients, or
 //! a list of them, and a maximum number of messages.
 
 pub mod store;
@@ -11,8 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::campaign::{Campaign, Status as CampaignStatus};
-use crate::connection::Lane;
-use crate::recipient::{BatchNumber, Cursor};
+use crate::connection::{Lane, Slice};
+use crate::recipient::{BatchNumber, ShardRange};
 
 /// The most recipients of one batch.
 pub const BATCH_SIZE: u32 = 250;
@@ -45,7 +45,7 @@ impl BatchRef {
     }
 }
 
-/// Some of a campaign's recipients: a range of the walk, or those who go before it; and how many
+/// Some of a campaign's recipients: ranges of the walk, or those who go before it; and how many
 /// of them may be sent to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Batch {
@@ -56,13 +56,15 @@ pub struct Batch {
     pub connection: ConnectionId,
     /// The lane that sends it.
     pub lane: Lane,
-    /// The start of its range, exclusive; none for the first recipient.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<Cursor>,
-    /// The end of its range, inclusive.
-    pub until: Cursor,
-    /// The recipients of a batch that goes before the walk, at most [`BATCH_SIZE`]; empty for a
-    /// range.
+    /// The slice of the lane.
+    #[serde(default)]
+    pub slice: Slice,
+    /// Its part of the walk, at most one range of each shard; empty for a batch that goes before
+    /// the walk.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ranges: Vec<ShardRange>,
+    /// The recipients of a batch that goes before the walk, at most [`BATCH_SIZE`]; empty for
+    /// ranges.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contacts: Vec<ContactId>,
     /// The maximum number of messages, 1 to [`BATCH_SIZE`].
@@ -96,6 +98,13 @@ pub struct Batch {
     /// Why it was closed before the end of its range.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub close_reason: Option<CloseReason>,
+}
+
+/// What is not read yet of a batch's recipients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    ranges: Vec<ShardRange>,
+    contacts: Vec<ContactId>,
 }
 
 /// Whether a batch is done.
@@ -143,9 +152,14 @@ pub struct Lease {
 }
 
 impl Batch {
-    /// Whether it is a range of the walk; a list of those who go before it otherwise.
+    /// Whether it is a part of the walk; a list of those who go before it otherwise.
     pub fn is_range(&self) -> bool {
         self.contacts.is_empty()
+    }
+
+    /// All its recipients, to be read.
+    pub fn unread(&self) -> Unread {
+        Unread { ranges: self.ranges.clone(), contacts: self.contacts.clone() }
     }
 
     /// Why it may not be sent at `now`, if so.

@@ -8,11 +8,13 @@ use carillon_table::{
 };
 use jiff::civil::Date;
 
-use super::{Batch, BatchRef, BatchStatus, Lease};
-use crate::recipient::{self, Cursor, CursorRange, Recipient, RecipientSet};
+use super::{Batch, BatchRef, BatchStatus, Lease, Unread};
+use crate::recipient::{self, Recipient, RecipientSet};
 
 /// How many of a campaign's latest batches [`latest_open`] reads.
 const LATEST: u32 = 100;
+/// How many recipients of a batch are read at a time.
+const READ_AT_ONCE: u32 = 500;
 
 impl BatchRef {
     fn table_key(&self) -> Key {
@@ -44,25 +46,24 @@ pub async fn latest_open(table: &Table, campaign: CampaignId) -> Result<Vec<Batc
     Ok(page.items)
 }
 
-/// One page of the recipients of a batch after a cursor, and the cursor of its last one; `None`
-/// at the end.
-pub async fn recipients(
+/// The next recipients of a batch, in turns over its shards, so that the writes that follow meet
+/// all their partition keys; `None` at the end.
+pub async fn read_on(
     table: &Table,
-    batch: &Batch,
     of: RecipientSet,
-    after: Option<&Cursor>,
-    limit: u32,
-) -> Result<(Vec<Recipient>, Option<Cursor>), StoreError> {
-    if batch.is_range() {
-        let range = CursorRange { after, until: Some(&batch.until) };
-        return recipient::store::walk(table, of, range, limit).await;
+    unread: &mut Unread,
+) -> Result<Option<Vec<Recipient>>, StoreError> {
+    if !unread.ranges.is_empty() {
+        let shards = u32::try_from(unread.ranges.len()).unwrap_or(u32::MAX);
+        let limit = (READ_AT_ONCE / shards).max(1);
+        let page = recipient::store::in_turns(table, of, &mut unread.ranges, limit).await?;
+        return Ok(Some(page));
     }
-    if after.is_some() {
-        return Ok((Vec::new(), None));
+    let contacts = std::mem::take(&mut unread.contacts);
+    if contacts.is_empty() {
+        return Ok(None);
     }
-    let found = recipient::store::many(table, of, &batch.contacts).await?;
-    let last = found.last().map(|last| last.contact);
-    Ok((found, Some(Cursor { shard: 0, contact: last })))
+    recipient::store::many(table, of, &contacts).await.map(Some)
 }
 
 /// All batches of a campaign, by day and number.

@@ -73,6 +73,33 @@ impl Import {
         }
     }
 
+    /// Adds the summary of a later upload: both are one upload then, with this one's id.
+    pub fn join(&mut self, later: Self) {
+        if self.added == 0 {
+            let (id, at) = (self.id, self.at);
+            *self = Self { id, at, ..later };
+            return;
+        }
+        for (name, facts) in &mut self.columns {
+            let Some((lacking, lines)) = later.lacks(name) else { continue };
+            facts.empty += lacking;
+            if facts.first_empty.is_empty() {
+                facts.first_empty = lines.to_vec();
+            }
+        }
+        for (name, facts) in later.columns {
+            let new = || ColumnFacts {
+                empty: self.added + facts.empty,
+                first_empty: self.first_lines.clone(),
+            };
+            self.columns.entry(name).or_insert_with(new);
+        }
+        for (country, count) in later.countries {
+            *self.countries.entry(country).or_default() += count;
+        }
+        self.added += later.added;
+    }
+
     fn lacks(&self, variable: &str) -> Option<(u64, &[u64])> {
         match self.columns.get(variable) {
             None if self.added > 0 => Some((self.added, &self.first_lines)),
@@ -129,5 +156,26 @@ mod tests {
         assert_eq!(missing[0].variable, "city");
         assert_eq!(missing[0].first_lines, [2, 3, 4]);
         assert_eq!((missing[1].recipients, missing[1].first_lines.clone()), (2, vec![3, 4]));
+    }
+    #[test]
+    fn uploads_that_are_joined_lack_what_they_lacked_one_by_one() {
+        let uploads = [
+            import(&[]),
+            import(&[(2, &[("name", "Ana"), ("city", "Lima")]), (3, &[("name", "Eva")])]),
+            import(&[(2, &[("name", ""), ("code", "7")]), (3, &[("name", "Ida")])]),
+            import(&[(5, &[("city", " ")])]),
+            import(&[]),
+            import(&[(6, &[("code", ""), ("name", "Ada"), ("city", "Rome")])]),
+        ];
+        let variables = ["name", "city", "code", "none"].map(str::to_owned).into();
+        let mut joined = import(&[]);
+        for upload in &uploads {
+            joined.join(upload.clone());
+        }
+        assert_eq!(joined.added, 6);
+        assert_eq!(joined.countries.values().sum::<u64>(), 6);
+        let one_by_one = missing_columns(&variables, &uploads);
+        assert_eq!(one_by_one.len(), 4);
+        assert_eq!(missing_columns(&variables, &[joined]), one_by_one);
     }
 }

@@ -5,6 +5,7 @@ mod halt;
 mod import;
 mod requeues;
 mod settings;
+mod shards;
 mod status;
 pub mod store;
 mod sweep;
@@ -24,6 +25,7 @@ pub use requeues::Requeues;
 pub use settings::{
     DEFAULT_MAX_RETRIES, MAX_DAILY_SEND_LIMIT, MAX_RETRIES_LIMIT, SendWindow, Settings, Speed,
 };
+pub use shards::shards_for;
 pub use status::{Action, IllegalAction, Status};
 pub use sweep::Sweep;
 pub use walk::{Rewind, Walk};

@@ -3,13 +3,16 @@
 use jiff::Timestamp;
 
 use super::{Action, AuditTurn, Campaign, Halt, Import, Requeues, Settings, Status, Sweep};
-use crate::recipient::CancelReason;
+use crate::recipient::{CancelReason, Positions};
 use carillon_foundations::ids::{CampaignId, ImportId};
 use carillon_foundations::time::sortable;
 use carillon_table::{
     Item, Key, ListedAs, Page, StoreError, Table, Unreadable, Update, Write, condition_held,
     listed_start_key, read_item,
 };
+
+/// How many summaries of uploads are read at a time.
+const IMPORTS_PAGE: u32 = 100;
 
 /// Stores a new campaign.
 pub async fn create(table: &Table, campaign: &Campaign) -> Result<(), StoreError> {
@@ -197,8 +200,9 @@ fn unfinished(id: CampaignId) -> Update {
 
 fn sweep(campaign: &Campaign, reason: CancelReason) -> Result<Write, StoreError> {
     let Campaign { id, shards, .. } = *campaign;
-    let (cursor, began_at, worked_at) = (None, None, None);
-    sweep_write(&Sweep { campaign: id, shards, cursor, began_at, worked_at, reason })
+    let passed = Positions::default();
+    let (began_at, worked_at) = (None, None);
+    sweep_write(&Sweep { campaign: id, shards, passed, began_at, worked_at, reason })
 }
 
 /// Records that the scheduler failed to plan a campaign, which then goes behind the others. Not a
@@ -311,9 +315,30 @@ pub async fn add_import(
     table.write(Write::put(&Key::Import { campaign, import: import.id }, import)?).await
 }
 
-/// The summaries of all uploads.
-pub async fn imports(table: &Table, campaign: CampaignId) -> Result<Vec<Import>, StoreError> {
-    table.query_all(&Key::Campaign(campaign).pk(), Key::IMPORTS).await
+/// What all uploads of a campaign brought together; `None` where none has ended.
+pub async fn imported(table: &Table, campaign: CampaignId) -> Result<Option<Import>, StoreError> {
+    let (pk, mut after) = (Key::Campaign(campaign).pk(), None);
+    let mut joined: Option<Import> = None;
+    loop {
+        let page = table.query_prefix::<Import>(&pk, Key::IMPORTS, after, IMPORTS_PAGE).await?;
+        for import in page.items {
+            match &mut joined {
+                Some(joined) => joined.join(import),
+                None => joined = Some(import),
+            }
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(joined);
+        }
+    }
+}
+
+/// Whether an upload of a campaign has ended.
+pub async fn has_imports(table: &Table, campaign: CampaignId) -> Result<bool, StoreError> {
+    let pk = Key::Campaign(campaign).pk();
+    let page = table.query_prefix::<Import>(&pk, Key::IMPORTS, None, 1).await?;
+    Ok(!page.items.is_empty())
 }
 
 /// All sweeps that are not done.

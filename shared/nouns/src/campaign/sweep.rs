@@ -2,7 +2,7 @@ use carillon_foundations::ids::CampaignId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::recipient::{CancelReason, Cursor, RecipientSet};
+use crate::recipient::{CancelReason, Positions, RecipientSet};
 
 /// The work that is left after a campaign was cancelled or ended: its pending recipients
 /// are cancelled page by page.
@@ -12,9 +12,9 @@ pub struct Sweep {
     pub campaign: CampaignId,
     /// The number of its shards.
     pub shards: u16,
-    /// The last recipient of this pass; none at its start.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cursor: Option<Cursor>,
+    /// The last recipient of this pass in each shard.
+    #[serde(default)]
+    pub passed: Positions,
     /// When this pass began; none before its start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub began_at: Option<Timestamp>,

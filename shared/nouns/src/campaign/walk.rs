@@ -1,17 +1,19 @@
+use carillon_foundations::ids::ContactId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Requeues;
-use crate::recipient::Cursor;
+use crate::recipient::{Positions, ShardRange};
 
-/// The walk over a campaign's recipients, in passes. The scheduler makes batches of the
-/// ranges that it passes. At the end of a pass it starts again, for recipients that were
-/// added or deferred meanwhile, until a whole pass meets no pending recipient.
+/// The walk over a campaign's recipients, in passes, in all its shards at the same time. The
+/// scheduler makes batches of the ranges that it passes. At the end of a pass it starts again,
+/// for recipients that were added or deferred meanwhile, until a whole pass meets no pending
+/// recipient.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Walk {
-    /// The last recipient that this pass has met; none at its start.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cursor: Option<Cursor>,
+    /// The last recipient that this pass has met in each shard.
+    #[serde(default)]
+    pub passed: Positions,
     /// When this pass began; none between two passes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub began_at: Option<Timestamp>,
@@ -34,53 +36,56 @@ pub struct Walk {
     /// When the last pass that met only deferred recipients began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deferred_since: Option<Timestamp>,
-    /// The position to go back to, because a batch was closed before the end of its range.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rewind: Option<Rewind>,
+    /// The positions to go back to, because batches were closed before the end of their ranges:
+    /// at most one for each shard.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rewinds: Vec<Rewind>,
     /// When the last pass that met no pending recipient began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exhausted_at: Option<Timestamp>,
 }
 
 /// A position to go back to.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rewind {
-    /// The position, exclusive; none for the first recipient.
+    /// The shard.
+    pub shard: u16,
+    /// The position, exclusive; none for the first recipient of the shard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<Cursor>,
+    pub after: Option<ContactId>,
 }
 
 impl Walk {
-    /// Goes to the start of the next batch: on in this pass, back to the range of a batch
-    /// that was closed early, or to the start of a new pass. For the latter two no range may be
+    /// Goes to the start of the next batch: on in this pass, back to the ranges of batches
+    /// that were closed early, or to the start of a new pass. For the latter two no range may be
     /// open, or its recipients would be planned twice.
     pub fn begin(&mut self, requeues: Requeues, now: Timestamp) {
         if self.began_at.is_none() {
+            self.began_at = Some(now);
             self.requeues = requeues;
-        }
-        if let Some(Rewind { after }) = self.rewind.take() {
-            self.cursor = after;
-            self.made_batch = true;
-            self.next_is_due = false;
-        } else if self.began_at.is_none() {
-            self.cursor = None;
+            self.passed = Positions::default();
             self.made_batch = false;
             self.went_before = false;
             self.next_is_due = false;
             self.next_due_at = None;
         }
-        self.began_at.get_or_insert(now);
+        for Rewind { shard, after } in std::mem::take(&mut self.rewinds) {
+            self.passed.set(shard, after);
+            // A pass that does not meet everybody exhausts nothing.
+            self.made_batch = true;
+            self.next_is_due = false;
+        }
     }
 
     /// Whether no pass is under way.
     pub fn is_at_rest(&self) -> bool {
-        self.began_at.is_none() && self.rewind.is_none()
+        self.began_at.is_none() && self.rewinds.is_empty()
     }
 
     /// Whether the next range begins a new pass, or goes back. While another range is open it may
     /// not: its recipients would be planned twice.
     pub fn starts_over(&self) -> bool {
-        self.began_at.is_none() || self.rewind.is_some()
+        self.began_at.is_none() || !self.rewinds.is_empty()
     }
 
     /// Records a batch that goes before the walk: only a pass that begins after its end shows who
@@ -94,7 +99,7 @@ impl Walk {
     /// Ends the pass.
     pub fn end(&mut self) {
         let began_at = self.began_at.take();
-        self.cursor = None;
+        self.passed = Positions::default();
         self.next_is_due = false;
         if self.made_batch {
             self.next_due_at = None;
@@ -104,18 +109,22 @@ impl Walk {
         self.deferred_since = met_all.filter(|_| self.next_due_at.is_some());
     }
 
-    /// Sets the position to go back to, unless it is further back already.
-    pub fn rewind_to(&mut self, after: Option<Cursor>) {
-        let wanted = Rewind { after };
-        self.rewind = Some(match self.rewind.take() {
-            Some(known) => known.min(wanted),
-            None => wanted,
-        });
+    /// Has the walk go back to the start of these ranges, where it does not go further back
+    /// already.
+    pub fn rewind_to(&mut self, ranges: &[ShardRange]) {
+        for ShardRange { shard, after, .. } in ranges {
+            match self.rewinds.iter_mut().find(|known| known.shard == *shard) {
+                Some(known) => known.after = known.after.min(*after),
+                None => self.rewinds.push(Rewind { shard: *shard, after: *after }),
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use carillon_foundations::ids::IdSource;
+
     use super::*;
 
     fn at(second: i64) -> Timestamp {
@@ -162,17 +171,41 @@ mod tests {
         assert!(!walk.went_before);
     }
 
+    fn contact(number: i64) -> ContactId {
+        ContactId::from_uuid(IdSource::seeded(1).uuid(at(number)))
+    }
+
+    fn range(shard: u16, after: Option<ContactId>) -> ShardRange {
+        ShardRange { shard, after, until: None }
+    }
+
     #[test]
-    fn a_walk_goes_back_to_the_earliest_of_two_ranges() {
-        let cursor = |shard| Some(Cursor::start_of(shard));
+    fn a_walk_goes_back_to_the_earliest_of_two_ranges_in_each_shard() {
         let mut walk = begun(Requeues::default());
-        walk.cursor = cursor(7);
-        walk.rewind_to(cursor(5));
-        walk.rewind_to(cursor(3));
-        walk.rewind_to(cursor(4));
+        for shard in 0..3 {
+            walk.passed.set(shard, Some(contact(7)));
+        }
+        walk.rewind_to(&[range(0, Some(contact(5))), range(1, Some(contact(5)))]);
+        walk.rewind_to(&[range(0, Some(contact(3))), range(1, None)]);
+        walk.rewind_to(&[range(0, Some(contact(4))), range(1, Some(contact(4)))]);
         assert!(walk.starts_over() && !walk.is_at_rest());
         walk.begin(Requeues { retried: 1, uploaded: 0 }, at(2));
-        assert_eq!((walk.cursor, walk.began_at), (cursor(3), Some(at(1))));
+        let passed = [0, 1, 2].map(|shard| walk.passed.of(shard));
+        assert_eq!(passed, [Some(contact(3)), None, Some(contact(7))]);
+        assert_eq!(walk.began_at, Some(at(1)));
         assert_eq!(walk.requeues, Requeues::default(), "as the pass began");
+        assert!(walk.made_batch, "it does not show who is pending");
+    }
+
+    #[test]
+    fn a_walk_that_goes_back_after_its_end_meets_the_other_shards_too() {
+        let mut walk = begun(Requeues::default());
+        walk.passed.set(0, Some(contact(7)));
+        walk.end();
+        walk.rewind_to(&[range(1, Some(contact(5)))]);
+        walk.begin(Requeues::default(), at(2));
+        assert_eq!((walk.passed.of(0), walk.passed.of(1)), (None, Some(contact(5))));
+        walk.end();
+        assert_eq!(walk.exhausted_at, None);
     }
 }

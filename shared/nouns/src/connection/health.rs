@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Throttling;
+use super::{Lane, Throttling};
 
 /// How long the result of a probe is used.
 const PROBE_MAX_AGE: SignedDuration = SignedDuration::from_hours(6);
@@ -27,6 +27,9 @@ pub struct Health {
     /// How the provider throttled it last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throttling: Option<Throttling>,
+    /// The number of slices of its fast lane, as the planner set it; none for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fast_slices: Option<u16>,
     /// When the provider was probed last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checked_at: Option<Timestamp>,
@@ -50,6 +53,14 @@ pub struct Note {
 }
 
 impl Health {
+    /// The number of slices of a lane, as the planner set it.
+    pub fn slices(&self, lane: Lane) -> u16 {
+        match lane {
+            Lane::Fast => self.fast_slices.unwrap_or(1),
+            Lane::Normal | Lane::Slow | Lane::Replies => 1,
+        }
+    }
+
     /// Whether the provider must be probed again.
     pub fn is_stale(&self, now: Timestamp) -> bool {
         self.checked_at.is_none_or(|at| at + PROBE_MAX_AGE <= now)

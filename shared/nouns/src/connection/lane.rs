@@ -3,7 +3,11 @@ use serde::{Deserialize, Serialize};
 /// The share of the throughput that the lane of replies has.
 const REPLIES_SHARE: f64 = 0.1;
 
-/// A fixed share of a connection's throughput. One batch at a time is sent in a lane.
+/// The highest rate of a slice in messages a second: with 64 messages in flight an answer may take
+/// 0.64 s.
+const SLICE_RATE: f64 = 100.0;
+
+/// A fixed share of a connection's throughput. Each of its slices sends one batch at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lane {
@@ -35,6 +39,29 @@ impl Lane {
         }
     }
 
+    /// How many slices it needs at that throughput, at least 1. Only a fast lane has several.
+    pub fn slices(self, throughput: u32) -> u16 {
+        match self {
+            Self::Fast => (self.rate(throughput) / SLICE_RATE).ceil().clamp(1.0, 999.0) as u16,
+            Self::Normal | Self::Slow | Self::Replies => 1,
+        }
+    }
+
+    /// The rate of one of its slices in messages a second, where it has `slices` of them: an
+    /// equal share, also where its rate needs more slices than it has.
+    pub fn slice_rate(self, throughput: u32, slices: u16) -> f64 {
+        self.rate(throughput) / f64::from(slices.max(self.slices(throughput)))
+    }
+
+    /// Whether its rate is fixed, so that a batch may take minutes. These lanes have senders of
+    /// their own.
+    pub const fn is_paced(self) -> bool {
+        match self {
+            Self::Normal | Self::Slow => true,
+            Self::Fast | Self::Replies => false,
+        }
+    }
+
     /// The word in queue groups and in the table.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -43,6 +70,26 @@ impl Lane {
             Self::Slow => "slow",
             Self::Replies => "replies",
         }
+    }
+}
+
+/// A slice of a lane, which sends one batch at a time, with an equal share of the lane's rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Slice {
+    /// Its number, from 0.
+    pub number: u16,
+    /// How many slices the lane had when this one was chosen, at least 1.
+    pub of: u16,
+}
+
+impl Slice {
+    /// The only slice of a lane.
+    pub const WHOLE: Self = Self { number: 0, of: 1 };
+}
+
+impl Default for Slice {
+    fn default() -> Self {
+        Self::WHOLE
     }
 }
 
@@ -59,6 +106,17 @@ mod tests {
             let sum: f64 = lanes.iter().map(|lane| lane.rate(throughput)).sum();
             prop_assert!(sum <= f64::from(throughput) + 1e-9);
             prop_assert!(lanes.iter().all(|lane| lane.rate(throughput) > 0.0));
+        }
+    }
+
+    #[test]
+    fn a_slice_sends_at_most_100_a_second() {
+        for (throughput, slices) in [(1, 1), (80, 1), (115, 1), (120, 2), (500, 5), (1_000, 9)] {
+            assert_eq!(Lane::Fast.slices(throughput), slices, "{throughput}");
+            assert!(Lane::Fast.slice_rate(throughput, 1) <= SLICE_RATE);
+            for lane in [Lane::Normal, Lane::Slow, Lane::Replies] {
+                assert_eq!(lane.slices(throughput), 1);
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use health::{Health, Note};
-pub use lane::Lane;
+pub use lane::{Lane, Slice};
 pub use throttling::Throttling;
 pub use vault::{Sealed, Vault, VaultError};
 

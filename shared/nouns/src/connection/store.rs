@@ -161,6 +161,15 @@ pub async fn record_throttling(
     condition_held(table.update(update).await).map(drop)
 }
 
+/// Sets the number of slices of a connection's fast lane. Senders read it with the throughput.
+pub async fn set_fast_slices(
+    table: &Table,
+    id: ConnectionId,
+    slices: u16,
+) -> Result<(), StoreError> {
+    table.update(Update::of(&Key::Health(id)).set("fast_slices", slices)).await.map(drop)
+}
+
 /// Has the provider probed again before the next batch.
 pub async fn expire_probe(table: &Table, id: ConnectionId) -> Result<(), StoreError> {
     table.update(Update::of(&Key::Health(id)).remove("checked_at")).await.map(drop)

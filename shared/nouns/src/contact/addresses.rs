@@ -85,11 +85,9 @@ pub async fn find_many(
     }
     let unique: Vec<Key> = keys.values().map(|(key, _)| key.clone()).collect();
     let mut found = HashMap::with_capacity(unique.len());
-    for some in unique.chunks(100) {
-        for (key, entry) in table.get_many::<Entry>(some).await? {
-            if let Some((_, address)) = keys.get(&key.pk()) {
-                found.insert((*address).clone(), entry);
-            }
+    for (key, entry) in table.get_many::<Entry>(&unique).await? {
+        if let Some((_, address)) = keys.get(&key.pk()) {
+            found.insert((*address).clone(), entry);
         }
     }
     Ok(found)

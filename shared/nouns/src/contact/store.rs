@@ -40,7 +40,7 @@ pub async fn current(table: &Table, contact: ContactId) -> Result<Contact, Store
     }
 }
 
-/// The contacts with these ids, at most 100, or those that they were merged into.
+/// The contacts with these ids, or those that they were merged into.
 pub async fn many(
     table: &Table,
     contacts: &[ContactId],

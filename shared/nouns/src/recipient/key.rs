@@ -52,25 +52,63 @@ pub struct Cursor {
     pub contact: Option<ContactId>,
 }
 
-/// A range of a campaign's recipients.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct CursorRange<'a> {
-    /// Its start, exclusive; none for the first recipient.
-    pub after: Option<&'a Cursor>,
-    /// Its end, inclusive; none for the last recipient.
-    pub until: Option<&'a Cursor>,
-}
-
-impl<'a> CursorRange<'a> {
-    /// All recipients after a cursor.
-    pub fn after(after: Option<&'a Cursor>) -> Self {
-        Self { after, until: None }
-    }
-}
-
 impl Cursor {
     /// The start of a shard.
     pub fn start_of(shard: u16) -> Self {
         Self { shard, contact: None }
+    }
+}
+
+/// A position in each shard of a campaign: the last recipient that was passed there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Positions(Vec<Option<ContactId>>);
+
+impl Positions {
+    /// The last recipient that was passed in a shard; none at its start.
+    pub fn of(&self, shard: u16) -> Option<ContactId> {
+        self.0.get(usize::from(shard)).copied().flatten()
+    }
+
+    /// Sets the position in a shard.
+    pub fn set(&mut self, shard: u16, position: Option<ContactId>) {
+        let index = usize::from(shard);
+        if self.0.len() <= index {
+            self.0.resize(index + 1, None);
+        }
+        if let Some(known) = self.0.get_mut(index) {
+            *known = position;
+        }
+    }
+
+    /// Passes a recipient.
+    pub fn pass(&mut self, key: &RecipientKey) {
+        self.set(key.shard, Some(key.contact));
+    }
+
+    /// Whether a recipient that is added now comes too late for whoever has passed this far.
+    pub fn are_after(&self, key: &RecipientKey) -> bool {
+        self.of(key.shard).is_some_and(|position| key.contact < position)
+    }
+}
+
+/// Recipients of one shard that lie together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardRange {
+    /// The shard.
+    pub shard: u16,
+    /// Its start, exclusive; none for the first recipient of the shard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<ContactId>,
+    /// Its end, inclusive; none for the last recipient of the shard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<ContactId>,
+}
+
+impl RecipientSet {
+    /// What lies behind these positions: the rest of each shard.
+    pub fn after(self, positions: &Positions) -> Vec<ShardRange> {
+        let rest = |shard| ShardRange { shard, after: positions.of(shard), until: None };
+        (0..self.shards).map(rest).collect()
     }
 }

@@ -10,13 +10,13 @@ mod transition;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use carillon_foundations::ids::ContactId;
+use carillon_foundations::ids::{ContactId, RunId};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use callback::{Callback, CallbackError};
-pub use key::{Cursor, CursorRange, RecipientKey, RecipientSet};
+pub use key::{Cursor, Positions, RecipientKey, RecipientSet, ShardRange};
 pub use reason::{CancelReason, SkipReason, WaitsFor};
 pub use reservation::{BatchNumber, SpentReservation};
 pub use settlement::{Decision, RetryCause, Settlement, Tried};
@@ -154,6 +154,9 @@ pub struct Recipient {
     /// The batch that claimed it last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchNumber>,
+    /// The run over that batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
     /// The reservations that earlier attempts used: a message that failed after the
     /// provider had accepted it has used its reservation.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
@@ -213,6 +216,7 @@ impl Recipient {
             columns,
             imported_at,
             batch: None,
+            run: None,
             spent: BTreeSet::new(),
             message_id: None,
             sent_at: None,
@@ -296,6 +300,13 @@ impl Recipient {
     /// The reservation that this attempt uses; none before it is claimed.
     pub fn spends(&self) -> Option<SpentReservation> {
         self.batch.map(|batch| SpentReservation { attempt: self.attempt, batch })
+    }
+
+    /// When a run claimed this attempt, if the claim is that run's and is not settled, or was
+    /// taken for lost.
+    pub fn claimed_by(&self, run: RunId, attempt: u32) -> Option<Timestamp> {
+        let is_claimed = matches!(self.status, Status::Sending | Status::Unconfirmed);
+        self.sent_at.filter(|_| is_claimed && self.run == Some(run) && self.attempt == attempt)
     }
 
     /// Whether its claim is so old that no run will settle it.

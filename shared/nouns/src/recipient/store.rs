@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use carillon_foundations::ids::{CampaignId, ContactId};
+use carillon_foundations::ids::{CampaignId, ContactId, RunId};
 use carillon_foundations::time::sortable;
 use carillon_table::{
     Key, ListedAs, Page, Shape, StoreError, Table, Unreadable, Update, Write, condition_held,
     read_item,
 };
+use futures::future::try_join_all;
 use jiff::Timestamp;
 
 use super::{
-    BatchNumber, CancelReason, Cursor, CursorRange, Decision, DeliveryStatus, ERASED, Event,
-    Position, Recipient, RecipientKey, RecipientSet, RetryCause, Settlement, SkipReason,
+    BatchNumber, CancelReason, Cursor, Decision, DeliveryStatus, ERASED, Event, Position,
+    Recipient, RecipientKey, RecipientSet, RetryCause, Settlement, ShardRange, SkipReason,
     SpentReservation, Status, Transition, WaitsFor, transition,
 };
 
@@ -40,12 +41,9 @@ pub async fn many(
     of: RecipientSet,
     contacts: &[ContactId],
 ) -> Result<Vec<Recipient>, StoreError> {
-    let mut found = BTreeMap::new();
-    for contacts in contacts.chunks(100) {
-        let keys: Vec<Key> = contacts.iter().map(|one| of.key(*one).table_key()).collect();
-        let recipients = table.get_many::<Recipient>(&keys).await?.into_iter();
-        found.extend(recipients.map(|(_, one)| (one.contact, one)));
-    }
+    let keys: Vec<Key> = contacts.iter().map(|one| of.key(*one).table_key()).collect();
+    let recipients = table.get_many::<Recipient>(&keys).await?.into_iter();
+    let mut found: BTreeMap<_, _> = recipients.map(|(_, one)| (one.contact, one)).collect();
     Ok(contacts.iter().filter_map(|contact| found.remove(contact)).collect())
 }
 
@@ -107,12 +105,8 @@ pub async fn in_campaigns(
 ) -> Result<Vec<(RecipientKey, Recipient)>, StoreError> {
     let keys: Vec<Key> =
         campaigns.into_iter().map(|recipients| recipients.key(contact).table_key()).collect();
-    let mut found = Vec::new();
-    for keys in keys.chunks(100) {
-        let recipients = table.get_many::<Recipient>(keys).await?.into_iter();
-        found.extend(recipients.filter_map(|(key, one)| Some((RecipientKey::read(&key)?, one))));
-    }
-    Ok(found)
+    let found = table.get_many::<Recipient>(&keys).await?.into_iter();
+    Ok(found.filter_map(|(key, one)| Some((RecipientKey::read(&key)?, one))).collect())
 }
 
 /// The keys of the recipients of a contact that were sent to since `since`, newest first:
@@ -148,55 +142,95 @@ pub async fn erase(
     condition_held(table.update(update).await)
 }
 
-/// One page of a campaign's recipients in the order of [`Cursor`], and the cursor of its
-/// last one; `None` after the last shard.
+/// One page of a campaign's recipients in the order of [`Cursor`], after one or from the first on,
+/// and the cursor of its last one; `None` after the last shard.
 pub async fn walk(
     table: &Table,
-    recipients: RecipientSet,
-    range: CursorRange<'_>,
+    of: RecipientSet,
+    after: Option<&Cursor>,
     limit: u32,
 ) -> Result<(Vec<Recipient>, Option<Cursor>), StoreError> {
-    let (RecipientSet { campaign, shards }, CursorRange { after, until }) = (recipients, range);
-    let mut shard = after.map_or(0, |cursor| cursor.shard);
-    let mut from = match after {
-        Some(Cursor { contact: Some(contact), .. }) => {
-            format!("{}\u{0}", Key::recipient_sk(*contact))
+    let Cursor { shard: first, contact } = after.copied().unwrap_or(Cursor::start_of(0));
+    let mut range = ShardRange { shard: first, after: contact, until: None };
+    while range.shard < of.shards {
+        let shard = range.shard;
+        let (page, _) = of_range(table, of, &range, limit).await?;
+        if let Some(recipient) = page.last() {
+            let contact = Some(recipient.contact);
+            return Ok((page, Some(Cursor { shard, contact })));
         }
-        Some(_) | None => Key::RECIPIENTS.to_owned(),
-    };
-    let last = until.map_or(shards.saturating_sub(1), |cursor| cursor.shard);
-    while shard <= last {
-        let to = match until {
-            Some(Cursor { shard: end, contact: Some(contact) }) if *end == shard => {
-                Key::recipient_sk(*contact)
-            }
-            _ => format!("{}\u{10FFFF}", Key::RECIPIENTS),
-        };
-        if from <= to {
-            let pk = Key::Counters { campaign, shard }.pk();
-            let page: Page<Recipient> = table.query(&pk, (&from, &to), None, limit).await?;
-            if let Some(recipient) = page.items.last() {
-                let contact = Some(recipient.contact);
-                return Ok((page.items, Some(Cursor { shard, contact })));
-            }
-        }
-        shard += 1;
-        Key::RECIPIENTS.clone_into(&mut from);
+        range = ShardRange { shard: shard + 1, after: None, until: None };
     }
     Ok((Vec::new(), None))
 }
 
-/// The recipient's part of a claim: it fails unless the recipient is pending in that
-/// attempt.
+/// The first `limit` recipients of a range, and whether there are more.
+pub async fn of_range(
+    table: &Table,
+    of: RecipientSet,
+    range: &ShardRange,
+    limit: u32,
+) -> Result<(Vec<Recipient>, bool), StoreError> {
+    let ShardRange { shard, after, until } = *range;
+    let from = match after {
+        Some(contact) => format!("{}\u{0}", Key::recipient_sk(contact)),
+        None => Key::RECIPIENTS.to_owned(),
+    };
+    let to = match until {
+        Some(contact) => Key::recipient_sk(contact),
+        None => format!("{}\u{10FFFF}", Key::RECIPIENTS),
+    };
+    if from > to {
+        return Ok((Vec::new(), false));
+    }
+    let pk = Key::Counters { campaign: of.campaign, shard }.pk();
+    let page: Page<Recipient> = table.query(&pk, (&from, &to), None, limit).await?;
+    Ok((page.items, page.next.is_some()))
+}
+
+/// Reads on in all ranges at once (a campaign has few shards), at most `limit` recipients of
+/// each, which come in turns. The ranges then begin behind them; those that were read to their
+/// end are gone.
+pub async fn in_turns(
+    table: &Table,
+    of: RecipientSet,
+    ranges: &mut Vec<ShardRange>,
+    limit: u32,
+) -> Result<Vec<Recipient>, StoreError> {
+    let reading = ranges.iter().map(|range| of_range(table, of, range, limit));
+    let pages = try_join_all(reading.collect::<Vec<_>>()).await?;
+    let mut rest = Vec::with_capacity(ranges.len());
+    let mut columns = Vec::with_capacity(pages.len());
+    for (range, (page, has_more)) in ranges.iter().zip(pages) {
+        if has_more {
+            let last = page.last().map(|last| last.contact);
+            rest.push(ShardRange { after: last.or(range.after), ..*range });
+        }
+        columns.push(page.into_iter());
+    }
+    *ranges = rest;
+    let mut turns = Vec::new();
+    loop {
+        let before = turns.len();
+        turns.extend(columns.iter_mut().filter_map(Iterator::next));
+        if turns.len() == before {
+            return Ok(turns);
+        }
+    }
+}
+
+/// The recipient's part of a claim by a run over a batch: it fails unless the recipient is
+/// pending in that attempt.
 pub fn claim_update(
     key: &RecipientKey,
     attempt: u32,
-    batch: BatchNumber,
+    (batch, run): (BatchNumber, RunId),
     now: Timestamp,
 ) -> Update {
     let pending = unlisted(at(key, Position { attempt, status: Status::Pending }));
     status(pending, Status::Sending)
         .set("batch", batch)
+        .set("run", run)
         .set("sent_at", sortable(now))
         .remove("not_before")
         .remove("waits_for")

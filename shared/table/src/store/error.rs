@@ -43,6 +43,17 @@ pub enum StoreError {
     },
 }
 
+/// An item that does not have the attributes of its type.
+#[derive(Debug, thiserror::Error)]
+#[error("the item {key} can't be read")]
+pub struct Unreadable {
+    /// Its partition key and its sort key.
+    pub key: String,
+    /// Why.
+    #[source]
+    pub source: StoreError,
+}
+
 /// Whether one write of a cancelled transaction caused the cancellation, and why.
 #[derive(Debug)]
 pub enum Cancelled {

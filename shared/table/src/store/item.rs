@@ -4,8 +4,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::error::StoreError;
-use super::page::{Item, Page, Unreadable};
+use super::error::{StoreError, Unreadable};
+use super::page::{Item, Page};
 use crate::{Key, ListedAs, Shape};
 
 /// Deserialises an item. Attributes that the type does not have are ignored.

@@ -8,6 +8,7 @@ mod page;
 mod whole;
 mod write;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,9 +30,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
 pub use self::create::ensure_table;
-pub use self::error::{Cancelled, StoreError, condition_held};
+pub use self::error::{Cancelled, StoreError, Unreadable, condition_held};
 pub use self::item::{exclusive_start_key, listed_start_key, read_item, stored_key};
-pub use self::page::{Item, Page, Unreadable};
+pub use self::page::{Item, Page};
 pub use self::write::{Guard, Update, Write};
 
 use self::error::{ConditionFailure, failure, index_failure, unavailable};
@@ -121,42 +122,57 @@ impl Table {
         answer.item.map(read_item).transpose()
     }
 
-    /// Reads up to 100 items and returns those that exist with their keys, in no order.
-    /// The read is strongly consistent.
+    /// Reads items, 100 with each request, and returns those that exist with
+    /// their keys, in no order; one of several equal keys. The reads are strongly consistent.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where the table throttles some of them for five seconds.
     pub async fn get_many<T: DeserializeOwned>(
         &self,
         keys: &[Key],
     ) -> Result<Vec<(Key, T)>, StoreError> {
         let mut found = Vec::with_capacity(keys.len());
-        let mut wanted: Vec<Item> = keys.iter().map(key_item).collect();
-        let mut tries = 0;
+        // A request with a key twice is refused. Source: AWS, `BatchGetItem`.
+        let mut seen = HashSet::with_capacity(keys.len());
+        let unique = keys.iter().filter(|key| seen.insert((key.pk(), key.sk())));
+        let mut wanted: Vec<Item> = unique.map(key_item).collect();
+        let mut throttled = 0;
         while !wanted.is_empty() {
-            let request = KeysAndAttributes::builder()
-                .set_keys(Some(wanted))
-                .consistent_read(true)
-                .build()
-                .map_err(unavailable)?;
-            let request = self.client.batch_get_item().request_items(&self.name, request);
-            let answer = Box::pin(request.send()).await.map_err(failure)?;
-            for item in answer.responses.into_iter().flatten().flat_map(|(_, items)| items) {
+            let next = wanted.drain(..wanted.len().min(MAX_BATCH_GET)).collect();
+            let (items, left) = self.get_some(next).await?;
+            for item in items {
                 if let Some(key) = stored_key(&item) {
                     found.push((key, read_item(item)?));
                 }
             }
-            let mut left = answer.unprocessed_keys.unwrap_or_default();
-            wanted = left.remove(&self.name).map(|rest| rest.keys).unwrap_or_default();
-            if !wanted.is_empty() {
-                // They were throttled. Source: AWS, `BatchGetItem`.
-                if tries == MAX_BATCH_GET_RETRIES {
-                    let code = "UnprocessedKeys".to_owned();
-                    let source = "the table throttles reads".into();
-                    return Err(StoreError::Unavailable { code, source });
-                }
-                self.pause(tries).await;
-                tries += 1;
+            if left.is_empty() {
+                continue;
             }
+            wanted.extend(left);
+            if throttled == MAX_BATCH_GET_RETRIES {
+                let code = "UnprocessedKeys".to_owned();
+                let source = "the table throttles reads".into();
+                return Err(StoreError::Unavailable { code, source });
+            }
+            self.pause(throttled).await;
+            throttled += 1;
         }
         Ok(found)
+    }
+
+    /// Reads the items with these keys, and returns the keys that the table has not read: it
+    /// throttles them, or the answer would be larger than 16 MB. Source: AWS, `BatchGetItem`.
+    async fn get_some(&self, keys: Vec<Item>) -> Result<(Vec<Item>, Vec<Item>), StoreError> {
+        let request = KeysAndAttributes::builder()
+            .set_keys(Some(keys))
+            .consistent_read(true)
+            .build()
+            .map_err(unavailable)?;
+        let request = self.client.batch_get_item().request_items(&self.name, request);
+        let answer = Box::pin(request.send()).await.map_err(failure)?;
+        let items = answer.responses.into_iter().flatten().flat_map(|(_, items)| items).collect();
+        let mut left = answer.unprocessed_keys.unwrap_or_default();
+        Ok((items, left.remove(&self.name).map(|rest| rest.keys).unwrap_or_default()))
     }
 
     /// One page of a partition in sort-key order. `range` bounds the sort key on both
@@ -451,6 +467,8 @@ where
 
 /// The delay before a write is retried that met a transaction on its item.
 const CONFLICT_DELAY: Duration = Duration::from_millis(20);
+/// The maximum number of keys of a batch of reads. Source: AWS, `BatchGetItem`.
+const MAX_BATCH_GET: usize = 100;
 /// Retries of a batch of reads of which some were throttled: about five seconds.
 const MAX_BATCH_GET_RETRIES: u32 = 8;
 /// Retries of a plain write that met a transaction.

@@ -37,7 +37,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "URL")]
     pub(super) public_url: Option<String>,
 
-    /// Batches sent at the same time.
+    /// Batches of fast campaigns sent at the same time, and as many of normal and slow ones.
     #[arg(long, default_value_t = 4, value_name = "N")]
     pub(super) senders: usize,
 

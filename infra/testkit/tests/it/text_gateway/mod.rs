@@ -6,6 +6,7 @@ mod provider;
 mod receiver;
 mod stand_in;
 
+use carillon::recipient::Status;
 use carillon_testkit::{World, contacts_csv, phone};
 use serde_json::{Value, json};
 
@@ -166,4 +167,28 @@ async fn a_status_whose_id_is_no_key_is_kept_as_unreadable_and_costs_no_other() 
     }
     assert_eq!(world.report(&campaign).await.number("received"), 2);
     assert_eq!(world.items_containing("UNREADABLE#").await.len(), 1);
+}
+
+/// The pointer to the recipient of a message has the message's id in its key, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_whose_id_is_no_key_is_sent_and_ends_no_run() {
+    let (world, gateway, connection) = world_with_gateway().await;
+    for number in [1, 4] {
+        gateway.give_long_id(number);
+    }
+    let campaign = world.campaign(&connection, greeting()).await;
+    world.upload(&campaign, contacts_csv(0..20)).await.expect(200);
+    world.start(&campaign).await.expect(200);
+    world.run_until_idle().await;
+    assert_eq!(gateway.accepted().len(), 20, "each contact once");
+    let runs: Vec<u32> = world.batches(&campaign).await.iter().map(|batch| batch.runs).collect();
+    assert_eq!(runs, [1]);
+    let report = world.report(&campaign).await;
+    assert_eq!((report.number("sent"), report.number("unconfirmed")), (20, 0), "{}", report.text);
+    let found = world.stored_recipients(&campaign).await;
+    let unfindable: Vec<_> =
+        found.iter().filter(|one| one.reason.as_deref() == Some("no_pointer")).collect();
+    assert_eq!(unfindable.len(), 2);
+    assert!(unfindable.iter().all(|one| one.status == Status::Sent));
+    world.assert_counters_exact(&campaign).await;
 }

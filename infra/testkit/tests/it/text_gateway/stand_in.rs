@@ -1,7 +1,7 @@
 //! A stand-in for the gateway. Of every third message it reports the delivery before it
 //! answers, as a fast network does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -48,6 +48,8 @@ pub(super) struct Gateway {
     /// Send requests since the contract suite asked.
     sends: usize,
     texts: Vec<SentText>,
+    /// Messages whose id is longer than a key may be, by number.
+    long_ids: BTreeSet<usize>,
 }
 
 impl StandIn {
@@ -74,6 +76,11 @@ impl StandIn {
     /// Refuses messages to an address with this code.
     pub(super) fn refuse(&self, to: &str, code: u32) {
         self.state.lock().unwrap().refusals.insert(to.to_owned(), code);
+    }
+
+    /// Gives the message of that number an id that is longer than a key may be.
+    pub(super) fn give_long_id(&self, number: usize) {
+        self.state.lock().unwrap().long_ids.insert(number);
     }
 
     /// All texts that it accepted.
@@ -120,7 +127,9 @@ async fn accept(
             return (StatusCode::BAD_REQUEST, Json(json!({"code": code}))).into_response();
         }
         let number = gateway.texts.len();
-        let id = format!("text-{number}");
+        let long =
+            if gateway.long_ids.contains(&number) { "x".repeat(3_000) } else { String::new() };
+        let id = format!("text-{number}{long}");
         gateway.texts.push(SentText { to: field("to"), text: field("text"), id: id.clone() });
         (id, number % EARLY == 0, gateway.webhook.clone())
     };
