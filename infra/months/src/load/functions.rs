@@ -56,7 +56,7 @@ impl Platform {
     fn start_sender(&self) -> Result<Sender, BoxError> {
         let aws = self.aws("sender");
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
-        Ok(new_sender(&config(), &aws, clock, ids, self.providers.clone())?)
+        new_sender(&config(), &aws, clock, ids, self.providers.clone())
     }
 }
 
