@@ -349,7 +349,7 @@ fn every_alarm_notifies_a_topic_and_every_queue_has_an_alarm() {
         }
     }
     // CloudWatch bills for each alarm after the tenth.
-    assert_eq!(alarms.len(), 11);
+    assert_eq!(alarms.len(), 12);
     assert!(alarms.contains_key("EventsUnreadableAlarm"));
     let queues = resources("AWS::SQS::Queue");
     assert_eq!(queues.len(), 4);
