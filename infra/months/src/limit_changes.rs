@@ -29,7 +29,7 @@ impl LimitChanges {
             let change = {
                 let limits = whatsapp.limits();
                 let Some(of) = rng.choose(&limits.all()).cloned() else { continue };
-                let first = u64::from(limits.get(&of).map_or(0, |limit| limit.first()));
+                let first = u64::from(limits.first(&of));
                 let limit = rng.between(first.div_ceil(2), first) as u32;
                 LimitChange { of, limit, since: now }
             };

@@ -72,14 +72,14 @@ impl OperatorCalls {
         let plan = FaultPlan::draw_call(&rng, rates);
         let answer = fixture.call_api(&call, &key, plan).await?;
         let is_lost = rng.chance(rates.broken_calls);
-        match answer.filter(|(status, response)| !is_lost && !is_unfinished(*status, response)) {
-            Some(answer) => settle(&call.effect, answer, fixture),
-            None => {
-                let at = fixture.clock.now() + rng.millis(500, 400_000);
-                self.unknown.push(Repeat { at, key, call });
-                Ok(())
-            }
+        let known =
+            answer.filter(|(status, response)| !is_lost && !is_unfinished(*status, response));
+        if let Some(answer) = known {
+            return settle(&call.effect, answer, fixture);
         }
+        let at = fixture.clock.now() + rng.millis(500, 400_000);
+        self.unknown.push(Repeat { at, key, call });
+        Ok(())
     }
 }
 
@@ -105,11 +105,10 @@ fn settle(effect: &Effect, answer: ApiResponse, fixture: &Fixture) -> Result<(),
     let status = answer.0;
     let now = fixture.clock.now();
     match effect {
-        Effect::None => {}
         Effect::Suppresses(person, by, address) if status < 300 => {
             fixture.whatsapp.reports().suppress(*person, *by, address.clone(), now);
         }
-        Effect::Suppresses(..) => {}
+        Effect::None | Effect::Suppresses(..) => {}
         Effect::Lifts(person, _) => {
             fixture.whatsapp.reports().lift(*person);
             // It is gone already where an answer was lost.
