@@ -33,8 +33,12 @@ struct Shard {
     /// Whether there are more to read.
     has_more: bool,
     /// Where the segment begins, if the shard has due recipients in it.
-    taken_from: Option<Option<ContactId>>,
+    taken_from: Option<Behind>,
 }
+
+/// The place behind a recipient; none for the start of the shard.
+#[derive(Debug, Clone, Copy)]
+struct Behind(Option<ContactId>);
 
 /// A recipient that was read.
 #[derive(Debug, Clone, Copy)]
@@ -230,14 +234,14 @@ impl Shard {
         if !self.is_next_due() {
             return false;
         }
-        self.taken_from.get_or_insert(self.passed);
+        self.taken_from.get_or_insert(Behind(self.passed));
         self.passed = self.read.pop_front().map(|met| met.contact);
         true
     }
 
     /// Its part of a segment, from the first to the last one that was taken.
     fn range(&self) -> Option<ShardRange> {
-        let after = self.taken_from?;
+        let Behind(after) = self.taken_from?;
         Some(ShardRange { shard: self.number, after, until: self.passed })
     }
 }

@@ -49,7 +49,9 @@ impl Scheduler {
             }
             let keys: Vec<_> = page.iter().map(|one| recipients.key(one.contact)).collect();
             self.cancel(&sweep, page).await?;
-            keys.iter().for_each(|key| sweep.passed.pass(key));
+            for key in &keys {
+                sweep.passed.pass(key);
+            }
         }
         campaign::store::advance_sweep(&self.table, &sweep).await?;
         Ok(Some(sweep))

@@ -4,7 +4,7 @@ use carillon::time::Timestamp;
 
 use crate::fixture::Fixture;
 use crate::rng::SeededRng;
-use crate::whatsapp::LimitChange;
+use crate::whatsapp::{ChangingLimit, LimitChange};
 
 /// The highest number of changes in a month.
 const MAX_CHANGES: u64 = 8;
@@ -29,7 +29,7 @@ impl LimitChanges {
             let change = {
                 let limits = whatsapp.limits();
                 let Some(of) = rng.choose(&limits.all()).cloned() else { continue };
-                let first = u64::from(limits.first(&of));
+                let first = u64::from(limits.get(&of).map_or(0, ChangingLimit::first));
                 let limit = rng.between(first.div_ceil(2), first) as u32;
                 LimitChange { of, limit, since: now }
             };

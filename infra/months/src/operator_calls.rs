@@ -72,9 +72,9 @@ impl OperatorCalls {
         let plan = FaultPlan::draw_call(&rng, rates);
         let answer = fixture.call_api(&call, &key, plan).await?;
         let is_lost = rng.chance(rates.broken_calls);
-        let known =
-            answer.filter(|(status, response)| !is_lost && !is_unfinished(*status, response));
-        if let Some(answer) = known {
+        let is_known =
+            |(status, response): &ApiResponse| !is_lost && !is_unfinished(*status, response);
+        if let Some(answer) = answer.filter(is_known) {
             return settle(&call.effect, answer, fixture);
         }
         let at = fixture.clock.now() + rng.millis(500, 400_000);

@@ -202,7 +202,7 @@ impl Command {
     async fn run(self, globals: &Globals) -> Result<(), CommandError> {
         let Globals { access, json, yes } = globals;
         match self {
-            Self::Serve(args) => serve::run(args, *json).await,
+            Self::Serve(args) => Box::pin(serve::run(args, *json)).await,
             Self::Demo(args) => Box::pin(demo::run(args, *json)).await,
             Self::Simulator(args) => simulator::run(args, *json).await,
             Self::Data(args) => data::run(args, *json).await,

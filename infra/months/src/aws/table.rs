@@ -22,10 +22,10 @@ pub(crate) const TABLE: &str = "carillon";
 const STREAM_INDEX: &str = "CREATE INDEX IF NOT EXISTS carillon_stream_records
     ON _stream_records (table_name, CAST(sequence_number AS INTEGER))";
 
-/// How many records of the stream are read at a time.
-const MAX_RECORDS: usize = 1000;
 const FORGET_RECORDS: &str = "DELETE FROM _stream_records WHERE CAST(sequence_number AS INTEGER)
     < (SELECT MAX(CAST(sequence_number AS INTEGER)) FROM _stream_records)";
+/// How many records of the stream are read at a time.
+const MAX_RECORDS: usize = 1000;
 
 /// Gives each engine of this process its own in-memory database.
 static ENGINES: AtomicU64 = AtomicU64::new(0);

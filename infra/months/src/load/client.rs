@@ -57,11 +57,12 @@ impl TableClient {
         }
         let (first, last) = LATENCY;
         let latency = self.rng.millis(first, last);
-        self.clock.sleep(latency / 2).await;
+        let way = latency / 2;
+        self.clock.sleep(way).await;
         let now = self.clock.now();
         let response = of_others(|| self.table.respond(self.function, operation, body, now));
         take_over(response.1.capacity());
-        self.clock.sleep(latency - latency / 2).await;
+        self.clock.sleep(way).await;
         response
     }
 }

@@ -110,7 +110,9 @@ impl Reports {
 
     /// Reports again what was not answered with 200.
     pub(super) fn redeliver(&self, reports: Vec<Report>, at: Timestamp) {
-        reports.into_iter().for_each(|report| self.add(report, at));
+        for report in reports {
+            self.add(report, at);
+        }
     }
 
     /// When the next webhook is due.

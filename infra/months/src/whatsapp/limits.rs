@@ -28,12 +28,12 @@ impl ChangingLimit {
     }
 
     /// What it is now.
-    fn latest(&self) -> u32 {
+    pub(crate) fn latest(&self) -> u32 {
         self.0.last().map_or(0, |value| value.limit)
     }
 
     /// What it was first.
-    fn first(&self) -> u32 {
+    pub(crate) fn first(&self) -> u32 {
         self.0.first().map_or(0, |value| value.limit)
     }
 
@@ -90,10 +90,6 @@ impl Limits {
     /// All that have a limit.
     pub(crate) fn all(&self) -> Vec<LimitOf> {
         self.0.keys().cloned().collect()
-    }
-
-    pub(crate) fn first(&self, of: &LimitOf) -> u32 {
-        self.get(of).map_or(0, ChangingLimit::first)
     }
 
     pub(crate) fn latest(&self, of: &LimitOf) -> u32 {

@@ -14,7 +14,7 @@ mod webhook_events;
 mod webhook_payload;
 
 pub(crate) use event_plan::{HELD, OPTED_OUT};
-pub(crate) use limits::{LimitChange, LimitOf};
+pub(crate) use limits::{ChangingLimit, LimitChange, LimitOf};
 pub(crate) use message_log::MessageOutcome;
 pub(crate) use people::People;
 pub(crate) use person::{Line, Person};

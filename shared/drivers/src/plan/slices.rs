@@ -93,7 +93,7 @@ mod tests {
                     Step::Done(_) => {}
                     Step::Plan(sizes) => {
                         let mut slices = Slices::new(Lane::Fast.slices(throughput));
-                        open.iter().for_each(|(slice, size)| slices.add(*slice, *size));
+                        for (slice, size) in &open { slices.add(*slice, *size); }
                         set = slices.count();
                         for size in sizes {
                             let slice = slices.next();
