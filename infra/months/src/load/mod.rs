@@ -15,7 +15,7 @@ mod provider;
 mod reports;
 mod request;
 mod rolling;
-mod simulation;
+mod run;
 mod stream;
 mod summary;
 mod table;
@@ -24,7 +24,7 @@ mod world;
 pub use memory::FunctionMemory;
 pub use meter::{Overload, Peak, TableLimits, Units};
 pub use rolling::{RollingUse, simulate_rolling_limit};
-pub use simulation::simulate_load;
+pub use run::simulate_load;
 pub use summary::LoadSummary;
 
 /// What is sent, and over what.
