@@ -34,7 +34,8 @@ fn most_in_a_hundred(shards: &[u16]) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_campaigns_messages_go_to_all_its_shards_in_turn() {
-    let world = World::silent().await;
+    // By a faster clock a busy machine would give back claims that are a minute old.
+    let world = World::builder().behaviour(Behaviour::no_webhooks()).rate(2.0).build().await;
     let campaign = world.draft_with(2_000, json!({"daily_send_limit": 2_000})).await;
     world.host.wait_until_counted().await;
     world.start(&campaign).await.expect(200);
