@@ -91,7 +91,10 @@ pub fn transition(position: Position, event: Event) -> Transition {
         return if arrived && unclaimed { Transition::DropRetry } else { Transition::Ignore };
     }
     let is_unknown = event.attempt > position.attempt || !sent;
-    if is_unknown && !never_sent && event.status != DeliveryStatus::Failed {
+    // The retry of a message that had arrived all the same: that it was sent tells nothing more.
+    let has_arrived = position.status.rank() >= Status::Delivered.rank();
+    let goes_down = has_arrived && event.status.status().rank() <= position.status.rank();
+    if is_unknown && !never_sent && !goes_down && event.status != DeliveryStatus::Failed {
         return Transition::Restore;
     }
     if is_unknown || never_sent {
@@ -138,6 +141,12 @@ mod tests {
         prop::collection::vec(event, 1..12)
     }
 
+    fn events_of_any_attempt() -> impl Strategy<Value = Vec<Event>> {
+        let event = (1u32..=3, prop::sample::select(STATUSES.to_vec()))
+            .prop_map(|(attempt, status)| Event { attempt, status });
+        prop::collection::vec(event, 1..12)
+    }
+
     proptest! {
         #[test]
         fn any_order_and_repetition_ends_in_the_same_status(
@@ -159,6 +168,20 @@ mod tests {
             for event in sent {
                 let next = after(position, &[event]);
                 prop_assert!(next.status.rank() >= position.status.rank());
+                position = next;
+            }
+        }
+
+        #[test]
+        fn no_event_of_any_attempt_takes_an_arrival_down(
+            attempt in 1u32..=3,
+            arrived in prop::sample::select(vec![Status::Delivered, Status::Read, Status::Replied]),
+            sent in events_of_any_attempt(),
+        ) {
+            let mut position = Position { attempt, status: arrived };
+            for event in sent {
+                let next = after(position, &[event]);
+                prop_assert!(next.status.rank() >= position.status.rank(), "{:?}", event);
                 position = next;
             }
         }
