@@ -26,12 +26,13 @@ use crate::api_client::{ApiClient, ApiResponse};
 use crate::aws::{
     CallFaults, FifoQueue, InProcessHttpClient, LaggingIndexes, Service, TABLE, TableEngine,
 };
+use crate::cloud_provider::CloudProvider;
 use crate::fault_log::FaultLog;
 use crate::fault_plan::{FaultPlan, FaultRates};
 use crate::invariants::InvariantMonitor;
 use crate::operator_call::Call;
 use crate::rng::SeededRng;
-use crate::whatsapp::{SimulatedProvider, WhatsApp};
+use crate::whatsapp::{WhatsApp, WhatsAppNetwork};
 use crate::world::World;
 
 /// The key that webhooks are signed with.
@@ -194,7 +195,8 @@ fn providers(
     whatsapp: &Arc<WhatsApp>,
     ahead: SignedDuration,
 ) -> Providers {
-    Providers::default().with(SimulatedProvider::new(cloud.clone(), whatsapp.clone(), ahead))
+    let network = WhatsAppNetwork::new(cloud.clone(), whatsapp.clone(), ahead);
+    Providers::default().with(CloudProvider { cloud: cloud.clone(), network })
 }
 
 pub(crate) fn config() -> Config {

@@ -9,6 +9,7 @@
 mod api_client;
 mod aws;
 mod campaign_contact;
+mod cloud_provider;
 mod executor;
 mod fault_log;
 mod fault_plan;

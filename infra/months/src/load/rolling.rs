@@ -10,7 +10,7 @@ use super::people_count::PeopleCount;
 use super::world::{SCHEDULER_STEPS, World};
 
 /// While nothing is in progress the scheduler runs every ten minutes instead of each minute:
-/// reservations expire at full ten minutes.
+/// reservations expire at full ten minutes of the clock.
 const IDLE: SignedDuration = SignedDuration::from_mins(10);
 const ONE_DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -56,7 +56,7 @@ async fn run(mut world: World, days: i64) -> Result<RollingUse, BoxError> {
         world.step(steps)?;
         steps += 1;
         if world.is_idle() && steps >= SCHEDULER_STEPS {
-            next_run = next_run.max(after_idle(started_at, world.now()));
+            next_run = next_run.max(after_idle(world.now()));
             let webhook = world.triggers.reports.next_at().unwrap_or(next_run);
             world.advance_to(webhook.min(next_run));
         }
@@ -75,8 +75,9 @@ async fn run(mut world: World, days: i64) -> Result<RollingUse, BoxError> {
     })
 }
 
-/// A second after the next full ten minutes since the start.
-fn after_idle(started_at: Timestamp, now: Timestamp) -> Timestamp {
-    let passed = now.duration_since(started_at).as_secs().div_euclid(IDLE.as_secs()) + 1;
-    started_at + SignedDuration::from_secs(passed * IDLE.as_secs() + 1)
+/// A second after the next full ten minutes.
+fn after_idle(now: Timestamp) -> Timestamp {
+    let (now, idle) = (now.as_second(), IDLE.as_secs());
+    let full = now - now.rem_euclid(idle) + idle;
+    Timestamp::from_second(full + 1).unwrap_or(Timestamp::MAX)
 }

@@ -16,11 +16,12 @@ use tower::BoxError;
 
 use super::functions::{Functions, Platform, SenderContainers};
 use super::invocations::Triggers;
-use super::provider::{LoadProvider, SendLog};
+use super::network::{LoadNetwork, SendLog};
 use super::reports::Reports;
 use super::table::MeteredTable;
 use super::{LoadPlan, operator};
 use crate::aws::FifoQueue;
+use crate::cloud_provider::CloudProvider;
 use crate::executor::Executor;
 use crate::fixture::START;
 use crate::rng::SeededRng;
@@ -46,16 +47,16 @@ impl World {
         let (clock, rng) = (Clock::stepped(START), SeededRng::new(seed));
         let (reports, log) = (Arc::new(Reports::default()), Arc::new(SendLog::default()));
         let http = http_client(Timeouts::default())?;
-        let provider = LoadProvider {
-            cloud: WhatsappCloud::new(&http, Some("http://nowhere.invalid")),
+        let network = LoadNetwork {
             clock: clock.clone(),
             rng: rng.clone(),
             plan,
             reports: reports.clone(),
             log: log.clone(),
         };
+        let cloud = Arc::new(WhatsappCloud::new(&http, Some("http://nowhere.invalid")));
         let platform = Platform {
-            providers: Providers::default().with(provider),
+            providers: Providers::default().with(CloudProvider { cloud, network }),
             table: Arc::new(MeteredTable::new(plan.table)?),
             queue: Arc::new(FifoQueue::default()),
             ids: IdSource::seeded(seed),

@@ -2,6 +2,8 @@
 //! hands.
 
 use carillon::quota;
+use carillon::recipient::store::skip_as_duplicate;
+use carillon::recipient::{self, Position, Status};
 use carillon_testkit::{World, contacts_csv, phone, wa_id};
 use serde_json::{Value, json};
 use whatsapp_simulator::{Behaviour, Config, InboundMessage};
@@ -105,6 +107,27 @@ async fn two_recipients_that_turn_out_to_be_one_person_get_one_message() {
     let report = world.report(&campaign).await;
     assert_eq!(report.body["skipped_by_reason"], json!({"duplicate_person": 1}), "{}", report.text);
     assert_eq!(world.simulator.summary().accepted, 1);
+}
+
+/// Each of two runs might take the other's recipient for the one that goes first, and nobody
+/// would be sent to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_duplicate_is_skipped_only_while_its_twin_is_where_it_was_read() {
+    let world = World::silent().await;
+    let campaign = world.draft(2).await;
+    let (table, campaign) = (world.host.table(), world.stored_campaign(&campaign).await);
+    let recipients = world.stored_recipients(&campaign.id.to_string()).await;
+    let [one, twin] = [0, 1].map(|index| campaign.recipients().key(recipients[index].contact));
+    let skip = async |status| {
+        let twin = (&twin, Position { attempt: 1, status });
+        skip_as_duplicate(table, &one, 1, twin).await.expect("the table answers")
+    };
+    assert!(!skip(Status::Sending).await);
+    let found = recipient::store::get(table, &one).await.expect("the table answers");
+    assert_eq!(found.expect("a recipient").status, Status::Pending);
+    assert!(skip(Status::Pending).await);
+    let found = recipient::store::get(table, &one).await.expect("the table answers");
+    assert_eq!(found.expect("a recipient").status, Status::Skipped);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

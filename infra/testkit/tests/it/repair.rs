@@ -6,6 +6,7 @@ use carillon::analytics::Tally;
 use carillon::analytics::audit::{Audit, Watermark, audit};
 use carillon::campaign::Campaign;
 use carillon::delivery::SendMessage;
+use carillon::recipient;
 use carillon::table::{Key, Update};
 use carillon_testkit::webhook_body::{status, statuses};
 use carillon_testkit::{Response, World};
@@ -96,7 +97,33 @@ async fn an_unconfirmed_recipient_of_a_completed_campaign_can_be_retried() {
     assert_eq!((report.number("read"), report.string("status")), (1, "completed".into()));
 }
 
-/// How many dead letters the queue has, and their reasons.
+/// A process froze between the check of the campaign and the write that makes a recipient pending.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_audit_cancels_who_is_left_behind_by_a_completed_campaign() {
+    let mut behaviour = Behaviour::all_read();
+    (behaviour.faults.server_error, behaviour.faults.server_error_code) = (1.0, 131_000);
+    let world = World::with(behaviour).await;
+    let campaign = world.started(3).await;
+    world.run_until_idle().await;
+    world.advance_hours(1, 5).await;
+    let report = world.report(&campaign).await;
+    assert_eq!((report.number("unconfirmed"), report.string("status")), (3, "completed".into()));
+    let (table, stored) = (world.host.table(), world.stored_campaign(&campaign).await);
+    let found = world.stored_recipients(&campaign).await.remove(0);
+    let (key, now) = (stored.recipients().key(found.contact), world.clock.now());
+    let retried = recipient::store::retry_unconfirmed(table, &key, &found, now).await;
+    assert!(retried.expect("the table answers"));
+    world.advance_hours(1, 10).await;
+    assert_eq!(world.report(&campaign).await.number("pending"), 1, "no audit is due yet");
+    world.clock.advance(Duration::from_hours(12));
+    world.advance_hours(1, 1).await;
+    let report = world.report(&campaign).await;
+    let counts = ["pending", "cancelled", "unconfirmed"].map(|status| report.number(status));
+    assert_eq!(counts, [0, 1, 2], "{}", report.text);
+    assert_eq!(world.simulator.summary().accepted, 0);
+    world.assert_counters_exact(&campaign).await;
+}
+
 /// A backup knows nothing of the messages that were sent after it. Their statuses still come.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_status_after_a_restore_from_a_backup_stops_a_second_message() {
@@ -126,6 +153,7 @@ async fn a_status_after_a_restore_from_a_backup_stops_a_second_message() {
     world.assert_counters_exact(&campaign).await;
 }
 
+/// How many dead letters the queue has, and their reasons.
 async fn dead_letters(world: &World) -> (u64, String) {
     let queue = world.get("/v1/queues").await.expect(200).items().remove(0);
     (queue["dead_letters"].as_u64().expect("a number"), queue["first_dead_letters"].to_string())

@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
+use carillon::campaign;
+use carillon::recipient::Status;
 use carillon::table::Key;
 use carillon_testkit::webhook_body::{status, statuses};
-use carillon_testkit::{FaultRates, Seen, World, contacts_csv};
+use carillon_testkit::{Failure, FaultRates, Seen, World, contacts_csv, wa_id};
 use serde_json::{Value, json};
-use whatsapp_simulator::{Behaviour, LogEntry};
+use whatsapp_simulator::{Behaviour, ForcedError, LogEntry, ReportedBy};
 
 /// A campaign whose messages, so many, were all accepted.
 async fn accepted(count: u32) -> (World, String) {
@@ -100,4 +102,40 @@ async fn failures_that_are_retried_are_all_met_again() {
     assert_shared(&seen);
     let listed = world.items_containing(&format!("RECIPIENT#{campaign}")).await;
     assert!(listed.len() >= 200, "{} go before the walk", listed.len());
+}
+
+/// The process dies after it has stored the retry: the provider repeats the report, and the
+/// campaign must learn of the retry then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retry_that_its_campaign_was_not_told_of_is_met_after_the_report_is_repeated() {
+    // A throttled attempt goes before, and does not count.
+    let mut behaviour = Behaviour::no_webhooks();
+    for contact in 0..6 {
+        let throttled =
+            ForcedError { code: 131_056, times: Some(1), reported_by: ReportedBy::Response };
+        behaviour.faults.forced.insert(wa_id(contact), throttled);
+    }
+    let world = World::builder().behaviour(behaviour).rate(1.0).faults(FaultRates::default());
+    let world = world.build().await;
+    let campaign = world.started_with(6, json!({"daily_send_limit": 3, "max_retries": 1})).await;
+    while world.simulator.summary().accepted < 3 {
+        world.run_until_idle().await;
+        world.clock.advance(Duration::from_mins(1));
+    }
+    let report = statuses(&[failure(&world.simulator.log()[0], 131_000)]);
+
+    let (table, id) = (world.host.table(), world.stored_campaign(&campaign).await.id);
+    let requeues = async || campaign::store::requeues(table, id).await.expect("the table answers");
+    let before = requeues().await;
+    world.proxies().table.fail_next(Failure::Throttled, "UpdateItem", "REQUEUES", u32::MAX);
+    world.post_signed_webhook(report.clone()).await.expect(500);
+    let is_retried = |one: &carillon::recipient::Recipient| {
+        (one.status, one.attempt) == (Status::Pending, 3)
+    };
+    assert!(world.stored_recipients(&campaign).await.iter().any(is_retried));
+    assert_eq!(requeues().await, before);
+
+    world.proxies().table.fail_next(Failure::Throttled, "UpdateItem", "REQUEUES", 0);
+    world.post_signed_webhook(report).await.expect(200);
+    assert_eq!(requeues().await.retried, before.retried + 1);
 }

@@ -24,9 +24,9 @@ use serde::{Deserialize, Serialize};
 use super::Tally;
 use super::store::{Row, recount_shard};
 use carillon_foundations::time::sortable;
-use carillon_nouns::campaign::Campaign;
-use carillon_nouns::recipient::{self, Recipient};
-use carillon_table::{Key, StoreError, Table, Update, Write, read_item};
+use carillon_nouns::campaign::{self, Campaign};
+use carillon_nouns::recipient::{self, CancelReason, Recipient};
+use carillon_table::{Key, StoreError, Table, Update, Write, condition_held, read_item};
 
 /// The minimum time between two steps of an audit. A shard that changes more often is
 /// still being sent to.
@@ -99,7 +99,9 @@ pub async fn audit(
         Tally(missing)
     } else {
         let recount = recount_shard(table, campaign, shard).await?;
-        if settle_expired_claims(table, campaign, &recount.sending, now).await? {
+        if settle_expired_claims(table, campaign, &recount.sending, now).await?
+            || cancel_left_behind(table, campaign, &recount.left_behind).await?
+        {
             return put(table, &key, fresh).await;
         }
         let missing = recount.tally.missing_from(&row.tally());
@@ -128,6 +130,29 @@ async fn settle_expired_claims(
         let key = campaign.recipients().key(recipient.contact);
         recipient::store::settle_lost(table, &key, recipient.attempt, now).await?;
         any = true;
+    }
+    Ok(any)
+}
+
+/// Cancels recipients who are pending although their campaign is over and its sweep done: a run
+/// that froze for long made them pending, and stopped before it looked at the campaign. `true`
+/// where there was one.
+async fn cancel_left_behind(
+    table: &Table,
+    campaign: &Campaign,
+    left_behind: &[Recipient],
+) -> Result<bool, StoreError> {
+    if left_behind.is_empty() || campaign::store::is_being_swept(table, campaign.id).await? {
+        return Ok(false);
+    }
+    let mut any = false;
+    for recipient in left_behind {
+        let key = campaign.recipients().key(recipient.contact);
+        let reason = CancelReason::CampaignOver;
+        let cancel = recipient::store::cancel_update(&key, recipient.attempt, reason);
+        // A campaign that a person reopens meets them.
+        let is_over = campaign::store::unchanged_check(campaign);
+        any |= condition_held(table.transact(vec![Write::Update(cancel), is_over]).await)?;
     }
     Ok(any)
 }

@@ -21,8 +21,8 @@ const AUDIT_INTERVAL: SignedDuration = SignedDuration::from_hours(12);
 const SETTLED_AUDIT_INTERVAL: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How long after a campaign has ended, or was planned last, most of its statuses have arrived.
 const SETTLED_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// The maximum number of `sending` recipients that a recount returns.
-const MAX_SENDING: usize = 1000;
+/// The maximum number of recipients in one status that a recount returns.
+const MAX_RETURNED: usize = 1000;
 
 /// A counters item.
 #[derive(Debug, Default, Deserialize)]
@@ -161,8 +161,10 @@ pub async fn recount(table: &Table, campaign: &Campaign) -> Result<Tally, StoreE
 pub(super) struct Recount {
     /// The counters.
     pub(super) tally: Tally,
-    /// The recipients in status `sending`, at most [`MAX_SENDING`].
+    /// The recipients in status `sending`, at most [`MAX_RETURNED`].
     pub(super) sending: Vec<Recipient>,
+    /// The pending recipients of a campaign that is over, at most [`MAX_RETURNED`].
+    pub(super) left_behind: Vec<Recipient>,
 }
 
 /// Recounts one shard.
@@ -184,8 +186,13 @@ pub(super) async fn recount_shard(
             let change =
                 Change { sequence: String::new(), old: None, new: Some(Image::from(&recipient)) };
             recount.tally.add(Tally::of(&change, &zone));
-            if recipient.status == Status::Sending && recount.sending.len() < MAX_SENDING {
-                recount.sending.push(recipient);
+            let of_status = match recipient.status {
+                Status::Sending => &mut recount.sending,
+                Status::Pending if campaign.status.is_final() => &mut recount.left_behind,
+                _ => continue,
+            };
+            if of_status.len() < MAX_RETURNED {
+                of_status.push(recipient);
             }
         }
         if next.is_none() {

@@ -12,7 +12,7 @@ use carillon_nouns::media;
 use carillon_nouns::quota::{self, QuotaCharge};
 use carillon_nouns::recipient::{
     self, BatchNumber, Callback, CancelReason, Decision, Recipient, RecipientKey, Settlement,
-    SpentReservation, Tried,
+    SpentReservation, Status, Tried,
 };
 use carillon_table::{StoreError, Table};
 use jiff::Timestamp;
@@ -121,7 +121,9 @@ pub async fn settle(
         let (key, number) = (&attempt.recipient, attempt.attempt);
         is_new = recipient::store::settle(table, key, number, &settlement).await?;
     }
-    settling.follow_up(&decision).await?;
+    if matches!(decision, Decision::Retry { .. }) || source.was_retried() {
+        settling.follow_up().await?;
+    }
     let stop = if is_new { settling.stop_beyond().await? } else { stop };
     Ok(Settled { decision, used_reservation, stop })
 }
@@ -162,6 +164,13 @@ impl<'a> RefusalSource<'a> {
     fn tried(self) -> Tried {
         let number = self.attempt().map_or(1, |attempt| attempt.attempt);
         self.recipient().map_or(Tried::attempt(number), Recipient::tried)
+    }
+
+    /// Whether it is reported again of an attempt that was settled as a failure: the recipient
+    /// waits for the next one.
+    fn was_retried(self) -> bool {
+        let Self::Webhook { attempt, recipient: Some(found), .. } = self else { return false };
+        found.status == Status::Pending && found.attempt == attempt.attempt + 1
     }
 
     /// What the failures of one request share.
@@ -268,10 +277,8 @@ impl Settling<'_> {
 
     /// A retry needs a campaign that will meet it. Repeated where the settlement is a
     /// repetition: the first one may have ended here.
-    async fn follow_up(&self, decision: &Decision) -> Result<(), StoreError> {
-        let (Decision::Retry { .. }, Some(attempt)) = (decision, self.source.attempt()) else {
-            return Ok(());
-        };
+    async fn follow_up(&self) -> Result<(), StoreError> {
+        let Some(attempt) = self.source.attempt() else { return Ok(()) };
         let Callback { recipient: key, attempt } = attempt;
         if self.is_met_again(key).await? {
             return Ok(());

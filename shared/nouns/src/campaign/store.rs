@@ -351,6 +351,19 @@ pub async fn each_open_sweep(table: &Table) -> Result<Vec<Result<Sweep, Unreadab
     table.list_each(ListedAs::OpenSweeps).await
 }
 
+/// Whether the pending recipients of a campaign are being cancelled.
+pub async fn is_being_swept(table: &Table, id: CampaignId) -> Result<bool, StoreError> {
+    Ok(table.get::<Sweep>(&Key::Sweep(id)).await?.is_some())
+}
+
+/// A check that a campaign is as it was read, for a transaction.
+pub fn unchanged_check(campaign: &Campaign) -> Write {
+    Update::of(&Key::Campaign(campaign.id))
+        .when("#version = :version")
+        .value("version", campaign.version)
+        .check()
+}
+
 /// Stores the progress of a sweep.
 pub async fn advance_sweep(table: &Table, sweep: &Sweep) -> Result<(), StoreError> {
     table.write(sweep_write(sweep)?).await

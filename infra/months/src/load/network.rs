@@ -3,26 +3,21 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use carillon::channel::cost::Estimate;
-use carillon::channel::whatsapp_cloud::WhatsappCloud;
-use carillon::channel::whatsapp_cloud::policy::{Report, ReportedBy, refusal};
 use carillon::channel::{
-    Acceptance, Accepted, Capabilities, Content, EstimateRequest, FieldProblem, Outbound, Outcome,
-    Probe, ProbeError, Provider, ProviderConfig, ProviderSchemas, Quality, QuotaLimit, Receiver,
-    SenderAccess, TemplateRef, Templates,
+    Acceptance, Accepted, Outbound, Outcome, Probe, ProbeError, Quality, QuotaLimit, SenderAccess,
 };
 use carillon::recipient::Callback;
 use carillon::time::{Clock, Timestamp};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::SignedDuration;
-use serde_json::{Map, Value};
 
 use super::LoadPlan;
 use super::memory::of_others;
 use super::person::LoadPerson;
 use super::reports::{Accepted as AcceptedMessage, Reports};
 use crate::campaign_contact::CampaignContact;
+use crate::cloud_provider::{Network, refused};
 use crate::rng::SeededRng;
 
 /// How long an answer takes, in milliseconds.
@@ -32,10 +27,9 @@ const RATE_LIMITED: u32 = 130_429;
 const SERVICE_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 const ONE_SECOND: SignedDuration = SignedDuration::from_secs(1);
 
-/// The Cloud API of a load.
+/// The WhatsApp of a load.
 #[derive(Debug)]
-pub(super) struct LoadProvider {
-    pub(super) cloud: WhatsappCloud,
+pub(super) struct LoadNetwork {
     pub(super) clock: Clock,
     pub(super) rng: SeededRng,
     pub(super) plan: LoadPlan,
@@ -74,7 +68,7 @@ pub(super) struct Sent {
     pub(super) last_at: Option<Timestamp>,
 }
 
-impl LoadProvider {
+impl LoadNetwork {
     async fn send_message(&self, sender: &SenderAccess, outbound: &Outbound) -> Outcome {
         let number = &sender.config.sender_id;
         let Ok(callback) = outbound.callback.parse::<Callback>() else { return refused(131_009) };
@@ -165,23 +159,7 @@ impl State {
     }
 }
 
-impl Provider for LoadProvider {
-    fn name(&self) -> &'static str {
-        self.cloud.name()
-    }
-
-    fn capabilities(&self) -> &Capabilities {
-        self.cloud.capabilities()
-    }
-
-    fn configure(&self, settings: Map<String, Value>) -> Result<ProviderConfig, Vec<FieldProblem>> {
-        self.cloud.configure(settings)
-    }
-
-    fn validate(&self, content: &Content) -> Result<(), Vec<FieldProblem>> {
-        self.cloud.validate(content)
-    }
-
+impl Network for LoadNetwork {
     fn send<'a>(
         &'a self,
         sender: &'a SenderAccess,
@@ -201,34 +179,4 @@ impl Provider for LoadProvider {
         };
         std::future::ready(Ok(probe)).boxed()
     }
-
-    fn receiver(&self) -> Option<&dyn Receiver> {
-        self.cloud.receiver()
-    }
-
-    fn templates(&self) -> Option<&dyn Templates> {
-        self.cloud.templates()
-    }
-
-    fn is_marketing(&self, content: &Content, category: Option<&str>) -> bool {
-        self.cloud.is_marketing(content, category)
-    }
-
-    fn template_of(&self, content: &Content) -> Option<TemplateRef> {
-        self.cloud.template_of(content)
-    }
-
-    fn estimate(&self, request: &EstimateRequest<'_>) -> Option<Estimate> {
-        self.cloud.estimate(request)
-    }
-
-    fn schemas(&self) -> ProviderSchemas {
-        self.cloud.schemas()
-    }
-}
-
-fn refused(code: u32) -> Outcome {
-    let reported_by = ReportedBy::Answer { status: 400 };
-    let report = Report { code: Some(code), ..Report::blank(reported_by) };
-    Outcome::Refused(refusal(&report))
 }

@@ -1,19 +1,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use carillon::channel::cost::Estimate;
 use carillon::channel::whatsapp_cloud::WhatsappCloud;
 use carillon::channel::whatsapp_cloud::policy::{Report, ReportedBy, refusal};
 use carillon::channel::{
-    Acceptance, Accepted, Capabilities, Content, EstimateRequest, FieldProblem, Outbound, Outcome,
-    Probe, ProbeError, Provider, ProviderConfig, ProviderSchemas, Quality, QuotaLimit, Receiver,
-    SenderAccess, TemplateRef, Templates, Verdict,
+    Acceptance, Accepted, Outbound, Outcome, Probe, ProbeError, Provider, Quality, QuotaLimit,
+    SenderAccess, Verdict,
 };
 use carillon::recipient::Callback;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::SignedDuration;
-use serde_json::{Map, Value};
 
 use super::event_plan::{HELD, OPTED_OUT, UNDELIVERABLE, possible_code};
 use super::limits::LimitOf;
@@ -22,6 +19,7 @@ use super::portfolio::{Number, WhatsApp};
 use super::reports::{Hold, HoldReport, SuppressedBy};
 use super::webhook_events::SentMessage;
 use crate::campaign_contact::CampaignContact;
+use crate::cloud_provider::{Network, refused};
 use crate::fault_plan::{FaultPlan, FaultRates};
 use crate::rng::SeededRng;
 
@@ -45,33 +43,16 @@ const REFUSAL_CODES: [(u64, u32); 13] = [
     (2, 130_403),
 ];
 
-/// The Cloud API with a simulated network: messages and probes go to [`WhatsApp`].
-/// Everything else, such as validation and webhooks, is the real provider's.
+/// The network of a process: messages and probes go to [`WhatsApp`].
 #[derive(Debug)]
-pub(crate) struct SimulatedProvider {
+pub(crate) struct WhatsAppNetwork {
     cloud: Arc<WhatsappCloud>,
     whatsapp: Arc<WhatsApp>,
     /// How far the clock of the process is ahead.
     ahead: SignedDuration,
 }
 
-impl Provider for SimulatedProvider {
-    fn name(&self) -> &'static str {
-        self.cloud.name()
-    }
-
-    fn capabilities(&self) -> &Capabilities {
-        self.cloud.capabilities()
-    }
-
-    fn configure(&self, settings: Map<String, Value>) -> Result<ProviderConfig, Vec<FieldProblem>> {
-        self.cloud.configure(settings)
-    }
-
-    fn validate(&self, content: &Content) -> Result<(), Vec<FieldProblem>> {
-        self.cloud.validate(content)
-    }
-
+impl Network for WhatsAppNetwork {
     fn send<'a>(
         &'a self,
         sender: &'a SenderAccess,
@@ -83,36 +64,12 @@ impl Provider for SimulatedProvider {
     fn probe<'a>(&'a self, sender: &'a SenderAccess) -> BoxFuture<'a, Result<Probe, ProbeError>> {
         self.probe_number(sender).boxed()
     }
-
-    fn receiver(&self) -> Option<&dyn Receiver> {
-        self.cloud.receiver()
-    }
-
-    fn templates(&self) -> Option<&dyn Templates> {
-        self.cloud.templates()
-    }
-
-    fn is_marketing(&self, content: &Content, category: Option<&str>) -> bool {
-        self.cloud.is_marketing(content, category)
-    }
-
-    fn template_of(&self, content: &Content) -> Option<TemplateRef> {
-        self.cloud.template_of(content)
-    }
-
-    fn estimate(&self, request: &EstimateRequest<'_>) -> Option<Estimate> {
-        self.cloud.estimate(request)
-    }
-
-    fn schemas(&self) -> ProviderSchemas {
-        self.cloud.schemas()
-    }
 }
 
 /// The greatest age of a claim whose message is sent, also by a sender that was frozen.
 const MAX_CLAIM_AGE: SignedDuration = SignedDuration::from_secs(60);
 
-impl SimulatedProvider {
+impl WhatsAppNetwork {
     pub(crate) fn new(
         cloud: Arc<WhatsappCloud>,
         whatsapp: Arc<WhatsApp>,
@@ -123,8 +80,8 @@ impl SimulatedProvider {
 
     async fn send_message(&self, sender: &SenderAccess, outbound: &Outbound) -> Outcome {
         let whatsapp = &self.whatsapp;
-        let Some(number) = whatsapp.number(sender) else { return refusal_with(190) };
-        let Some(callback) = self.callback(outbound) else { return refusal_with(131_009) };
+        let Some(number) = whatsapp.number(sender) else { return refused(190) };
+        let Some(callback) = self.callback(outbound) else { return refused(131_009) };
         let rates = whatsapp.fault_rates();
         let is_frozen = whatsapp.rng.chance(rates.frozen_sends);
         if is_frozen {
@@ -227,7 +184,7 @@ impl SimulatedProvider {
     /// Refuses a message. Some codes leave open whether it was accepted.
     async fn refuse(&self, message: &SentMessage, code: u32) -> Outcome {
         let whatsapp = &self.whatsapp;
-        let outcome = refusal_with(code);
+        let outcome = refused(code);
         if let Some(to) = message.to {
             let reported =
                 HoldReport::InAnswer((&message.callback).into(), message.callback.attempt);
@@ -303,10 +260,4 @@ fn draw_refusal_code(rng: &SeededRng) -> u32 {
         share -= code_share;
     }
     UNDELIVERABLE
-}
-
-fn refusal_with(code: u32) -> Outcome {
-    let reported_by = ReportedBy::Answer { status: 400 };
-    let report = Report { code: Some(code), ..Report::blank(reported_by) };
-    Outcome::Refused(refusal(&report))
 }
