@@ -46,7 +46,7 @@ load N="1000000":
 
 # a simulated month of campaigns that want more than LIMIT people in 24 hours
 rolling LIMIT="2000":
-    CARILLON_ROLLING_LIMIT={{LIMIT}} cargo test --release -p carillon-months --test rolling -- --nocapture --ignored
+    CARILLON_ROLLING_LIMIT={{LIMIT}} cargo test --release -p carillon-months --test rolling -- --nocapture
 
 # deliver N shuffled and repeated statuses; the table fails in a third of the requests
 storm N="100000":

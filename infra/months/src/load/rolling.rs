@@ -9,9 +9,11 @@ use super::LoadPlan;
 use super::people_count::PeopleCount;
 use super::world::{SCHEDULER_STEPS, World};
 
-/// While nothing is in progress the scheduler runs every ten minutes instead of each minute:
-/// reservations expire at full ten minutes of the clock.
+/// After some runs of the scheduler that led to no message, it runs every ten minutes instead of
+/// each minute: reservations expire at full ten minutes of the clock.
 const IDLE: SignedDuration = SignedDuration::from_mins(10);
+/// So many runs: each of them may find that another campaign has nobody left.
+const QUIET_RUNS: u32 = 3;
 const ONE_DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// How a rolling limit was used.
@@ -48,15 +50,20 @@ async fn run(mut world: World, days: i64) -> Result<RollingUse, BoxError> {
     let (started_at, mut steps) = (world.now(), 0);
     let end = started_at + ONE_DAY * days as i32;
     let mut next_run = started_at;
+    let (mut accepted, mut quiet_runs) = (0, 0);
     while world.now() < end {
         if world.now() >= next_run {
+            let before = std::mem::replace(&mut accepted, world.log.sent().accepted);
+            quiet_runs = if before == accepted { quiet_runs + 1 } else { 0 };
             world.triggers.schedule();
             next_run += SignedDuration::from_mins(1);
         }
         world.step(steps)?;
         steps += 1;
         if world.is_idle() && steps >= SCHEDULER_STEPS {
-            next_run = next_run.max(after_idle(world.now()));
+            if quiet_runs >= QUIET_RUNS {
+                next_run = next_run.max(after_idle(world.now()));
+            }
             let webhook = world.triggers.reports.next_at().unwrap_or(next_run);
             world.advance_to(webhook.min(next_run));
         }
