@@ -2,15 +2,17 @@
 //! nothing is done twice. Only what took effect is remembered: a refused request may be repeated
 //! with its key once the reason is gone.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use carillon::channel::FieldCode;
 use carillon::idempotency::{ANSWER_TTL, StoredAnswer, Verdict, digest, store};
 use carillon::time::Timestamp;
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
 use crate::body::{BODY_LIMIT, too_large};
@@ -36,7 +38,11 @@ pub(crate) async fn replay(State(api): App, request: Request, next: Next) -> Ans
     let now = api.clock.now();
     let (asked, request) = identify(&key, request).await?;
     match store::begin(&api.table, &asked, now).await? {
-        Verdict::First => carry_out(api, asked, request, next, now).await,
+        Verdict::First { asked_at } => {
+            let mut request = request;
+            request.extensions_mut().insert(AskedAt(asked_at));
+            carry_out(api, asked, request, next, now).await
+        }
         Verdict::Replay(answer) => replayed(answer, request.uri().path()),
         Verdict::InProgress => {
             let detail = "The first request with this Idempotency-Key is still in progress.";
@@ -46,6 +52,19 @@ pub(crate) async fn replay(State(api): App, request: Request, next: Next) -> Ans
             Code::IdempotencyKeyReused,
             "This Idempotency-Key came with another request before.",
         )),
+    }
+}
+
+/// When a request came first: earlier than now where it is repeated with its key, because the
+/// first one died before its answer. It may have had its effect.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AskedAt(pub(crate) Timestamp);
+
+impl FromRequestParts<Arc<Api>> for AskedAt {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get().copied().unwrap_or_else(|| Self(api.clock.now())))
     }
 }
 

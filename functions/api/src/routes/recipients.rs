@@ -22,6 +22,7 @@ use super::campaign_view::CampaignView;
 use crate::body::{Asked, Id, NoMembers, OptionalBody, Within, media_type, page_size};
 use crate::cursor;
 use crate::etag::{IfMatch, Resource, Tagged};
+use crate::idempotent::AskedAt;
 use crate::problem::{Answer, Code, Problem, sentence};
 use crate::request_id;
 use crate::values::Time;
@@ -339,11 +340,17 @@ pub(crate) async fn retry(
     State(api): App,
     Within(id, contact): Within<CampaignId, ContactId>,
     if_match: IfMatch,
+    AskedAt(asked_at): AskedAt,
     OptionalBody(NoMembers {}): OptionalBody<NoMembers>,
 ) -> Answer<Tagged<RecipientView>> {
     let now = api.clock.now();
     let campaign = super::campaign(&api, id).await?;
     let key = campaign.recipients().key(contact);
+    // The request that came first has retried them.
+    let retried = find(&api, &key).await?;
+    if retried.attempt > 1 && retried.sent_at.is_some_and(|sent_at| sent_at >= asked_at) {
+        return Ok(Tagged(view(&api, retried).await?));
+    }
     let found = checked(&api, &key, &if_match).await?;
     if found.status != Status::Unconfirmed || found.is_erased() {
         return Err(refused(&api, found, "only who is unconfirmed can be retried").await?);

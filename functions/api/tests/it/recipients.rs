@@ -1,27 +1,40 @@
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::Method;
+use carillon::idempotency;
 use carillon::ids::{RunId, uuid_of};
 use carillon::recipient::store;
 use carillon::recipient::{Decision, RecipientKey, RecipientSet, Settlement};
 use serde_json::json;
 
-use crate::fixture::{TestApi, phone, phones_csv};
+use crate::fixture::{TestApi, phone, phones_csv, request};
 
-/// Claims contact 0, as a sender does.
+/// Claims the first attempt of contact 0, as a sender does.
 async fn claim(api: &TestApi, campaign: &str) -> RecipientKey {
+    claim_attempt(api, campaign, 1).await
+}
+
+async fn claim_attempt(api: &TestApi, campaign: &str, attempt: u32) -> RecipientKey {
     let recipients = RecipientSet { campaign: campaign.parse().unwrap(), shards: 8 };
     let path = api.contact_path(&phone(0)).await;
     let key = recipients.key(path.trim_start_matches("/v1/contacts/").parse().unwrap());
     let batch = "2026-11-21#1".parse().unwrap();
     let run = RunId::from_uuid(uuid_of(api.clock.now(), &["a run"]));
-    let claim = store::claim_update(&key, 1, (batch, run), api.clock.now());
+    let claim = store::claim_update(&key, attempt, (batch, run), api.clock.now());
     api.table.update(claim).await.unwrap();
     key
 }
 
-/// Settles an attempt whose response was lost, as a sender does.
+/// Settles the first attempt, whose response was lost, as a sender does.
 async fn lose_response(api: &TestApi, key: &RecipientKey) {
+    lose_response_of(api, key, 1).await;
+}
+
+async fn lose_response_of(api: &TestApi, key: &RecipientKey, attempt: u32) {
     let decision = Decision::Unconfirmed { reason: "the response was lost".to_owned() };
     let settlement = Settlement { decision, code: None, at: api.clock.now(), spent: None };
-    assert!(store::settle(&api.table, key, 1, &settlement).await.unwrap());
+    assert!(store::settle(&api.table, key, attempt, &settlement).await.unwrap());
 }
 
 #[tokio::test]
@@ -83,6 +96,39 @@ async fn only_an_unconfirmed_recipient_can_be_retried() {
     assert_eq!((&retried["status"], &retried["attempt"]), (&json!("pending"), &json!(2)));
     assert_eq!(retried["failure_reason"], json!(null));
     api.post_empty(&retry).await.assert_problem(409, "The recipient is pending");
+}
+
+/// The first request retried the recipient and died before its answer. Meanwhile the second
+/// message was sent, and its response was lost too.
+#[tokio::test]
+async fn a_repeated_request_does_not_retry_the_next_attempt() {
+    let api = TestApi::new().await;
+    let id = api.started(2).await;
+    let key = claim(&api, &id).await;
+    lose_response(&api, &key).await;
+    let path = format!("{}/retry", api.recipient_path(&id, "+573000000000").await);
+    api.advance(Duration::from_secs(60));
+    let asked = idempotency::Request {
+        key: idempotency::digest(&[b"again"]),
+        fingerprint: idempotency::digest(&[b"POST", path.as_bytes(), b""]),
+    };
+    idempotency::store::begin(&api.table, &asked, api.clock.now()).await.unwrap();
+    let found = store::get(&api.table, &key).await.unwrap().unwrap();
+    assert!(store::retry_unconfirmed(&api.table, &key, &found, api.clock.now()).await.unwrap());
+    api.advance(Duration::from_mins(10));
+    claim_attempt(&api, &id, 2).await;
+    lose_response_of(&api, &key, 2).await;
+
+    let repeat = async || {
+        let request = request(Method::POST, &path).header("idempotency-key", "again");
+        api.send(request.body(Body::empty()).unwrap()).await
+    };
+    let answer = repeat().await.ok();
+    assert_eq!((&answer["status"], &answer["attempt"]), (&json!("unconfirmed"), &json!(2)));
+    repeat().await.assert_problem(409, "carried out before");
+    // Another request means the attempt that it finds.
+    let retried = api.post_empty(&path).await.ok();
+    assert_eq!((&retried["status"], &retried["attempt"]), (&json!("pending"), &json!(3)));
 }
 
 #[tokio::test]

@@ -55,10 +55,14 @@ const LONGEST_SEND: SignedDuration = SignedDuration::from_secs(33);
 /// The usual time between a claim and its send, at most.
 const SEND_TURN: SignedDuration = SignedDuration::from_secs(2);
 
-/// The minimum time between two claims of one person.
+/// How far the clocks of two senders may be apart. Source: AWS, "Amazon Time Sync Service": within a
+/// millisecond of UTC; a machine of one's own may be a second off.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(2);
+
+/// The minimum time between two claims of one person, whichever senders make them.
 pub fn claim_interval(capabilities: &Capabilities) -> SignedDuration {
     let provider = capabilities.pair_interval.and_then(|pair| SignedDuration::try_from(pair).ok());
-    CAMPAIGN_PAIR_INTERVAL.max(provider.unwrap_or_default()) + SEND_TURN
+    CAMPAIGN_PAIR_INTERVAL.max(provider.unwrap_or_default()) + SEND_TURN + CLOCKS_APART
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -46,8 +46,11 @@ pub struct StoredAnswer {
 /// What to do with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is the first one: execute it.
-    First,
+    /// It is the first one, or no other one is in progress any more: execute it.
+    First {
+        /// When the first one came. It may have had its effect, and died before its answer.
+        asked_at: Timestamp,
+    },
     /// It was answered: return the stored answer.
     Replay(StoredAnswer),
     /// The first is still in progress.

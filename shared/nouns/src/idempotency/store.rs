@@ -1,10 +1,17 @@
 //! Stored answers in the table.
 
 use jiff::Timestamp;
+use serde::Deserialize;
 
 use super::{ANSWER_TTL, IN_PROGRESS_TIMEOUT, Request, StoredAnswer, Verdict};
 use carillon_foundations::time::sortable;
 use carillon_table::{Key, StoreError, Table, Update, Write, read_item};
+
+/// What is stored of a request in progress.
+#[derive(Deserialize)]
+struct Asked {
+    asked_at: Timestamp,
+}
 
 /// Begins a request, or finds the outcome of an earlier one with its key.
 pub async fn begin(
@@ -15,6 +22,7 @@ pub async fn begin(
     let update = Update::of(&Key::Idempotency(request.key.clone()))
         .set("fingerprint", &request.fingerprint)
         .set("began_at", sortable(now))
+        .set_once("asked_at", sortable(now))
         .set("expires_at", (now + ANSWER_TTL).as_second())
         .when("attribute_not_exists(#fingerprint) OR #expires_at <= :now OR (attribute_not_exists(#status) AND #began_at <= :stale)")
         .value("now", now.as_second())
@@ -23,7 +31,11 @@ pub async fn begin(
         .remove("body")
         .remove("headers");
     match table.update(update).await {
-        Ok(_) => Ok(Verdict::First),
+        Ok(item) => {
+            let Asked { asked_at } = read_item(item)?;
+            let is_of_today = now < asked_at + ANSWER_TTL;
+            Ok(Verdict::First { asked_at: if is_of_today { asked_at } else { now } })
+        }
         Err(StoreError::Condition(Some(item))) => Ok(verdict(request, read_item(*item)?)),
         Err(StoreError::Condition(None)) => Ok(Verdict::InProgress),
         Err(error) => Err(error),

@@ -23,6 +23,8 @@ pub const BUCKET_SECONDS: i64 = 600;
 /// The longest time between a reservation and its last send, in seconds.
 pub const SEND_SECONDS: i64 = 600;
 const WINDOW_SECONDS: i64 = 24 * 3600;
+/// How far our clocks and the provider's may be apart.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(1);
 
 /// The limit and the reservations of a quota group.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,10 +87,13 @@ impl Quota {
     }
 
     /// Records the limit that the provider reported at `at`, unless it has reported a
-    /// newer one.
+    /// newer one. Of two reports whose order the clocks leave open, the lower one holds.
     pub fn record_limit(&mut self, contacts: Option<u64>, at: Timestamp) {
-        if self.reported_at.is_none_or(|known| known <= at) {
-            (self.reported_limit, self.reported_at) = (contacts, Some(at));
+        let is_lower = contacts.unwrap_or(u64::MAX) < self.reported_limit.unwrap_or(u64::MAX);
+        let is_newer = |known: Timestamp| known <= at || (is_lower && known <= at + CLOCKS_APART);
+        if self.reported_at.is_none_or(is_newer) {
+            self.reported_at = self.reported_at.max(Some(at));
+            self.reported_limit = contacts;
         }
         self.version += 1;
     }
@@ -269,6 +274,20 @@ mod tests {
         assert_eq!(quota.effective_limit(), Some(1_000));
         quota.assume_limit(10);
         assert_eq!(quota.effective_limit(), Some(1_000));
+    }
+
+    #[test]
+    fn of_two_reports_of_one_minute_the_lower_one_holds() {
+        let mut quota = Quota::default();
+        // A probe by a clock that is ahead; the limit was lowered just before or after it.
+        quota.record_limit(Some(2_000), at(100));
+        quota.record_limit(Some(250), at(99));
+        assert_eq!(quota.effective_limit(), Some(250));
+        quota.record_limit(Some(2_000), at(99));
+        assert_eq!(quota.effective_limit(), Some(250));
+        quota.record_limit(Some(2_000), at(101));
+        quota.record_limit(Some(250), at(40));
+        assert_eq!(quota.effective_limit(), Some(2_000), "that was long before");
     }
 
     #[test]
