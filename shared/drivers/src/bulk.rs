@@ -4,13 +4,15 @@
 //! that stops at any moment leaves exact counts, and no recipient is changed twice.
 
 use carillon_foundations::ids::{CampaignId, JobId};
-use carillon_nouns::campaign::store::{ChangeError, announce_upload, change_status};
+use carillon_nouns::campaign::store::{
+    ChangeError, announce_upload, change_status, goes_on, requeue_update,
+};
 use carillon_nouns::campaign::{self, Action, Campaign, Status as CampaignStatus};
 use carillon_nouns::job::store::{self, replace, replacement};
 use carillon_nouns::job::{Bulk, BulkAction, Failure, FailureCode, Job, Progress, Status, Work};
-use carillon_nouns::recipient::store::{close_update, retry_update, skip_update, walk};
-use carillon_nouns::recipient::{Cursor, Recipient, SkipReason};
-use carillon_table::{Cancelled, StoreError, Table, Update, Write};
+use carillon_nouns::recipient::store::{cancel, close_update, retry_update, skip_update, walk};
+use carillon_nouns::recipient::{CancelReason, Cursor, Recipient, RecipientKey, SkipReason};
+use carillon_table::{Cancelled, StoreError, Table, Update, Write, condition_held};
 use jiff::{SignedDuration, Timestamp};
 
 /// How many recipients are read at a time.
@@ -102,6 +104,36 @@ async fn note_failed_run(table: &Table, id: JobId, now: Timestamp) -> Result<(),
     Ok(())
 }
 
+/// Retries an unconfirmed recipient on a person's request: the first message may have arrived.
+pub async fn retry(
+    table: &Table,
+    key: &RecipientKey,
+    found: &Recipient,
+    now: Timestamp,
+) -> Result<Retried, StoreError> {
+    let writes = [retry_update(key, found, now), requeue_update(key.campaign)];
+    if !condition_held(table.transact(writes.map(Write::Update).into()).await)? {
+        return Ok(Retried::Changed);
+    }
+    // It was completed where this request was held up for long.
+    if goes_on(table, key.campaign).await? {
+        return Ok(Retried::Pending);
+    }
+    cancel(table, key, found.attempt + 1, CancelReason::CampaignOver).await?;
+    Ok(Retried::CampaignOver)
+}
+
+/// The result of a retry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retried {
+    /// The recipient is pending again.
+    Pending,
+    /// It is no longer as it was read.
+    Changed,
+    /// The campaign is over.
+    CampaignOver,
+}
+
 /// Lets the recipients of a campaign that are pending again be met: a campaign that was completed
 /// is taken up again. `false` where its scheduled end has come.
 pub async fn take_up(
@@ -182,6 +214,10 @@ impl Run<'_> {
             let mut writes = vec![replacement(&done, self.job.version)?];
             if !self.bulk.dry_run {
                 writes.extend(meant.iter().map(|one| Write::Update(self.change(one))));
+                if self.bulk.action == BulkAction::Retry && !meant.is_empty() {
+                    // A pass may have met them before, where this run was held up for long.
+                    writes.push(Write::Update(requeue_update(self.campaign.id)));
+                }
             }
             match self.table.transact(writes).await {
                 Ok(()) => {

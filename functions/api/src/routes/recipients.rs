@@ -3,13 +3,13 @@ use std::collections::{BTreeMap, HashMap};
 use axum::Json;
 use axum::extract::State;
 use carillon::address::Address;
-use carillon::bulk;
+use carillon::bulk::{self, Retried};
 use carillon::campaign::{Campaign, Import};
 use carillon::contact::{self, Contact};
 use carillon::country::Country;
 use carillon::ids::{CampaignId, ContactId, ImportId};
 use carillon::import::{Finished, Format, Passed, Report, Upload, UploadError};
-use carillon::recipient::store::{record, retry_unconfirmed};
+use carillon::recipient::store::record;
 use carillon::recipient::{
     self, Cursor, DeliveryStatus, Event, Recipient, RecipientKey, SkipReason, Status,
 };
@@ -356,14 +356,21 @@ pub(crate) async fn retry(
         return Err(refused(&api, found, "only who is unconfirmed can be retried").await?);
     }
     if !bulk::take_up(&api.table, &campaign, now).await? {
-        let detail = "The campaign's scheduled_end has come: nobody is sent to any more.";
-        let current = CampaignView::from(campaign);
-        return Err(Problem::new(Code::CampaignEnded, detail).with_current(&current));
+        return Err(ended(campaign));
     }
-    if retry_unconfirmed(&api.table, &key, &found, now).await? {
-        return Ok(Tagged(view(&api, find(&api, &key).await?).await?));
+    match bulk::retry(&api.table, &key, &found, now).await? {
+        Retried::Pending => Ok(Tagged(view(&api, find(&api, &key).await?).await?)),
+        Retried::Changed => {
+            let detail = "The recipient was settled at this moment.";
+            Err(Problem::new(Code::ChangedMeanwhile, detail))
+        }
+        Retried::CampaignOver => Err(ended(campaign)),
     }
-    Err(Problem::new(Code::ChangedMeanwhile, "The recipient was settled at this moment."))
+}
+
+fn ended(campaign: Campaign) -> Problem {
+    let detail = "The campaign's scheduled_end has come: nobody is sent to any more.";
+    Problem::new(Code::CampaignEnded, detail).with_current(&CampaignView::from(campaign))
 }
 
 /// Skip a pending recipient

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use carillon::analytics::Tally;
 use carillon::analytics::audit::{Audit, Watermark, audit};
+use carillon::bulk::{self, Retried};
 use carillon::campaign::Campaign;
 use carillon::delivery::SendMessage;
 use carillon::recipient;
@@ -111,8 +112,8 @@ async fn the_audit_cancels_who_is_left_behind_by_a_completed_campaign() {
     let (table, stored) = (world.host.table(), world.stored_campaign(&campaign).await);
     let found = world.stored_recipients(&campaign).await.remove(0);
     let (key, now) = (stored.recipients().key(found.contact), world.clock.now());
-    let retried = recipient::store::retry_unconfirmed(table, &key, &found, now).await;
-    assert!(retried.expect("the table answers"));
+    let retried = table.update(recipient::store::retry_update(&key, &found, now)).await;
+    retried.expect("the recipient is pending");
     world.advance_hours(1, 10).await;
     assert_eq!(world.report(&campaign).await.number("pending"), 1, "no audit is due yet");
     world.clock.advance(Duration::from_hours(12));
@@ -120,6 +121,15 @@ async fn the_audit_cancels_who_is_left_behind_by_a_completed_campaign() {
     let report = world.report(&campaign).await;
     let counts = ["pending", "cancelled", "unconfirmed"].map(|status| report.number(status));
     assert_eq!(counts, [0, 1, 2], "{}", report.text);
+    // One that looks at the campaign again cancels by itself.
+    let found = world.stored_recipients(&campaign).await.remove(1);
+    let key = stored.recipients().key(found.contact);
+    let retried = bulk::retry(table, &key, &found, world.clock.now()).await;
+    assert_eq!(retried.expect("the table answers"), Retried::CampaignOver);
+    world.host.wait_until_counted().await;
+    let report = world.report(&campaign).await;
+    let counts = ["pending", "cancelled", "unconfirmed"].map(|status| report.number(status));
+    assert_eq!(counts, [0, 2, 1], "{}", report.text);
     assert_eq!(world.simulator.summary().accepted, 0);
     world.assert_counters_exact(&campaign).await;
 }

@@ -185,7 +185,18 @@ pub async fn requeues(table: &Table, id: CampaignId) -> Result<Requeues, StoreEr
 /// The count goes first, the campaign is read after it: either the completion of the campaign
 /// meets the count and fails, or it was before, and is seen here.
 pub async fn requeue(table: &Table, id: CampaignId) -> Result<bool, StoreError> {
-    table.update(Update::of(&Key::Requeues(id)).add("retried", 1)).await?;
+    table.update(requeue_update(id)).await?;
+    goes_on(table, id).await
+}
+
+/// The count of [`requeue`], for a transaction with the recipient's change. Whether the campaign
+/// [goes on](goes_on) is to be read after it.
+pub fn requeue_update(id: CampaignId) -> Update {
+    Update::of(&Key::Requeues(id)).add("retried", 1)
+}
+
+/// Whether a campaign is not over.
+pub async fn goes_on(table: &Table, id: CampaignId) -> Result<bool, StoreError> {
     Ok(get(table, id).await?.is_some_and(|campaign| !campaign.status.is_final()))
 }
 

@@ -151,17 +151,6 @@ pub async fn settle_lost(
     settle(table, key, attempt, &settlement).await.map(drop)
 }
 
-/// Retries an unconfirmed recipient on a person's request: the first message may have
-/// arrived. `false` where it is no longer unconfirmed.
-pub async fn retry_unconfirmed(
-    table: &Table,
-    key: &RecipientKey,
-    found: &Recipient,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    passed(table, retry_update(key, found, now)).await
-}
-
 /// The change that retries a recipient: it fails unless it is unconfirmed in the attempt that was
 /// read, and was not erased since.
 pub fn retry_update(key: &RecipientKey, found: &Recipient, now: Timestamp) -> Update {

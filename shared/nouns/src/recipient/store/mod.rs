@@ -8,7 +8,7 @@ mod updates;
 mod waiting;
 
 pub use attempts::{
-    claim_update, give_back, retry_unconfirmed, retry_update, settle, settle_accepted, settle_lost,
+    claim_update, give_back, retry_update, settle, settle_accepted, settle_lost,
 };
 pub use events::{close_update, record};
 pub use ranges::{in_turns, of_range, walk};
