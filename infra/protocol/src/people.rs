@@ -6,7 +6,7 @@ use carillon_nouns::recipient::Status;
 
 use crate::rule::Rule;
 use crate::setting::Setting;
-use crate::state::{Contact, Due, Index, RECIPIENTS, State, Upload, Violation};
+use crate::state::{Age, Due, Index, RECIPIENTS, State, Upload, Violation};
 
 impl State {
     /// Stores an opt-out of a contact.
@@ -18,15 +18,10 @@ impl State {
     /// Merges the second contact into the first.
     pub fn merge(&mut self, setting: &Setting) {
         let [survivor, loser] = self.contacts;
-        let (unites_campaigns, unites_opt_outs) = (
-            setting.rules.hold(Rule::MergeUnitesCampaigns),
-            setting.rules.hold(Rule::MergeUnitesOptOuts),
-        );
-        let has_opted_out = survivor.has_opted_out || (loser.has_opted_out && unites_opt_outs);
-        let was_sent = survivor.was_sent || (loser.was_sent && unites_campaigns);
-        self.contacts[0] = Contact { has_opted_out, was_sent };
+        let merged = survivor.merged_with(loser, setting.rules);
+        self.contacts[0] = merged;
         self.is_merged = true;
-        let lost = (survivor.has_opted_out || loser.has_opted_out) && !has_opted_out;
+        let lost = (survivor.has_opted_out || loser.has_opted_out) && !merged.has_opted_out;
         if lost {
             self.violate(Violation::OptOutLost);
         }
@@ -54,6 +49,9 @@ impl State {
             let Some(announced) = self.campaign.announce() else { return false };
             self.campaign = announced;
             self.campaign_changed();
+            if let Some(scheduler) = &mut self.scheduler {
+                scheduler.now = Age::Before;
+            }
         }
         if self.campaign.status.is_final() {
             return false;
@@ -67,8 +65,9 @@ impl State {
         let Some((who, attempt)) = self.retry.take() else { return };
         let found = self.recipients[who];
         let Some(mut pending) = found.retry(attempt, setting.rules) else { return };
-        // The announcement may be over by now, and the campaign with it.
-        pending.is_orphan = self.campaign.status.is_final();
+        // A request that was frozen until the announcement was over cannot know.
+        let is_late = self.campaign.upload == Upload::Over;
+        pending.is_orphan = is_late || self.campaign.status == CampaignStatus::Cancelled;
         self.recipients[who] = pending;
         for message in self.messages.iter_mut().flatten().filter(|message| message.who == who) {
             message.is_waived = true;

@@ -33,7 +33,7 @@ const SHARD: u16 = 0;
 
 /// The end of an announcement, and times before and after it.
 const ANNOUNCED: Timestamp = Timestamp::constant(10_000, 0);
-const BEFORE: Timestamp = Timestamp::constant(9_000, 0);
+pub const BEFORE: Timestamp = Timestamp::constant(9_000, 0);
 const AFTER: Timestamp = Timestamp::constant(11_000, 0);
 
 static CAMPAIGN: LazyLock<ProductCampaign> = LazyLock::new(|| {
@@ -57,6 +57,11 @@ static CAMPAIGN: LazyLock<ProductCampaign> = LazyLock::new(|| {
     };
     ProductCampaign::draft(CampaignId::from_uuid(Uuid::nil()), settings, 1, BEFORE)
 });
+
+/// A campaign.
+pub fn any_campaign() -> ProductCampaign {
+    CAMPAIGN.clone()
+}
 
 /// The contact of a recipient: its order is that of the indices.
 pub fn contact(who: Index) -> ContactId {
@@ -178,7 +183,8 @@ pub fn closes_batches(status: CampaignStatus) -> bool {
     CLOSES.contains(&status)
 }
 
-fn any_batch() -> Batch {
+/// A batch of [`any_campaign`].
+pub fn any_batch() -> Batch {
     let date = CAMPAIGN.today(BEFORE);
     Batch {
         name: BatchRef { campaign: CAMPAIGN.id, date, number: 1 },
@@ -212,16 +218,6 @@ impl Age {
 
     fn of(at: Timestamp) -> Self {
         if at < ANNOUNCED { Self::Before } else { Self::After }
-    }
-}
-
-impl Upload {
-    /// The present, as far as the end of the announcement matters.
-    fn now(self) -> Timestamp {
-        match self {
-            Self::Announced => BEFORE,
-            Self::None | Self::Over => AFTER,
-        }
     }
 }
 
@@ -292,15 +288,15 @@ impl Walk {
     }
 
     /// [`ProductWalk::begin`].
-    pub fn begin(&mut self, count: u8, upload: Upload) {
-        self.change(|walk| walk.begin(requeues(count), upload.now()));
+    pub fn begin(&mut self, count: u8, now: Age) {
+        self.change(|walk| walk.begin(requeues(count), now.time()));
     }
 
     /// [`ProductWalk::pass`].
-    pub fn pass(&mut self, segment: &Segment) {
+    pub fn pass(&mut self, segment: &Segment, makes_batch: bool) {
         let passage = Passage {
             positions: positions(segment.passed),
-            makes_batch: segment.range.is_some(),
+            makes_batch,
             has_planned: segment.has_planned,
             next_due_at: segment.has_deferred.then(|| Due::Later.time()),
             is_end: segment.is_end,
@@ -328,13 +324,13 @@ fn positions(passed: Option<Index>) -> Positions {
 
 impl Campaign {
     /// [`ProductCampaign::is_exhausted`].
-    pub fn is_exhausted(&self, count: u8) -> bool {
-        self.product().is_exhausted(requeues(count), self.upload.now())
+    pub fn is_exhausted(&self, count: u8, now: Age) -> bool {
+        self.product().is_exhausted(requeues(count), now.time())
     }
 
     /// [`ProductCampaign::deferred_until`].
-    pub fn is_deferred(&self, count: u8) -> bool {
-        self.product().deferred_until(requeues(count), self.upload.now()).is_some()
+    pub fn is_deferred(&self, count: u8, now: Age) -> bool {
+        self.product().deferred_until(requeues(count), now.time()).is_some()
     }
 
     fn product(&self) -> ProductCampaign {

@@ -26,7 +26,11 @@ impl State {
         if !has_batch && !run.is_late {
             self.violate(Violation::NoReservation);
         }
-        self.check_message(who, attempt, run.knew_person);
+        // A person took the risk that the attempt goes out.
+        let is_waived = attempt <= self.recipients[who].waived;
+        if !is_waived {
+            self.check_message(who, attempt, run.knew_person);
+        }
         let (outcome, answer) = match treatment {
             Treatment::Accepts => (Outcome::Accepted, Answer::Accepted),
             Treatment::AcceptsSilently => (Outcome::Accepted, Answer::Lost),
@@ -40,7 +44,7 @@ impl State {
             attempt,
             outcome,
             knew_person: run.knew_person,
-            is_waived: false,
+            is_waived,
             reports: [Report::None; 3],
         };
         match self.messages.iter_mut().find(|one| one.is_none()) {

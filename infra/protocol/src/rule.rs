@@ -48,8 +48,6 @@ pub enum Rule {
     LostClaimIsUnconfirmed,
     /// An attempt whose answer is lost is not retried.
     LostAnswerIsUnconfirmed,
-    /// The first run over a batch settles nothing, a later one settles the claims before it.
-    LaterRunSettles,
     /// A recipient that is pending again is counted as a requeue.
     RequeueIsCounted,
     /// The count goes before the look at the campaign.
@@ -90,6 +88,54 @@ pub enum Rule {
     OptOutGoesFirst,
 }
 
+impl Rule {
+    /// All rules.
+    pub const ALL: [Self; 42] = [
+        Self::ClaimNeedsPending,
+        Self::ClaimNeedsConsent,
+        Self::FirstClaimOncePerPerson,
+        Self::RetryClaimSeesMerges,
+        Self::ClaimFollowsMerge,
+        Self::RetryLooksAtOther,
+        Self::SkipChecksOther,
+        Self::SkipNeedsPending,
+        Self::CancelNeedsPending,
+        Self::ClaimKnowsItsRun,
+        Self::GiveBackOwnClaims,
+        Self::GiveBackIsNewAttempt,
+        Self::GiveBackUnanswered,
+        Self::ClaimAge,
+        Self::SettleOwnAttempt,
+        Self::SettleBeforeArrival,
+        Self::AcceptedBelowReports,
+        Self::StatusAdvances,
+        Self::ReportOfOwnAttempt,
+        Self::ArrivalDropsRetry,
+        Self::ArrivalIsRepeated,
+        Self::LostClaimIsUnconfirmed,
+        Self::LostAnswerIsUnconfirmed,
+        Self::RequeueIsCounted,
+        Self::RequeueGoesFirst,
+        Self::OverIsCancelled,
+        Self::RepetitionRequeues,
+        Self::CompletionChecksRequeues,
+        Self::CompletionChecksVersion,
+        Self::RequeuesReadBefore,
+        Self::BatchExhaustsNothing,
+        Self::BeforeExhaustsNothing,
+        Self::RetryIsAnnounced,
+        Self::RetryNeedsUnconfirmed,
+        Self::OneLease,
+        Self::CloseNeedsLease,
+        Self::BatchIsRequeued,
+        Self::AuditSettlesClaims,
+        Self::AuditCancelsLeftBehind,
+        Self::MergeUnitesCampaigns,
+        Self::MergeUnitesOptOuts,
+        Self::OptOutGoesFirst,
+    ];
+}
+
 /// The rules that hold: all, or all but one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rules {
@@ -97,6 +143,9 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// All rules hold.
+    pub const ALL: Self = Self { removed: None };
+
     /// All rules but one.
     pub const fn without(rule: Rule) -> Self {
         Self { removed: Some(rule) }

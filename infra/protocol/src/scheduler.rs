@@ -7,7 +7,8 @@ use carillon_nouns::recipient::Status;
 use crate::rule::Rule;
 use crate::setting::Setting;
 use crate::state::{
-    Batch, Index, Lease, Members, Part, RECIPIENTS, Scheduler, Segment, State, Upload, Violation,
+    Age, Batch, Index, Lease, Members, Part, RECIPIENTS, Scheduler, Segment, State, Upload,
+    Violation,
 };
 
 impl State {
@@ -24,6 +25,7 @@ impl State {
         });
         self.scheduler = Some(Scheduler {
             at: Part::Before,
+            now: if self.campaign.upload == Upload::Announced { Age::Before } else { Age::After },
             is_stale: false,
             requeues: self.campaign.requeues,
             before,
@@ -64,9 +66,9 @@ impl State {
         let next = match scheduler.at {
             Part::Before => self.plan_before(setting),
             Part::Walk => self.read_on(setting),
-            Part::Pass(segment) => self.pass(&segment),
+            Part::Pass(segment) => self.pass(&segment, setting),
             Part::Finish => self.finish(setting),
-            Part::Look(segment) => self.look(&segment),
+            Part::Look(segment) => self.look(&segment, setting),
             Part::Complete => self.complete(setting),
         };
         self.scheduler = match (self.scheduler, next) {
@@ -88,7 +90,9 @@ impl State {
             if scheduler.is_stale || !self.make_batch(Members::Before(members)) {
                 return self.after_planning(scheduler);
             }
-            self.campaign.walk.go_before();
+            if setting.rules.hold(Rule::BeforeExhaustsNothing) {
+                self.campaign.walk.go_before();
+            }
             scheduler.is_sending = true;
         }
         self.scheduler = Some(scheduler);
@@ -114,7 +118,7 @@ impl State {
     fn read_on(&mut self, setting: &Setting) -> Option<Part> {
         let scheduler = self.scheduler?;
         let has_room = self.batches.contains(&None);
-        let is_deferred = self.campaign.is_deferred(scheduler.requeues);
+        let is_deferred = self.campaign.is_deferred(scheduler.requeues, scheduler.now);
         if !has_room || is_deferred || self.is_held_by_ranges() {
             return Some(Part::Finish);
         }
@@ -131,16 +135,17 @@ impl State {
     fn segment(&self, size: usize, setting: &Setting) -> Segment {
         let mut walk = self.campaign.walk;
         let starts_over = walk.starts_over();
-        walk.begin(0, Upload::None);
+        walk.begin(0, Age::After);
         let in_batches = self.in_batches();
-        let is_beside = starts_over && in_batches.contains(&true);
+        let counts = setting.rules.hold(Rule::BeforeExhaustsNothing);
+        let is_beside = counts && starts_over && in_batches.contains(&true);
         let mut segment = Segment { passed: walk.passed, is_beside, ..Segment::default() };
         let mut due = 0;
         let first = walk.passed.map_or(0, |passed| passed + 1);
         for who in first..RECIPIENTS {
             let recipient = self.recipients[who];
             if in_batches[who] {
-                segment.has_planned = setting.rules.hold(Rule::BeforeExhaustsNothing);
+                segment.has_planned = counts;
             } else if recipient.is_due(who) {
                 if due == size {
                     segment.next_is_due = true;
@@ -159,21 +164,24 @@ impl State {
     }
 
     /// Moves the walk over a segment, unless the campaign has changed.
-    fn move_walk(&mut self, segment: &Segment) -> bool {
+    fn move_walk(&mut self, segment: &Segment, setting: &Setting) -> bool {
         let Some(scheduler) = self.scheduler.filter(|scheduler| !scheduler.is_stale) else {
             return false;
         };
-        let upload = self.campaign.upload;
         if self.campaign.walk.starts_over() {
-            self.campaign.walk.begin(scheduler.requeues, upload);
+            let read_before = setting.rules.hold(Rule::RequeuesReadBefore);
+            let requeues = if read_before { scheduler.requeues } else { self.campaign.requeues };
+            self.campaign.walk.begin(requeues, scheduler.now);
             self.campaign.walk.went_before |= segment.is_beside;
         }
-        self.campaign.walk.pass(segment);
+        let exhausts = !setting.rules.hold(Rule::BatchExhaustsNothing);
+        let made_batch = segment.range.is_some() && !exhausts;
+        self.campaign.walk.pass(segment, made_batch);
         true
     }
 
-    fn pass(&mut self, segment: &Segment) -> Option<Part> {
-        if !self.move_walk(segment) {
+    fn pass(&mut self, segment: &Segment, setting: &Setting) -> Option<Part> {
+        if !self.move_walk(segment, setting) {
             return Some(Part::Finish);
         }
         if let Some((after, until)) = segment.range {
@@ -194,32 +202,31 @@ impl State {
         scheduler.requeues = self.campaign.requeues;
         scheduler.is_stale = false;
         self.scheduler = Some(scheduler);
-        if self.campaign.is_exhausted(scheduler.requeues) {
+        if self.campaign.is_exhausted(scheduler.requeues, scheduler.now) {
             return Some(Part::Complete);
         }
-        let is_deferred = self.campaign.is_deferred(scheduler.requeues);
+        let is_deferred = self.campaign.is_deferred(scheduler.requeues, scheduler.now);
         if self.campaign.walk.next_is_due || is_deferred || self.is_held_by_ranges() {
             return None;
         }
         Some(Part::Look(self.segment(0, setting)))
     }
 
-    fn look(&mut self, segment: &Segment) -> Option<Part> {
-        if !self.move_walk(segment) {
+    fn look(&mut self, segment: &Segment, setting: &Setting) -> Option<Part> {
+        if !self.move_walk(segment, setting) {
             return None;
         }
         self.campaign.walk.next_is_due = segment.next_is_due;
-        Some(Part::Complete)
+        let scheduler = self.scheduler?;
+        let is_exhausted = self.campaign.is_exhausted(scheduler.requeues, scheduler.now);
+        is_exhausted.then_some(Part::Complete)
     }
 
     /// Completes the campaign if nobody is left.
     fn complete(&mut self, setting: &Setting) -> Option<Part> {
         let scheduler = self.scheduler?;
         let is_stale = scheduler.is_stale && setting.rules.hold(Rule::CompletionChecksVersion);
-        if !is_stale
-            && self.campaign.is_exhausted(scheduler.requeues)
-            && let Some(completed) = self.campaign.complete(setting.rules)
-        {
+        if !is_stale && let Some(completed) = self.campaign.complete(setting.rules) {
             self.campaign = completed;
             if (0..RECIPIENTS).any(|who| self.is_waiting(who) && !self.is_owed(who)) {
                 self.violate(Violation::CompletedTooSoon);

@@ -79,10 +79,14 @@ impl State {
             At::Answered { who, answer } => self.settle_answer(slot, who, answer, setting),
             At::Preference { who } => self.settle_refusal(slot, who, Refusal::OptedOut, setting),
             At::Requeue { who, attempt } => {
-                self.requeue(setting);
+                self.say_pending(who, attempt, setting);
                 At::IsOver { who, attempt }
             }
-            At::IsOver { who, attempt } => self.cancel_if_over(slot, who, attempt, setting),
+            At::IsOver { who, attempt } => {
+                self.look_if_over(who, attempt, setting);
+                let is_stopped = run.stop.is_some();
+                if is_stopped { At::End } else { At::Next }
+            }
             At::GiveBack { who, attempt } => self.give_back(slot, who, attempt, setting),
             At::End => match self.end(slot, setting) {
                 Some(at) => at,
@@ -116,7 +120,7 @@ impl State {
 
     fn settle_earlier_runs(&mut self, run: Run, setting: &Setting) {
         let Some(batch) = self.batches[run.batch] else { return };
-        if (batch.runs < 2 || !setting.rules.hold(Rule::LaterRunSettles)) && !run.is_over {
+        if batch.runs < 2 && !run.is_over {
             return;
         }
         for who in (0..RECIPIENTS).filter(|who| batch.members.contain(*who)) {
@@ -206,9 +210,11 @@ impl State {
         if self.has_opted_out(who) {
             self.violate(Violation::SentToOptedOut);
         }
+        let is_first = claimed.attempt == 1;
         self.recipients[who] = claimed;
-        let contact = self.claimed_contact(who, setting);
-        self.contacts[contact].was_sent = true;
+        let index = self.claimed_contact(who, setting);
+        let contact = &mut self.contacts[index];
+        *contact = contact.claim(is_first, setting.rules).unwrap_or(*contact);
     }
 
     /// Whether the claim of an attempt is the run's own, although it has no answer.
@@ -236,12 +242,12 @@ impl State {
         setting: &Setting,
     ) -> Option<Obstacle> {
         let contact = self.contacts[self.claimed_contact(who, setting)];
-        if contact.has_opted_out && setting.rules.hold(Rule::ClaimNeedsConsent) {
-            return Some(Obstacle::Skip(Why::OptedOut));
+        if contact.claim(attempt == 1, setting.rules).is_none() {
+            let why = if contact.has_opted_out { Why::OptedOut } else { Why::WasSent };
+            return Some(Obstacle::Skip(why));
         }
         if attempt == 1 {
-            let is_second = contact.was_sent && setting.rules.hold(Rule::FirstClaimOncePerPerson);
-            return is_second.then_some(Obstacle::Skip(Why::WasSent));
+            return None;
         }
         let is_changed = merged != self.is_merged;
         (is_changed && setting.rules.hold(Rule::RetryClaimSeesMerges)).then_some(Obstacle::Changed)
@@ -355,24 +361,31 @@ impl State {
         }
     }
 
-    /// Counts a requeue.
-    pub fn requeue(&mut self, setting: &Setting) {
-        self.campaign.count_requeue(setting.rules);
+    /// The first of two steps that follow where a recipient is pending again: the campaign counts
+    /// a requeue.
+    pub fn say_pending(&mut self, who: Index, attempt: u8, setting: &Setting) {
+        if setting.rules.hold(Rule::RequeueGoesFirst) {
+            self.campaign.count_requeue(setting.rules);
+        } else {
+            self.cancel_if_over(who, attempt, setting);
+        }
     }
 
-    /// A recipient that is pending again in a campaign that is over is cancelled.
-    pub fn cancel_over(&mut self, who: Index, attempt: u8, setting: &Setting) {
+    /// The second one: in a campaign that is over the recipient is cancelled.
+    pub fn look_if_over(&mut self, who: Index, attempt: u8, setting: &Setting) {
+        if setting.rules.hold(Rule::RequeueGoesFirst) {
+            self.cancel_if_over(who, attempt, setting);
+        } else {
+            self.campaign.count_requeue(setting.rules);
+        }
+    }
+
+    fn cancel_if_over(&mut self, who: Index, attempt: u8, setting: &Setting) {
         if !self.campaign.status.is_final() || !setting.rules.hold(Rule::OverIsCancelled) {
             return;
         }
         let found = self.recipients[who];
         self.recipients[who] = found.cancel(attempt, setting.rules).unwrap_or(found);
-    }
-
-    fn cancel_if_over(&mut self, slot: usize, who: Index, attempt: u8, setting: &Setting) -> At {
-        self.cancel_over(who, attempt, setting);
-        let is_stopped = self.runs[slot].is_some_and(|run| run.stop.is_some());
-        if is_stopped { At::End } else { At::Next }
     }
 
     fn give_back(&mut self, slot: usize, who: Index, attempt: u8, setting: &Setting) -> At {

@@ -105,6 +105,8 @@ pub struct Recipient {
     pub batch: Option<usize>,
     /// Whether its run or a person made it pending, and was gone before it could say so.
     pub is_orphan: bool,
+    /// The last attempt that a person had repeated although it may have arrived; 0 for none.
+    pub waived: u8,
 }
 
 /// A contact.
@@ -237,6 +239,8 @@ pub enum Refusal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Scheduler {
     pub at: Part,
+    /// When it began: it reads the clock only then.
+    pub now: Age,
     /// Whether the campaign has changed since it was read.
     pub is_stale: bool,
     /// The requeues, as they were read.
@@ -364,6 +368,8 @@ pub struct Budget {
     pub lost_claims: u8,
     pub lost_answers: u8,
     pub lost_messages: u8,
+    /// Messages of the queue that are delivered again.
+    pub redeliveries: u8,
     pub refusals: u8,
     pub throttles: u8,
     pub rejections: u8,

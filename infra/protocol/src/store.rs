@@ -5,7 +5,7 @@ use carillon_nouns::campaign::{Action, Status as CampaignStatus};
 use carillon_nouns::recipient::{Event, Status};
 
 use crate::rule::{Rule, Rules};
-use crate::state::{Batch, Campaign, Decided, Lease, Recipient, Seen, Upload, Walk};
+use crate::state::{Batch, Campaign, Contact, Decided, Lease, Recipient, Seen, Upload, Walk};
 
 /// Where a write finds its condition true, what it writes; `None` elsewhere.
 type Written<T> = Option<T>;
@@ -21,6 +21,7 @@ impl Recipient {
         run: None,
         batch: None,
         is_orphan: false,
+        waived: 0,
     };
 
     /// `recipient::store::claim_update`.
@@ -123,6 +124,7 @@ impl Recipient {
             status: Status::Pending,
             is_listed: true,
             is_deferred: false,
+            waived: attempt,
             ..self
         };
         holds.then_some(pending)
@@ -150,6 +152,28 @@ impl Recipient {
 
     fn has_rank(&self, first: Status, last: Status) -> bool {
         (first.rank()..=last.rank()).contains(&self.status.rank())
+    }
+}
+
+impl Contact {
+    /// `contact::store::claim_update`: the contact's part of the claim of a first attempt, or of
+    /// a retry.
+    pub fn claim(self, is_first: bool, rules: Rules) -> Written<Self> {
+        let is_suppressed = self.has_opted_out && rules.hold(Rule::ClaimNeedsConsent);
+        let is_second = is_first && self.was_sent && rules.hold(Rule::FirstClaimOncePerPerson);
+        let claimed = Self { was_sent: self.was_sent || is_first, ..self };
+        (!is_suppressed && !is_second).then_some(claimed)
+    }
+
+    /// `contact::merge::merge`: what the survivor gets.
+    #[must_use]
+    pub fn merged_with(self, loser: Self, rules: Rules) -> Self {
+        let unites_opt_outs = rules.hold(Rule::MergeUnitesOptOuts);
+        let unites_campaigns = rules.hold(Rule::MergeUnitesCampaigns);
+        Self {
+            has_opted_out: self.has_opted_out || (loser.has_opted_out && unites_opt_outs),
+            was_sent: self.was_sent || (loser.was_sent && unites_campaigns),
+        }
     }
 }
 

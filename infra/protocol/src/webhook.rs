@@ -97,11 +97,11 @@ impl State {
                 matches!(decided, Decided::Retry { .. }).then_some(Storing::Requeue)
             }
             Storing::Requeue => {
-                self.requeue(setting);
+                self.say_pending(who, attempt + 1, setting);
                 Some(Storing::IsOver)
             }
             Storing::IsOver => {
-                self.cancel_over(who, attempt + 1, setting);
+                self.look_if_over(who, attempt + 1, setting);
                 None
             }
         };

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use carillon_nouns::campaign::{Action as CampaignAction, Status as CampaignStatus};
+use carillon_nouns::recipient::Status;
 use stateright::{Model, Property};
 
 use crate::liveness::Quiet;
@@ -11,8 +12,8 @@ use crate::rule::Rules;
 use crate::sender::Request;
 use crate::setting::Setting;
 use crate::state::{
-    At, BATCHES, Budget, Campaign, Contact, Index, Kind, MESSAGES, RECIPIENTS, RUNS, Recipient,
-    Refusal, State, Upload, Violation, Walk,
+    At, BATCHES, Budget, Campaign, Contact, Index, Kind, MESSAGES, Message, Outcome, RECIPIENTS,
+    RUNS, Recipient, Refusal, Report, State, Upload, Violation, Walk,
 };
 
 /// A world: what may happen in it.
@@ -43,6 +44,7 @@ pub enum Step {
     Webhook,
     CrashWebhook,
     LoseMessage(usize),
+    Redeliver(usize),
     Audit(Index),
     Sweep,
     WaitsEnd,
@@ -80,15 +82,107 @@ impl World {
         Self::new("claims", 2, budget)
     }
 
-    /// Messages are refused, and a sender freezes.
+    /// Messages are refused, retries wait, and a sender freezes.
     pub fn refusals() -> Self {
         let budget = Budget { freezes: 1, refusals: 1, ..Budget::default() };
         Self::new("refusals", 2, budget)
     }
 
+    /// The queue loses a message, a sender is killed, a message is refused; the campaign is paused.
+    pub fn pauses() -> Self {
+        let budget = Budget { lost_messages: 1, pauses: 1, refusals: 1, ..Budget::default() };
+        Self::new("pauses", 1, budget).with(|setting| setting.retries_wait = true)
+    }
+
+    /// The provider reports what became of two messages: early, late, twice, or never.
+    pub fn reports() -> Self {
+        let budget = Budget { reports: 2, repetitions: 1, ..Budget::default() };
+        Self::new("reports", 2, budget)
+    }
+
+    /// The provider reports of one recipient, and contradicts itself.
+    pub fn contradictions() -> Self {
+        let budget = Budget {
+            throttles: 1,
+            reports: 2,
+            repetitions: 1,
+            contradictions: 1,
+            ..Budget::default()
+        };
+        Self::new("contradictions", 1, budget).starting(one_recipient)
+    }
+
+    /// Processes are killed while a failure is reported.
+    pub fn failures() -> Self {
+        let budget = Budget { crashes: 2, repetitions: 1, reports: 1, ..Budget::default() };
+        Self::new("failures", 1, budget).starting(one_failed)
+    }
+
+    /// The queue delivers a message again.
+    pub fn redeliveries() -> Self {
+        let budget = Budget { redeliveries: 1, freezes: 1, ..Budget::default() };
+        Self::new("redeliveries", 2, budget)
+    }
+
+    /// The campaign is paused while a sender is frozen or killed.
+    pub fn interruptions() -> Self {
+        let budget = Budget { crashes: 1, freezes: 1, pauses: 1, ..Budget::default() };
+        Self::new("interruptions", 1, budget).starting(one_recipient)
+    }
+
+    /// Both recipients wait for a retry, and turn out to be one person.
+    pub fn person() -> Self {
+        let budget = Budget { freezes: 1, merges: 1, refusals: 1, ..Budget::default() };
+        Self::new("person", 1, budget).starting(both_refused)
+    }
+
+    /// Two contacts turn out to be one person, who opts out.
+    pub fn opt_outs() -> Self {
+        let budget =
+            Budget { freezes: 1, merges: 1, opt_outs: 1, refused_opt_outs: 1, ..Budget::default() };
+        Self::new("opt-outs", 1, budget)
+    }
+
+    /// The campaign is cancelled while a sender is frozen or killed.
+    pub fn cancellations() -> Self {
+        let budget =
+            Budget { crashes: 1, freezes: 1, refusals: 1, cancels: 1, ..Budget::default() };
+        Self::new("cancellations", 1, budget).starting(one_recipient)
+    }
+
+    /// A person asks to send to an unconfirmed recipient again.
+    pub fn retries() -> Self {
+        let budget =
+            Budget { lost_answers: 1, retries: 1, refusals: 1, reports: 1, ..Budget::default() };
+        Self::new("retries", 1, budget).starting(one_recipient)
+    }
+
     /// All worlds.
     pub fn all() -> Vec<Self> {
-        vec![Self::senders(), Self::claims(), Self::refusals()]
+        vec![
+            Self::senders(),
+            Self::claims(),
+            Self::refusals(),
+            Self::pauses(),
+            Self::reports(),
+            Self::contradictions(),
+            Self::failures(),
+            Self::redeliveries(),
+            Self::interruptions(),
+            Self::person(),
+            Self::opt_outs(),
+            Self::cancellations(),
+            Self::retries(),
+        ]
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Setting)) -> Self {
+        change(&mut self.setting);
+        self
+    }
+
+    fn starting(self, start: fn(&mut State)) -> Self {
+        Self { start, ..self }
     }
 
     /// The same world under other rules.
@@ -171,6 +265,12 @@ impl World {
                     batch.is_queued = false;
                 }
             }
+            Step::Redeliver(batch) => {
+                state.budget.redeliveries -= 1;
+                if let Some(batch) = &mut state.batches[batch] {
+                    batch.is_queued = batch.is_open;
+                }
+            }
             Step::Audit(who) => state.audit(who, setting),
             Step::Sweep => state.sweep(setting),
             Step::WaitsEnd => state.waits_end(),
@@ -245,10 +345,10 @@ impl World {
             let Some(message) = message else { continue };
             for kind in [Kind::Sent, Kind::Delivered, Kind::Failed] {
                 match message.reports[kind as usize] {
-                    crate::state::Report::None if state.budget.reports > 0 => {
+                    Report::None if state.budget.reports > 0 => {
                         steps.push(Step::Report(index, kind));
                     }
-                    crate::state::Report::None => {}
+                    Report::None => {}
                     _ if state.webhook.is_none() => steps.push(Step::BeginWebhook(index, kind)),
                     _ => {}
                 }
@@ -281,6 +381,46 @@ impl World {
             (state.retry.is_some(), Step::Retry),
         ];
         steps.extend(optional.into_iter().filter_map(|(may, step)| may.then_some(step)));
+    }
+}
+
+/// The second recipient is settled.
+fn one_recipient(state: &mut State) {
+    state.recipients[1].status = Status::Delivered;
+}
+
+/// The second recipient is settled. The first one's second attempt was accepted, and failed; its
+/// first one does not count.
+fn one_failed(state: &mut State) {
+    one_recipient(state);
+    let sent = Recipient { attempt: 2, status: Status::Sent, uncounted: 1, ..Recipient::PENDING };
+    state.recipients[0] = sent;
+    state.contacts[0].was_sent = true;
+    let mut reports = [Report::None; 3];
+    reports[Kind::Failed as usize] = Report::Owed;
+    state.messages[0] = Some(Message {
+        who: 0,
+        attempt: 2,
+        outcome: Outcome::Failed,
+        knew_person: false,
+        is_waived: false,
+        reports,
+    });
+}
+
+/// Both recipients were refused once, and wait for their retries.
+fn both_refused(state: &mut State) {
+    for who in 0..RECIPIENTS {
+        state.recipients[who] = Recipient { attempt: 2, is_listed: true, ..Recipient::PENDING };
+        state.contacts[who].was_sent = true;
+        state.messages[who] = Some(Message {
+            who,
+            attempt: 1,
+            outcome: Outcome::Refused,
+            knew_person: false,
+            is_waived: false,
+            reports: [Report::None; 3],
+        });
     }
 }
 
@@ -331,6 +471,10 @@ impl Model for World {
         if state.budget.lost_messages > 0 {
             let queued = |batch: usize| state.batches[batch].is_some_and(|batch| batch.is_queued);
             steps.extend((0..BATCHES).filter(|batch| queued(*batch)).map(Step::LoseMessage));
+        }
+        if state.budget.redeliveries > 0 {
+            let taken = |batch: usize| state.batches[batch].is_some_and(|one| !one.is_queued);
+            steps.extend((0..BATCHES).filter(|batch| taken(*batch)).map(Step::Redeliver));
         }
         Self::message_steps(state, steps);
         Self::people_steps(state, steps);
@@ -408,6 +552,10 @@ impl Model for World {
                 never::<{ Violation::OptOutLost as u8 }>,
             ),
             Property::always(
+                "10: nobody is unconfirmed who was not sent to, unless a process was killed or frozen",
+                |world: &Self, state: &State| !world.is_needlessly_unconfirmed(state),
+            ),
+            Property::always(
                 "10: without faults everybody is settled within a few runs",
                 |world: &Self, state: &State| state.violation.is_some() || world.ends_well(state),
             ),
@@ -416,6 +564,17 @@ impl Model for World {
 }
 
 impl World {
+    fn is_needlessly_unconfirmed(&self, state: &State) -> bool {
+        let (budget, left) = (&self.budget, &state.budget);
+        let is_calm = budget.crashes == left.crashes && budget.freezes == left.freezes;
+        let is_unsent = |who: Index| {
+            let Recipient { attempt, status, .. } = state.recipients[who];
+            let sent = |one: &Message| one.who == who && one.attempt == attempt;
+            status == Status::Unconfirmed && !state.messages().any(sent)
+        };
+        is_calm && (0..RECIPIENTS).any(is_unsent)
+    }
+
     fn ends_well(&self, state: &State) -> bool {
         self.quiet.ends_well(state, &self.setting)
     }
