@@ -2,7 +2,7 @@
 
 use carillon_nouns::recipient::Status;
 
-use crate::state::{Index, RECIPIENTS, Recipient, State, Violation};
+use crate::state::{Index, Message, Outcome, RECIPIENTS, Recipient, State, Violation};
 
 impl State {
     /// Compares the recipients with those before a step.
@@ -15,16 +15,32 @@ impl State {
             if !is_allowed(old, new) {
                 self.violate(Violation::WentDown);
             }
+            if !self.is_true(who) {
+                self.violate(Violation::FalseReport);
+            }
             if self.is_denied(who) {
                 self.violate(Violation::SentButSkipped);
             }
         }
     }
 
+    /// Whether a recipient's status is what became of its message.
+    fn is_true(&self, who: Index) -> bool {
+        let Recipient { attempt, status, .. } = self.recipients[who];
+        let mut messages = self.messages().filter(|one| one.who == who && one.attempt == attempt);
+        match status {
+            Status::Sent => {
+                messages.any(|one| !matches!(one.outcome, Outcome::Refused | Outcome::Unknown))
+            }
+            Status::Delivered => messages.any(|one| one.outcome == Outcome::Delivered),
+            _ => true,
+        }
+    }
+
     /// Whether a message may have arrived whose recipient is reported as not sent to.
     fn is_denied(&self, who: Index) -> bool {
         let Recipient { attempt, status, .. } = self.recipients[who];
-        let is_current = |message: &&crate::state::Message| {
+        let is_current = |message: &&Message| {
             message.who == who && message.attempt == attempt && !message.is_known_to_have_failed()
         };
         let denies = matches!(status, Status::Skipped | Status::Cancelled);

@@ -12,6 +12,16 @@ use crate::state::{
 };
 
 impl State {
+    /// Begins a run that may make no batch, because a limit is used up.
+    pub fn begin_scheduler_at_limit(&mut self, setting: &Setting) -> bool {
+        let begins = self.begin_scheduler(setting);
+        if let (true, Some(scheduler)) = (begins, &mut self.scheduler) {
+            scheduler.at = Part::Finish;
+            scheduler.before = [false; RECIPIENTS];
+        }
+        begins
+    }
+
     /// Begins a run: requeues batches, and reads what there is to plan. `false` where nothing is.
     pub fn begin_scheduler(&mut self, setting: &Setting) -> bool {
         self.requeue_batches(setting);

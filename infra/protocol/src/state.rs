@@ -370,6 +370,8 @@ pub struct Budget {
     pub lost_messages: u8,
     /// Messages of the queue that are delivered again.
     pub redeliveries: u8,
+    /// Runs of the scheduler that may make no batch: a limit is used up.
+    pub limits: u8,
     pub refusals: u8,
     pub throttles: u8,
     pub rejections: u8,
@@ -400,6 +402,8 @@ pub enum Violation {
     SentLate,
     /// A message of a batch that was closed before it, whose reservation was refunded.
     NoReservation,
+    /// The report says that a message was accepted or arrived, and it was not.
+    FalseReport,
     /// A status went down.
     WentDown,
     /// Somebody is reported as not sent to, who was.

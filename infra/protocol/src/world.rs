@@ -30,6 +30,7 @@ pub struct World {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     BeginScheduler,
+    BeginSchedulerAtLimit,
     Scheduler,
     StopScheduler,
     BeginRun(usize),
@@ -118,6 +119,12 @@ impl World {
         Self::new("failures", 1, budget).starting(one_failed)
     }
 
+    /// A limit is used up for a while, claims are not answered, and a message is refused.
+    pub fn limits() -> Self {
+        let budget = Budget { limits: 1, lost_claims: 1, refusals: 1, ..Budget::default() };
+        Self::new("limits", 1, budget).starting(one_recipient)
+    }
+
     /// The queue delivers a message again.
     pub fn redeliveries() -> Self {
         let budget = Budget { redeliveries: 1, freezes: 1, ..Budget::default() };
@@ -167,6 +174,7 @@ impl World {
             Self::reports(),
             Self::contradictions(),
             Self::failures(),
+            Self::limits(),
             Self::redeliveries(),
             Self::interruptions(),
             Self::person(),
@@ -224,6 +232,10 @@ impl World {
         match step {
             Step::BeginScheduler => {
                 return state.begin_scheduler(setting);
+            }
+            Step::BeginSchedulerAtLimit => {
+                state.budget.limits -= 1;
+                return state.begin_scheduler_at_limit(setting);
             }
             Step::Scheduler => state.step_scheduler(setting),
             Step::StopScheduler => state.scheduler = None,
@@ -334,6 +346,9 @@ impl World {
             steps.extend([Step::Scheduler, Step::StopScheduler]);
         } else if state.campaign.status == CampaignStatus::Active || state.has_lost_messages() {
             steps.push(Step::BeginScheduler);
+            if state.budget.limits > 0 {
+                steps.push(Step::BeginSchedulerAtLimit);
+            }
         }
         if state.campaign.has_sweep {
             steps.push(Step::Sweep);
@@ -518,6 +533,10 @@ impl Model for World {
             Property::always(
                 "2: a status is not taken back",
                 never::<{ Violation::WentDown as u8 }>,
+            ),
+            Property::always(
+                "2: a status says what became of the message",
+                never::<{ Violation::FalseReport as u8 }>,
             ),
             Property::always(
                 "2: who is reported as not sent to was not sent to",

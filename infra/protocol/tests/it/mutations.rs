@@ -25,9 +25,8 @@ fn world_of(rule: Rule) -> World {
         Rule::ClaimKnowsItsRun
         | Rule::GiveBackOwnClaims
         | Rule::GiveBackIsNewAttempt
-        | Rule::GiveBackUnanswered
-        | Rule::BatchExhaustsNothing
-        | Rule::BeforeExhaustsNothing => World::claims(),
+        | Rule::GiveBackUnanswered => World::claims(),
+        Rule::BatchExhaustsNothing | Rule::BeforeExhaustsNothing => World::limits(),
         Rule::ClaimAge
         | Rule::LostClaimIsUnconfirmed
         | Rule::LostAnswerIsUnconfirmed
