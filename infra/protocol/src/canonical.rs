@@ -135,8 +135,11 @@ fn batch_key(batch: Batch) -> (Members, bool, bool, u8, u8) {
     (batch.members, batch.is_open, batch.is_queued, batch.runs, lease)
 }
 
+/// The batch, whether it is late, the step and its recipient, who is due and who in doubt.
+type RunKey = (usize, bool, u8, usize, [Option<u8>; 2], [Option<u8>; 2]);
+
 /// A key that tells most runs apart; two that it does not tell apart are only states more.
-fn run_key(run: Run) -> (usize, bool, u8, usize, [Option<u8>; 2], [Option<u8>; 2]) {
+fn run_key(run: Run) -> RunKey {
     let (step, who) = match run.at {
         At::Leased => (0, 0),
         At::Next => (1, 0),

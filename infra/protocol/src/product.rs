@@ -78,7 +78,7 @@ fn index(contact: ContactId) -> Index {
 }
 
 impl Recipient {
-    /// As the product knows it, at [`Recipient::now`].
+    /// As the product knows it, at [`BEFORE`].
     pub fn product(&self, who: Index) -> ProductRecipient {
         ProductRecipient {
             status: self.status,
@@ -239,12 +239,14 @@ fn requeues(count: u8) -> Requeues {
     Requeues { retried: count.into(), uploaded: 0 }
 }
 
-impl Walk {
-    /// The walk of a campaign that was just started.
-    pub fn new() -> Self {
+/// The walk of a campaign that was just started.
+impl Default for Walk {
+    fn default() -> Self {
         Self::of(&ProductWalk::default())
     }
+}
 
+impl Walk {
     fn of(walk: &ProductWalk) -> Self {
         Self {
             passed: walk.passed.of(SHARD).map(index),
@@ -348,7 +350,7 @@ impl State {
     pub fn claim_is_expired(&self, who: Index) -> bool {
         let recipient = &self.recipients[who];
         let is_gone = recipient.run.and_then(|slot| self.runs[slot]).is_none_or(|run| run.is_late);
-        let age = SignedDuration::from_hours(if is_gone { 1 } else { 0 });
+        let age = SignedDuration::from_hours(is_gone.into());
         recipient.product(who).claim_is_expired(BEFORE + age)
     }
 }

@@ -76,7 +76,7 @@ impl State {
         let next = match scheduler.at {
             Part::Before => self.plan_before(setting),
             Part::Walk => self.read_on(setting),
-            Part::Pass(segment) => self.pass(&segment, setting),
+            Part::Pass(segment) => Some(self.pass(&segment, setting)),
             Part::Finish => self.finish(setting),
             Part::Look(segment) => self.look(&segment, setting),
             Part::Complete => self.complete(setting),
@@ -98,7 +98,8 @@ impl State {
         }
         if members.contains(&true) {
             if scheduler.is_stale || !self.make_batch(Members::Before(members)) {
-                return self.after_planning(scheduler);
+                self.scheduler = Some(scheduler);
+                return Some(Part::Finish);
             }
             if setting.rules.hold(Rule::BeforeExhaustsNothing) {
                 self.campaign.walk.go_before();
@@ -117,11 +118,6 @@ impl State {
         *free =
             Some(Batch { members, lease: Lease::Free, is_queued: true, is_open: true, runs: 0 });
         true
-    }
-
-    fn after_planning(&mut self, scheduler: Scheduler) -> Option<Part> {
-        self.scheduler = Some(scheduler);
-        Some(Part::Finish)
     }
 
     /// Reads the next recipients of the walk, unless it may not go on.
@@ -152,8 +148,7 @@ impl State {
         let mut segment = Segment { passed: walk.passed, is_beside, ..Segment::default() };
         let mut due = 0;
         let first = walk.passed.map_or(0, |passed| passed + 1);
-        for who in first..RECIPIENTS {
-            let recipient = self.recipients[who];
+        for (who, recipient) in self.recipients.iter().enumerate().skip(first) {
             if in_batches[who] {
                 segment.has_planned = counts;
             } else if recipient.is_due(who) {
@@ -190,9 +185,9 @@ impl State {
         true
     }
 
-    fn pass(&mut self, segment: &Segment, setting: &Setting) -> Option<Part> {
+    fn pass(&mut self, segment: &Segment, setting: &Setting) -> Part {
         if !self.move_walk(segment, setting) {
-            return Some(Part::Finish);
+            return Part::Finish;
         }
         if let Some((after, until)) = segment.range {
             self.make_batch(Members::Range(after, until));
@@ -200,7 +195,7 @@ impl State {
                 scheduler.is_sending = true;
             }
         }
-        Some(if segment.is_end { Part::Finish } else { Part::Walk })
+        if segment.is_end { Part::Finish } else { Part::Walk }
     }
 
     /// Where no batch is open, reads on to the end of the list.

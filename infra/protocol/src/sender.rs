@@ -175,10 +175,11 @@ impl State {
         if request != Request::Unheard {
             run.knew_person = self.is_merged;
         }
-        if request == Request::Unanswered && self.may_claim_contact(who, attempt, merged, setting) {
-            if let Some(claimed) = found.claim(attempt, (slot, run.batch), setting.rules) {
-                self.win(who, claimed, setting);
-            }
+        if request == Request::Unanswered
+            && self.contact_obstacle(who, attempt, merged, setting).is_none()
+            && let Some(claimed) = found.claim(attempt, (slot, run.batch), setting.rules)
+        {
+            self.win(who, claimed, setting);
         }
         if request != Request::Answered {
             run.in_doubt[who] = Some(attempt);
@@ -227,10 +228,6 @@ impl State {
 
     fn claimed_contact(&self, who: Index, setting: &Setting) -> Index {
         if setting.rules.hold(Rule::ClaimFollowsMerge) { self.person(who) } else { who }
-    }
-
-    fn may_claim_contact(&self, who: Index, attempt: u8, merged: bool, setting: &Setting) -> bool {
-        self.contact_obstacle(who, attempt, merged, setting).is_none()
     }
 
     /// Why the contact's part of the claim fails.

@@ -269,6 +269,7 @@ pub enum Part {
 }
 
 /// What the walk passes next.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Segment {
     pub passed: Option<Index>,

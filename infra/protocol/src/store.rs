@@ -225,7 +225,7 @@ impl Campaign {
     pub fn after(self, action: Action) -> Written<Self> {
         let status = self.status.after(action).ok()?;
         let has_sweep = self.has_sweep || status == CampaignStatus::Cancelled;
-        let walk = if action == Action::Reopen { Walk::new() } else { self.walk };
+        let walk = if action == Action::Reopen { Walk::default() } else { self.walk };
         Some(Self { status, walk, has_sweep, ..self })
     }
 

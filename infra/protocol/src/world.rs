@@ -131,10 +131,17 @@ impl World {
         Self::new("redeliveries", 2, budget)
     }
 
-    /// The campaign is paused while a sender is frozen or killed.
+    /// The campaign is paused while a sender is frozen or killed; the provider knows of an opt-out.
     pub fn interruptions() -> Self {
-        let budget = Budget { crashes: 1, freezes: 1, pauses: 1, ..Budget::default() };
+        let budget =
+            Budget { crashes: 1, freezes: 1, pauses: 1, refused_opt_outs: 1, ..Budget::default() };
         Self::new("interruptions", 1, budget).starting(one_recipient)
+    }
+
+    /// A refusal is settled late, by a sender that was frozen, and is killed then.
+    pub fn late_refusals() -> Self {
+        let budget = Budget { crashes: 1, freezes: 1, refusals: 1, ..Budget::default() };
+        Self::new("late refusals", 1, budget).starting(one_recipient)
     }
 
     /// Both recipients wait for a retry, and turn out to be one person.
@@ -145,15 +152,13 @@ impl World {
 
     /// Two contacts turn out to be one person, who opts out.
     pub fn opt_outs() -> Self {
-        let budget =
-            Budget { freezes: 1, merges: 1, opt_outs: 1, refused_opt_outs: 1, ..Budget::default() };
+        let budget = Budget { freezes: 1, merges: 1, opt_outs: 1, ..Budget::default() };
         Self::new("opt-outs", 1, budget)
     }
 
-    /// The campaign is cancelled while a sender is frozen or killed.
+    /// The campaign is cancelled while a sender is frozen.
     pub fn cancellations() -> Self {
-        let budget =
-            Budget { crashes: 1, freezes: 1, refusals: 1, cancels: 1, ..Budget::default() };
+        let budget = Budget { freezes: 1, refusals: 1, cancels: 1, ..Budget::default() };
         Self::new("cancellations", 1, budget).starting(one_recipient)
     }
 
@@ -177,6 +182,7 @@ impl World {
             Self::limits(),
             Self::redeliveries(),
             Self::interruptions(),
+            Self::late_refusals(),
             Self::person(),
             Self::opt_outs(),
             Self::cancellations(),
@@ -203,7 +209,7 @@ impl World {
     fn first_state(&self) -> State {
         let campaign = Campaign {
             status: CampaignStatus::Active,
-            walk: Walk::new(),
+            walk: Walk::default(),
             requeues: 0,
             upload: Upload::None,
             has_sweep: false,
@@ -313,7 +319,7 @@ impl World {
         true
     }
 
-    fn run_steps(&self, state: &State, slot: usize, steps: &mut Vec<Step>) {
+    fn run_steps(state: &State, slot: usize, steps: &mut Vec<Step>) {
         let Some(run) = state.runs[slot] else { return };
         let budget = &state.budget;
         match run.at {
@@ -477,7 +483,7 @@ impl Model for World {
         }
         Self::scheduler_steps(state, steps);
         for slot in 0..RUNS {
-            self.run_steps(state, slot, steps);
+            Self::run_steps(state, slot, steps);
         }
         if state.runs.contains(&None) {
             let queued = |batch: usize| state.batches[batch].is_some_and(|batch| batch.is_queued);

@@ -412,7 +412,7 @@ async fn the_writes_of_campaigns() {
                 let goes_on = campaign::store::requeue(table, id).await.expect("counted");
                 assert_eq!(goes_on, !status.is_final());
             }
-            let walk = Walk { requeues: of_walk as u8, ..Walk::new() };
+            let walk = Walk { requeues: of_walk as u8, ..Walk::default() };
             let upload = Upload::None;
             let model = Campaign { status, walk, requeues, upload, has_sweep: false };
             let completed = campaign::store::complete(table, &stored, now()).await.expect("asked");
@@ -428,7 +428,7 @@ async fn the_writes_of_campaigns() {
         let stored = campaign::Campaign { id, status, ..any_campaign() };
         campaign::store::create(&fixture.table, &stored).await.expect("created");
         let announced = campaign::store::announce_upload(&fixture.table, id, now()).await;
-        let (walk, upload) = (Walk::new(), Upload::None);
+        let (walk, upload) = (Walk::default(), Upload::None);
         let model = Campaign { status, walk, requeues: 0, upload, has_sweep: false };
         assert_eq!(announced.is_ok(), model.announce().is_some(), "{status:?}");
     }

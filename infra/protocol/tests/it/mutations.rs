@@ -1,9 +1,8 @@
 //! The model is explored without each rule in turn: the checker must find what is broken.
 
-use std::time::Instant;
-
 use carillon_protocol::{Rule, Rules, World};
 use stateright::{Checker, HasDiscoveries, Model};
+use tokio::time::Instant;
 
 /// The world in which a rule is missed soonest.
 fn world_of(rule: Rule) -> World {
@@ -12,16 +11,15 @@ fn world_of(rule: Rule) -> World {
         | Rule::FirstClaimOncePerPerson
         | Rule::ClaimFollowsMerge
         | Rule::MergeUnitesCampaigns
-        | Rule::MergeUnitesOptOuts
-        | Rule::OptOutGoesFirst => World::opt_outs(),
+        | Rule::MergeUnitesOptOuts => World::opt_outs(),
         Rule::RetryClaimSeesMerges
         | Rule::RetryLooksAtOther
         | Rule::SkipChecksOther
         | Rule::SkipNeedsPending => World::person(),
-        Rule::ClaimNeedsPending
-        | Rule::CancelNeedsPending
-        | Rule::OverIsCancelled
-        | Rule::AuditCancelsLeftBehind => World::cancellations(),
+        Rule::ClaimNeedsPending | Rule::CancelNeedsPending | Rule::OverIsCancelled => {
+            World::cancellations()
+        }
+        Rule::AuditCancelsLeftBehind => World::late_refusals(),
         Rule::ClaimKnowsItsRun
         | Rule::GiveBackOwnClaims
         | Rule::GiveBackIsNewAttempt
@@ -48,7 +46,7 @@ fn world_of(rule: Rule) -> World {
         }
         Rule::OneLease => World::redeliveries(),
         Rule::BatchIsRequeued => World::pauses(),
-        Rule::AuditSettlesClaims => World::interruptions(),
+        Rule::AuditSettlesClaims | Rule::OptOutGoesFirst => World::interruptions(),
     }
 }
 

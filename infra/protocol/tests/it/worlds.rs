@@ -1,9 +1,8 @@
 //! Every world is explored as a whole, and no rule is broken.
 
-use std::time::Instant;
-
 use carillon_protocol::World;
 use stateright::{Checker, HasDiscoveries, Model};
+use tokio::time::Instant;
 
 #[test]
 fn no_state_of_any_world_breaks_an_invariant() {
