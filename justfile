@@ -75,3 +75,7 @@ breaking:
 # write docs/api anew, from the API's description and what it answers
 reference:
     UPDATE_REFERENCE=1 cargo test -p carillon-api --test it reference::
+
+# explore the model of the sending protocol: every state of each world, and without each rule
+protocol:
+    cargo test -p carillon-protocol -- --nocapture

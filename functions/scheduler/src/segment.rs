@@ -1,6 +1,6 @@
 use std::collections::{BTreeSet, VecDeque};
 
-use carillon::campaign::{Campaign, Walk};
+use carillon::campaign::{Campaign, Passage, Walk};
 use carillon::ids::ContactId;
 use carillon::recipient::{self, Positions, Recipient, RecipientSet, ShardRange, Status};
 use carillon::table::{StoreError, Table};
@@ -249,13 +249,12 @@ impl Shard {
 impl Segment {
     /// Moves a walk over the segment.
     pub(crate) fn advance(&self, walk: &mut Walk) {
-        walk.passed = self.positions.clone();
-        walk.next_is_due = false;
-        walk.made_batch |= self.due > 0;
-        walk.went_before |= self.has_planned;
-        walk.next_due_at = walk.next_due_at.into_iter().chain(self.next_due_at).min();
-        if self.end == SegmentEnd::EndOfList {
-            walk.end();
-        }
+        walk.pass(Passage {
+            positions: self.positions.clone(),
+            makes_batch: self.due > 0,
+            has_planned: self.has_planned,
+            next_due_at: self.next_due_at,
+            is_end: self.end == SegmentEnd::EndOfList,
+        });
     }
 }

@@ -28,7 +28,7 @@ pub use settings::{
 pub use shards::shards_for;
 pub use status::{Action, IllegalAction, Status};
 pub use sweep::Sweep;
-pub use walk::{Rewind, Walk};
+pub use walk::{Passage, Rewind, Walk};
 
 use crate::recipient::RecipientSet;
 

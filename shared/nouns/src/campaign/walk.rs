@@ -45,6 +45,21 @@ pub struct Walk {
     pub exhausted_at: Option<Timestamp>,
 }
 
+/// What a walk meets on its way to other positions.
+#[derive(Debug, Clone, Default)]
+pub struct Passage {
+    /// The positions that it goes to.
+    pub positions: Positions,
+    /// Whether a batch is made of the due recipients that it meets.
+    pub makes_batch: bool,
+    /// Whether it meets recipients that are in a batch already.
+    pub has_planned: bool,
+    /// The earliest time at which a deferred recipient that it meets is due.
+    pub next_due_at: Option<Timestamp>,
+    /// Whether nobody is left behind the positions.
+    pub is_end: bool,
+}
+
 /// A position to go back to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rewind {
@@ -94,6 +109,18 @@ impl Walk {
         self.went_before = true;
         self.exhausted_at = None;
         self.deferred_since = None;
+    }
+
+    /// Goes on to other positions. At the end of the list the pass ends.
+    pub fn pass(&mut self, passage: Passage) {
+        self.passed = passage.positions;
+        self.next_is_due = false;
+        self.made_batch |= passage.makes_batch;
+        self.went_before |= passage.has_planned;
+        self.next_due_at = self.next_due_at.into_iter().chain(passage.next_due_at).min();
+        if passage.is_end {
+            self.end();
+        }
     }
 
     /// Ends the pass.
