@@ -60,18 +60,17 @@ impl State {
         true
     }
 
-    /// The second write of a person's retry.
+    /// The second write of a person's retry, which counts a requeue too, and the look at the
+    /// campaign after it.
     pub fn retry(&mut self, setting: &Setting) {
         let Some((who, attempt)) = self.retry.take() else { return };
-        let found = self.recipients[who];
-        let Some(mut pending) = found.retry(attempt, setting.rules) else { return };
-        // A request that was frozen until the announcement was over cannot know.
-        let is_late = self.campaign.upload == Upload::Over;
-        pending.is_orphan = is_late || self.campaign.status == CampaignStatus::Cancelled;
+        let Some(pending) = self.recipients[who].retry(attempt, setting.rules) else { return };
         self.recipients[who] = pending;
+        self.campaign.count_requeue(setting.rules);
         for message in self.messages.iter_mut().flatten().filter(|message| message.who == who) {
             message.is_waived = true;
         }
+        self.cancel_if_over(who, pending.attempt, setting);
     }
 
     /// The time comes until which retries wait.

@@ -377,7 +377,8 @@ impl State {
         }
     }
 
-    fn cancel_if_over(&mut self, who: Index, attempt: u8, setting: &Setting) {
+    /// Cancels a recipient who is pending again in a campaign that is over.
+    pub fn cancel_if_over(&mut self, who: Index, attempt: u8, setting: &Setting) {
         if !self.campaign.status.is_final() || !setting.rules.hold(Rule::OverIsCancelled) {
             return;
         }

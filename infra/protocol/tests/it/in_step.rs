@@ -161,7 +161,7 @@ async fn by_product(
         Change::GoBeforeWalk => product::go_before_walk(table, key, attempt, now()).await,
         Change::Retry => {
             let seen = Stored { attempt, ..found.clone() };
-            product::retry_unconfirmed(table, key, &seen, now()).await.map(drop)
+            condition_held(table.update(product::retry_update(key, &seen, now())).await).map(drop)
         }
         Change::Record(kind) => {
             let event = event(attempt as u8, kind);
