@@ -15,6 +15,9 @@ use rand::{RngExt, SeedableRng};
 use serde_json::json;
 use tokio::sync::oneshot;
 
+/// How long a test waits for a request that it holds, in real time.
+const MAX_WAIT: Duration = Duration::from_mins(2);
+
 /// The rate of each fault, from 0 to 1. The default is no faults.
 #[derive(Debug, Clone, Default)]
 pub struct FaultRates {
@@ -41,8 +44,12 @@ pub struct HeldRequest {
 
 impl HeldRequest {
     /// Waits until the request is held.
+    ///
+    /// # Panics
+    /// If nobody makes it for two minutes of real time.
     pub async fn arrived(&mut self) {
-        let _ = (&mut self.arrived).await;
+        let arrived = tokio::time::timeout(MAX_WAIT, &mut self.arrived).await;
+        let _ = arrived.expect("the request to be held is made");
     }
 
     /// Lets the request go on; its caller may have gone.

@@ -1,8 +1,10 @@
 //! Contacts with two keys, a phone number and a BSUID: what holds for one key holds
 //! for the other.
 
-use carillon_testkit::{World, contacts_csv, phone, wa_id, webhook_body};
+use carillon::table::Key;
+use carillon_testkit::{FaultRates, World, contacts_csv, phone, wa_id, webhook_body};
 use serde_json::json;
+use whatsapp_simulator::Behaviour;
 
 const BSUID: &str = "CO.1349aBcD";
 
@@ -56,6 +58,30 @@ async fn an_opt_out_under_one_key_suppresses_the_other_in_either_order() {
         assert_eq!((report.number("sent"), report.number("skipped")), (2, 1), "{}", report.text);
         assert!(world.simulator.log().iter().all(|entry| entry.to != wa_id(1)));
     }
+}
+
+/// A sender has read the contact under its phone number, and is about to claim it. Then the
+/// number turns out to be the person's who is known by the BSUID.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_opt_out_after_a_merge_holds_for_a_claim_under_the_id_before_it() {
+    let builder = World::builder().behaviour(Behaviour::no_webhooks());
+    let world = builder.rate(1.0).faults(FaultRates::default()).build().await;
+    let connection = world.connection().await;
+    // The older contact survives.
+    world.post_signed_webhook(message_with_bsuid(&world, "wamid.1")).await.expect(200);
+    let campaign = world.started_on(&connection, 1..2, json!({})).await;
+    let mut held = world.proxies().table.hold("TransactWriteItems", Key::RECIPIENTS);
+    world.tick().await;
+    held.arrived().await;
+    let merge = message_with_both_keys(&world, "wamid.2");
+    for body in [merge, opt_out(&world)] {
+        world.post_signed_webhook(body).await.expect(200);
+    }
+    held.release();
+    world.wait_until_idle().await;
+    let report = world.report(&campaign).await;
+    assert_eq!((report.number("sent"), report.number("skipped")), (0, 1), "{}", report.text);
+    assert_eq!(world.simulator.summary().accepted, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,6 +7,7 @@ use carillon::batch::{Batch, BatchStatus};
 use carillon::recipient::{Recipient, Status};
 use carillon::table::Key;
 use carillon_testkit::{Failure, FaultRates, World};
+use serde_json::json;
 use whatsapp_simulator::Behaviour;
 
 const CLAIM: &str = "TransactWriteItems";
@@ -80,6 +81,24 @@ async fn a_claim_that_stays_throttled_is_left_to_a_later_batch() {
     assert_eq!(found(&world, &campaign, &one).await.status, Status::Pending);
     fail_claims(&world, &one, Failure::Throttled, 0);
     assert_all_end_read(&world, &campaign).await;
+}
+
+/// Who is left does not wait for the end of the list, which may be weeks away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_could_not_be_claimed_goes_before_the_rest_of_the_list() {
+    let world = World::builder().rate(2.0).faults(FaultRates::default()).build().await;
+    let campaign = world.started_with(3, json!({"daily_send_limit": 1})).await;
+    let table = &world.proxies().table;
+    table.fail_next(Failure::Throttled, CLAIM, Key::RECIPIENTS, FOR_GOOD);
+    world.run_until_idle().await;
+    table.fail_next(Failure::Throttled, CLAIM, Key::RECIPIENTS, 0);
+    let batch = only_batch(&world, &campaign).await;
+    let left = world.recipients_in(&batch).await.remove(0);
+    assert_eq!((left.status, sent(&world)), (Status::Pending, (0, 0)));
+    world.clock.advance(Duration::from_hours(24));
+    world.run_until_idle().await;
+    assert_eq!(found(&world, &campaign, &left).await.status, Status::Read);
+    assert_eq!(sent(&world), (1, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

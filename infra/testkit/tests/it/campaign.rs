@@ -66,6 +66,31 @@ async fn blacklisted_and_opted_out_contacts_are_skipped_at_the_moment_of_sending
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_campaigns_at_once_send_to_a_person_six_seconds_apart() {
+    let world = World::builder().behaviour(Behaviour::no_webhooks()).rate(10.0).build().await;
+    let mut campaigns = Vec::new();
+    for number in ["800000000000001", "800000000000002"] {
+        let provider = World::sender(number, "900000000000001");
+        let connection = world.connection_with(json!({ "provider": provider })).await;
+        campaigns.push(world.started_on(&connection, 0..20, json!({})).await);
+    }
+    world.run_until_idle().await;
+    // Who could not be claimed in time waits for another batch.
+    for _ in 0..3 {
+        world.clock.advance(Duration::from_mins(1));
+        world.run_until_idle().await;
+    }
+    let log = world.simulator.log();
+    for number in 0..20 {
+        let to_one = log.iter().filter(|entry| entry.to == wa_id(number));
+        let mut times: Vec<u64> = to_one.map(|entry| entry.at_ms).collect();
+        times.sort_unstable();
+        let [first, second] = times[..] else { panic!("{times:?}") };
+        assert!(second >= first + 6_000, "{} ms apart", second - first);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replies_count_for_the_quoted_campaign_or_else_for_the_latest() {
     let world = World::new().await;
     let connection = world.connection().await;

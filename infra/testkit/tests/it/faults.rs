@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use carillon::batch::{self, Batch, BatchStatus};
+use carillon::analytics::{self, Change, Tally};
+use carillon::batch::{self, Batch, BatchStatus, Lease};
+use carillon::ids::{CampaignId, RunId, uuid_of};
+use carillon::time::TimeZone;
 use carillon_testkit::{FaultRates, Response, World};
 use serde_json::json;
 use whatsapp_simulator::Behaviour;
@@ -51,6 +54,28 @@ async fn two_senders_on_one_batch_send_nothing_twice() {
     assert!(log.peak_per_second <= 80, "{} in a second", log.peak_per_second);
 }
 
+/// Each of two runs would pace its messages as if it were alone in the slice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_is_leased_to_one_run_at_a_time() {
+    let world = World::silent().await;
+    world.host.drain_senders();
+    let campaign = started(&world, 3).await;
+    world.tick().await;
+    let (table, batch, now) =
+        (world.host.table(), open_batch(&world, &campaign).await, world.clock.now());
+    let lease = async |name: &str, after: u64| {
+        let now = now + Duration::from_mins(after);
+        let (run, until) = (RunId::from_uuid(uuid_of(now, &[name])), now + Duration::from_mins(5));
+        let leased = batch::store::lease(table, &batch.name, Lease { run, until }, now).await;
+        leased.expect("the table answers").is_some()
+    };
+    // Until then a sender that is being drained may have a lease.
+    assert!(lease("a run", 60).await);
+    assert!(lease("a run", 60).await, "the answer to the same request was lost");
+    assert!(!lease("another run", 64).await);
+    assert!(lease("another run", 65).await);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_schedulers_at_once_and_redelivery_change_nothing() {
     let faults = FaultRates { redelivered: 1.0, ..FaultRates::default() };
@@ -65,6 +90,29 @@ async fn two_schedulers_at_once_and_redelivery_change_nothing() {
     let log = world.simulator.summary();
     assert_eq!((log.accepted, log.duplicates, report.number("read")), (600, 0, 600));
     assert!(world.proxies().queues.injected() > 0, "no message was redelivered");
+}
+
+/// The stream delivers a batch of records again while a run is counting it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_two_runs_count_at_once_counts_once() {
+    let world = World::builder().faults(FaultRates::default()).build().await;
+    let (table, now, zone) = (world.host.table(), world.clock.now(), TimeZone::UTC);
+    let campaign = CampaignId::from_uuid(uuid_of(now, &["a campaign"]));
+    let new = serde_json::from_value(json!({"status": "pending"})).expect("a recipient");
+    let changes = [Change { sequence: "1".to_owned(), old: None, new: Some(new) }];
+    let count = || analytics::store::count(table, campaign, 0, &changes, &zone);
+    // The first run has read that the record is not counted.
+    let mut held = world.proxies().table.hold("UpdateItem", "last_sequence");
+    let second = async {
+        held.arrived().await;
+        let counted = count().await;
+        held.release();
+        counted
+    };
+    let (first, second) = tokio::join!(count(), second);
+    first.and(second).expect("the table answers");
+    let counters = analytics::store::read(table, campaign, 1).await.expect("the table answers");
+    assert_eq!(counters, Tally([("n_pending".to_owned(), 1)].into()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

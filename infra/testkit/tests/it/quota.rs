@@ -1,7 +1,8 @@
 //! The quota of a quota group: its numbers and campaigns share it, never exceed it, and
 //! use it up.
 
-use carillon_testkit::{World, phone};
+use carillon::quota;
+use carillon_testkit::{FaultRates, World, phone};
 use serde_json::json;
 use whatsapp_simulator::InboundMessage;
 
@@ -47,6 +48,28 @@ async fn two_numbers_and_three_campaigns_share_a_quota_of_250() {
     assert!(log.peak_recipients_per_day <= QUOTA, "{} users in 24 h", log.peak_recipients_per_day);
     assert!(log.accepted * 100 >= QUOTA * 3 * 95, "only {} messages in three days", log.accepted);
     assert_eq!(log.repeated_callback_data, 0);
+}
+
+/// Schedulers, senders and single messages change the same item.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_reservations_at_the_same_moment_do_not_exceed_the_quota() {
+    let world = World::builder().faults(FaultRates::default()).build().await;
+    let (table, now) = (world.host.table(), world.clock.now());
+    quota::store::set_limit(table, "shop", Some(1)).await.expect("stored");
+    // The first one has read that a reservation is free.
+    let mut held = world.proxies().table.hold("PutItem", "shop");
+    let reserve = || quota::store::reserve_one(table, "shop", now);
+    let second = async {
+        held.arrived().await;
+        let reserved = reserve().await;
+        held.release();
+        reserved
+    };
+    let (first, second) = tokio::join!(reserve(), second);
+    let reserved = [first, second].map(|one| one.expect("the table answers"));
+    assert_eq!(reserved, [false, true]);
+    let quota = quota::store::get(table, "shop").await.expect("the table answers");
+    assert_eq!(quota.reserved(now), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

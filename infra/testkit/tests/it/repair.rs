@@ -7,10 +7,11 @@ use carillon::analytics::audit::{Audit, Watermark, audit};
 use carillon::bulk::{self, Retried};
 use carillon::campaign::Campaign;
 use carillon::delivery::SendMessage;
+use carillon::ids::{RunId, uuid_of};
 use carillon::recipient;
 use carillon::table::{Key, Update};
 use carillon_testkit::webhook_body::{status, statuses};
-use carillon_testkit::{Response, World};
+use carillon_testkit::{Response, World, contacts_csv};
 use serde_json::json;
 use whatsapp_simulator::Behaviour;
 
@@ -131,6 +132,32 @@ async fn the_audit_cancels_who_is_left_behind_by_a_completed_campaign() {
     let counts = ["pending", "cancelled", "unconfirmed"].map(|status| report.number(status));
     assert_eq!(counts, [0, 2, 1], "{}", report.text);
     assert_eq!(world.simulator.summary().accepted, 0);
+    world.assert_counters_exact(&campaign).await;
+}
+
+/// A sender froze until another run had closed its batch, and then stopped for good.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_audit_settles_a_claim_that_no_run_will_settle() {
+    let world = World::silent().await;
+    let campaign = world.started(3).await;
+    world.run_until_idle().await;
+    let batch = world.batches(&campaign).await.remove(0);
+    world.upload(&campaign, contacts_csv(10..11)).await.expect(200);
+    let stored = world.stored_campaign(&campaign).await;
+    let mut left = world.stored_recipients(&campaign).await;
+    left.retain(|one| one.status == recipient::Status::Pending);
+    let key = stored.recipients().key(left.remove(0).contact);
+    let now = world.clock.now();
+    let by = (batch.name.batch_number(), RunId::from_uuid(uuid_of(now, &["a run"])));
+    let claim = recipient::store::claim_update(&key, 1, by, now);
+    world.host.table().update(claim).await.expect("the claim is won");
+    world.advance_hours(1, 1).await;
+    assert_eq!(world.report(&campaign).await.number("sending"), 1, "its sender may go on");
+    world.clock.advance(Duration::from_hours(12));
+    world.advance_hours(1, 1).await;
+    let report = world.report(&campaign).await;
+    let counts = ["sending", "unconfirmed", "sent"].map(|status| report.number(status));
+    assert_eq!(counts, [0, 1, 3], "{}", report.text);
     world.assert_counters_exact(&campaign).await;
 }
 

@@ -8,7 +8,9 @@ use carillon::analytics::Tally;
 use carillon::campaign;
 use carillon::campaign::store::announce_upload;
 use carillon::quota;
-use carillon::recipient::{self, Decision, Recipient, RetryCause, Settlement, Status, WaitsFor};
+use carillon::recipient::{
+    self, CancelReason, Decision, Recipient, RetryCause, Settlement, Status, WaitsFor,
+};
 use carillon::table::{Key, Update};
 use carillon_testkit::{FaultRates, World, contacts_csv, phone, wa_id};
 use serde_json::{Value, json};
@@ -161,6 +163,10 @@ async fn a_large_sweep_holds_up_neither_a_batch_nor_a_job() {
     }
     let runs_of_job = runs_of_job.expect("the job is done");
     assert!(runs_of_job < runs, "the job was done in run {runs_of_job}, the sweep in {runs}");
+    // By the sweep: whom it leaves behind, an audit cancels up to half a day later.
+    let reason = CancelReason::CampaignCancelled.text();
+    let cancelled = world.stored_recipients(&swept).await;
+    assert!(cancelled.iter().all(|one| one.reason.as_deref() == Some(reason)));
 }
 
 // Conflicts.
@@ -274,6 +280,17 @@ async fn a_failure_after_the_completion_is_known_to_be_too_late() {
     assert_eq!(stored.status, campaign::Status::Completed);
     let is_met = campaign::store::requeue(world.host.table(), stored.id).await;
     assert!(!is_met.expect("the table answers"));
+}
+
+/// The recipient was stored as pending after the pass of the walk that found nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failure_that_the_walk_has_not_met_keeps_the_campaign_from_being_completed() {
+    let world = World::silent().await;
+    let campaign = all_sent(&world, 3).await;
+    let (table, seen) = (world.host.table(), world.stored_campaign(&campaign).await);
+    assert!(campaign::store::requeue(table, seen.id).await.expect("the table answers"));
+    let completed = campaign::store::complete(table, &seen, world.clock.now()).await;
+    assert!(!completed.expect("the table answers"));
 }
 
 /// Webhooks report failures all the time, many more than a tenth of what is sent.
