@@ -6,7 +6,7 @@ use carillon_nouns::recipient::Status;
 
 use crate::rule::Rule;
 use crate::setting::Setting;
-use crate::state::{Age, Due, Index, RECIPIENTS, State, Upload, Violation};
+use crate::state::{Age, Due, Index, RECIPIENTS, Retry, State, Upload, Violation};
 
 impl State {
     /// Stores an opt-out of a contact.
@@ -56,21 +56,28 @@ impl State {
         if self.campaign.status.is_final() {
             return false;
         }
-        self.retry = Some((who, found.attempt));
+        self.retry = Some(Retry { who, attempt: found.attempt, is_stored: false });
         true
     }
 
-    /// The second write of a person's retry, which counts a requeue too, and the look at the
-    /// campaign after it.
+    /// The next step of a person's retry: the write, which counts a requeue too, and then the look
+    /// at the campaign.
     pub fn retry(&mut self, setting: &Setting) {
-        let Some((who, attempt)) = self.retry.take() else { return };
+        let Some(Retry { who, attempt, is_stored }) = self.retry.take() else { return };
+        if is_stored {
+            let is_late = self.campaign.upload == Upload::Over;
+            if self.campaign.status == CampaignStatus::Completed && !is_late {
+                self.violate(Violation::RetryInVain);
+            }
+            return self.cancel_if_over(who, attempt + 1, setting);
+        }
         let Some(pending) = self.recipients[who].retry(attempt, setting.rules) else { return };
         self.recipients[who] = pending;
         self.campaign.count_requeue(setting.rules);
         for message in self.messages.iter_mut().flatten().filter(|message| message.who == who) {
             message.is_waived = true;
         }
-        self.cancel_if_over(who, pending.attempt, setting);
+        self.retry = Some(Retry { who, attempt, is_stored: true });
     }
 
     /// The time comes until which retries wait.

@@ -28,11 +28,21 @@ pub struct State {
     pub runs: [Option<Run>; RUNS],
     pub scheduler: Option<Scheduler>,
     pub webhook: Option<Webhook>,
-    /// A person's retry of a recipient, between its two writes: the attempt that was seen.
-    pub retry: Option<(Index, u8)>,
+    /// A person's retry of a recipient, for which the campaign was taken up.
+    pub retry: Option<Retry>,
     pub messages: [Option<Message>; MESSAGES],
     pub budget: Budget,
     pub violation: Option<Violation>,
+}
+
+/// A person's retry of a recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Retry {
+    pub who: Index,
+    /// The attempt that was seen.
+    pub attempt: u8,
+    /// Whether the recipient is pending again.
+    pub is_stored: bool,
 }
 
 /// The campaign, and what is stored beside it.
@@ -419,6 +429,8 @@ pub enum Violation {
     CompletedTooSoon,
     /// Somebody was left behind, and nobody crashed.
     LeftBehind,
+    /// A person retried somebody, and the campaign was completed before they were met.
+    RetryInVain,
 }
 
 impl State {

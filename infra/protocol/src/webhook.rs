@@ -144,6 +144,7 @@ impl State {
         let by_webhook = self.webhook.is_some_and(|webhook| {
             webhook.who == who && matches!(webhook.at, Storing::Requeue | Storing::IsOver)
         });
-        recipient.is_orphan || by_run || by_report || by_webhook
+        let by_person = self.retry.is_some_and(|retry| retry.who == who && retry.is_stored);
+        recipient.is_orphan || by_run || by_report || by_webhook || by_person
     }
 }

@@ -561,6 +561,10 @@ impl Model for World {
                 never::<{ Violation::LeftBehind as u8 }>,
             ),
             Property::always(
+                "2: who is retried by a person is met, unless the request was frozen",
+                never::<{ Violation::RetryInVain as u8 }>,
+            ),
+            Property::always(
                 "3: each message has a reservation",
                 never::<{ Violation::NoReservation as u8 }>,
             ),

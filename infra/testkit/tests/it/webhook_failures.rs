@@ -129,9 +129,8 @@ async fn a_retry_that_its_campaign_was_not_told_of_is_met_after_the_report_is_re
     let before = requeues().await;
     world.proxies().table.fail_next(Failure::Throttled, "UpdateItem", "REQUEUES", u32::MAX);
     world.post_signed_webhook(report.clone()).await.expect(500);
-    let is_retried = |one: &carillon::recipient::Recipient| {
-        (one.status, one.attempt) == (Status::Pending, 3)
-    };
+    let is_retried =
+        |one: &carillon::recipient::Recipient| (one.status, one.attempt) == (Status::Pending, 3);
     assert!(world.stored_recipients(&campaign).await.iter().any(is_retried));
     assert_eq!(requeues().await, before);
 

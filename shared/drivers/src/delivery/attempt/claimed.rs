@@ -219,7 +219,11 @@ impl Run<'_> {
 
     /// What becomes of a recipient that was not claimed. One that waits for something stays
     /// pending: a later batch goes before the walk with it.
-    pub(in crate::delivery) async fn leave(&self, due: &Due, lost: Claim) -> Result<(), StoreError> {
+    pub(in crate::delivery) async fn leave(
+        &self,
+        due: &Due,
+        lost: Claim,
+    ) -> Result<(), StoreError> {
         let attempt = due.recipient.attempt;
         match lost {
             Claim::Suppressed(reason) => self.skip(due, reason.into(), None).await,
@@ -249,7 +253,10 @@ impl Run<'_> {
 
     /// Gives a claim back whose message was not sent: the recipient is pending again, and the
     /// attempt does not count. The person's pair interval goes on from the claim.
-    pub(in crate::delivery) async fn give_back(&self, held: &Held) -> Result<Reservation, DeliveryError> {
+    pub(in crate::delivery) async fn give_back(
+        &self,
+        held: &Held,
+    ) -> Result<Reservation, DeliveryError> {
         let table = &self.sender.table;
         let &Held { ref attempt, contact, charged: Charged { charge, at } } = held;
         let key = &attempt.recipient;

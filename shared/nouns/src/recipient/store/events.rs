@@ -5,7 +5,9 @@ use carillon_table::{StoreError, Table, Update, read_item};
 use jiff::Timestamp;
 
 use super::updates::{at, passed, status, unlisted};
-use crate::recipient::{DeliveryStatus, Event, Recipient, RecipientKey, Status, Transition, transition};
+use crate::recipient::{
+    DeliveryStatus, Event, Recipient, RecipientKey, Status, Transition, transition,
+};
 
 /// Records an event of a webhook or of a person. `true` where the status changed.
 /// Idempotent: a repeated event changes nothing.
@@ -55,12 +57,7 @@ fn keep_time(
 }
 
 /// Puts a recipient back to the attempt of an event, which arrived after all.
-fn put_back(
-    unmoved: Update,
-    event: Event,
-    at_time: Timestamp,
-    message_id: Option<&str>,
-) -> Update {
+fn put_back(unmoved: Update, event: Event, at_time: Timestamp, message_id: Option<&str>) -> Update {
     let update = status(unlisted(unmoved), event.status.status())
         .set("attempt", event.attempt)
         .set(event.status.time_attribute(), sortable(at_time))
