@@ -107,7 +107,7 @@ async fn a_repeated_request_does_not_retry_the_next_attempt() {
     let key = claim(&api, &id).await;
     lose_response(&api, &key).await;
     let path = format!("{}/retry", api.recipient_path(&id, "+573000000000").await);
-    api.advance(Duration::from_secs(60));
+    api.advance(Duration::from_mins(1));
     let asked = idempotency::Request {
         key: idempotency::digest(&[b"again"]),
         fingerprint: idempotency::digest(&[b"POST", path.as_bytes(), b""]),

@@ -18,7 +18,16 @@ async fn a_campaign_sends_250_a_day_and_its_report_matches_the_simulators_log() 
 
     for (day, sent) in [(1, 250), (2, 500), (3, 600)] {
         world.run_until_idle().await;
-        let report = world.report(&campaign).await;
+        let mut report = world.report(&campaign).await;
+        // On a busy machine claims grow old by the fast clock: a later batch has those recipients.
+        for _ in 0..10 {
+            if report.number("sent") >= sent {
+                break;
+            }
+            world.clock.advance(Duration::from_mins(1));
+            world.run_until_idle().await;
+            report = world.report(&campaign).await;
+        }
         assert_eq!(report.number("sent"), sent, "day {day}: {}", report.text);
         assert_eq!(report.number("read"), sent);
         assert_eq!(report.number("pending"), 600 - sent);
