@@ -44,7 +44,7 @@ async fn a_test_send_sends_one_message_now() {
     assert!(sent["message_id"].as_str().unwrap().starts_with("wamid."));
     assert_eq!(simulator.log().len(), 1);
     api.post(&path, body.clone()).await.assert_problem(409, "a moment ago");
-    api.advance(Duration::from_secs(9));
+    api.advance(Duration::from_secs(11));
     api.post("/v1/suppressions", json!({"address": "+573001234567"})).await.ok();
     api.post(&path, body).await.assert_problem(409, "blacklisted");
     assert_eq!(simulator.log().len(), 1);
@@ -82,7 +82,7 @@ async fn a_refused_test_send_gives_its_reservation_back() {
         let refused = test_send(&api, &campaign, 0).await;
         refused.assert_problem(422, "The message was not sent");
         assert!(refused.detail().contains("(code 131026)"), "{refused:?}");
-        api.advance(Duration::from_secs(9));
+        api.advance(Duration::from_secs(11));
     }
     test_send(&api, &campaign, 1).await.ok();
     test_send(&api, &campaign, 2).await.assert_problem(409, "limit of contacts");
@@ -107,7 +107,7 @@ async fn a_test_send_beyond_the_quota_leaves_the_contact_without_a_reservation()
     test_send(&api, &campaign, 0).await.ok();
     test_send(&api, &campaign, 1).await.assert_problem(409, "limit of contacts");
     // Were the contact taken for a counted one, this would be sent for free.
-    api.advance(Duration::from_secs(9));
+    api.advance(Duration::from_secs(11));
     test_send(&api, &campaign, 1).await.assert_problem(409, "limit of contacts");
 }
 
@@ -131,6 +131,6 @@ async fn an_opt_out_that_a_test_send_meets_holds() {
     let contact = api.get(&api.contact_path(&phone(0)).await).await.ok();
     assert!(contact["opted_out_at"].is_string(), "{contact}");
     simulator.set_behaviour(Behaviour::no_webhooks());
-    api.advance(Duration::from_secs(9));
+    api.advance(Duration::from_secs(11));
     test_send(&api, &campaign, 0).await.assert_problem(409, "opted_out");
 }
