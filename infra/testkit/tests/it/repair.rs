@@ -5,7 +5,7 @@ use std::time::Duration;
 use carillon::analytics::Tally;
 use carillon::analytics::audit::{Audit, Watermark, audit};
 use carillon::bulk::{self, Retried};
-use carillon::campaign::Campaign;
+use carillon::campaign::{self, Campaign};
 use carillon::delivery::SendMessage;
 use carillon::ids::{RunId, uuid_of};
 use carillon::recipient;
@@ -125,8 +125,12 @@ async fn the_audit_cancels_who_is_left_behind_by_a_completed_campaign() {
     // One that looks at the campaign again cancels by itself.
     let found = world.stored_recipients(&campaign).await.remove(1);
     let key = stored.recipients().key(found.contact);
+    let requeues =
+        async || campaign::store::requeues(table, stored.id).await.expect("the table answers");
+    let before = requeues().await.retried;
     let retried = bulk::retry(table, &key, &found, world.clock.now()).await;
     assert_eq!(retried.expect("the table answers"), Retried::CampaignOver);
+    assert_eq!(requeues().await.retried, before + 1);
     world.host.wait_until_counted().await;
     let report = world.report(&campaign).await;
     let counts = ["pending", "cancelled", "unconfirmed"].map(|status| report.number(status));
