@@ -40,7 +40,7 @@ pub(crate) async fn replay(State(api): App, request: Request, next: Next) -> Ans
     match store::begin(&api.table, &asked, now).await? {
         Verdict::First { asked_at } => {
             let mut request = request;
-            request.extensions_mut().insert(AskedAt(asked_at));
+            request.extensions_mut().insert(AskedAt(Some(asked_at)));
             carry_out(api, asked, request, next, now).await
         }
         Verdict::Replay(answer) => replayed(answer, request.uri().path()),
@@ -55,16 +55,16 @@ pub(crate) async fn replay(State(api): App, request: Request, next: Next) -> Ans
     }
 }
 
-/// When a request came first: earlier than now where it is repeated with its key, because the
-/// first one died before its answer. It may have had its effect.
+/// When a request with a key came first: earlier than now where it is repeated, because the
+/// first one died before its answer. It may have had its effect. None without a key.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct AskedAt(pub(crate) Timestamp);
+pub(crate) struct AskedAt(pub(crate) Option<Timestamp>);
 
 impl FromRequestParts<Arc<Api>> for AskedAt {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, Infallible> {
-        Ok(parts.extensions.get().copied().unwrap_or_else(|| Self(api.clock.now())))
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Api>) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get().copied().unwrap_or(Self(None)))
     }
 }
 

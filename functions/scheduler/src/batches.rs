@@ -1,9 +1,8 @@
-use carillon::batch::{self, BATCH_SIZE, Batch, BatchRef, BatchStatus};
+use carillon::batch::{self, BATCH_SIZE, Batch, BatchRef};
 use carillon::campaign::{self, Campaign, Day, Status as CampaignStatus};
 use carillon::connection::Connection;
 use carillon::ids::ContactId;
 use carillon::plan::store::{Creation, create_batch};
-use carillon::quota::bucket_at;
 use carillon::recipient::{self, ShardRange, Status};
 use carillon::table::{StoreError, Table};
 use carillon::time::Timestamp;
@@ -213,25 +212,13 @@ impl BatchMaker<'_> {
             Members::Before(contacts) => (Vec::new(), contacts),
         };
         let lane = after.settings.speed.lane();
+        let name = BatchRef { campaign: after.id, date, number };
+        let slice = lanes.next(self.connection.id, lane);
         let batch = Batch {
-            name: BatchRef { campaign: after.id, date, number },
-            connection: self.connection.id,
-            lane,
-            slice: lanes.next(self.connection.id, lane),
             ranges,
             contacts,
-            size,
-            status: BatchStatus::Open,
             quota_group: self.connection.quota_group.clone(),
-            bucket: bucket_at(self.now),
-            created_at: self.now,
-            enqueued: 0,
-            enqueued_at: None,
-            runs: 0,
-            lease: None,
-            used: None,
-            done_at: None,
-            close_reason: None,
+            ..Batch::open(name, self.connection.id, (lane, slice), size, self.now)
         };
         (batch, after)
     }

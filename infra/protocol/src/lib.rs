@@ -13,6 +13,7 @@
 
 mod canonical;
 mod checks;
+mod exploration;
 mod liveness;
 mod people;
 pub mod product;
@@ -22,10 +23,12 @@ mod scheduler;
 mod sender;
 mod setting;
 pub mod state;
+mod step;
 pub mod store;
 mod webhook;
 mod world;
 
 pub use liveness::RUNS_OF_SCHEDULER;
 pub use rule::{Rule, Rules};
-pub use world::{Step, World};
+pub use step::Step;
+pub use world::World;

@@ -8,7 +8,7 @@ use carillon_channel::content::Text;
 use carillon_channel::{Content, Refusal as ProductRefusal, Verdict};
 use carillon_drivers::delivery::policy;
 use carillon_foundations::ids::{CampaignId, ConnectionId, ContactId, RunId};
-use carillon_nouns::batch::{Batch, BatchRef, BatchStatus};
+use carillon_nouns::batch::{Batch, BatchRef};
 use carillon_nouns::campaign::{
     Campaign as ProductCampaign, Passage, Requeues, Rewind, Settings, Speed,
     Status as CampaignStatus, Walk as ProductWalk,
@@ -186,26 +186,9 @@ pub fn closes_batches(status: CampaignStatus) -> bool {
 /// A batch of [`any_campaign`].
 pub fn any_batch() -> Batch {
     let date = CAMPAIGN.today(BEFORE);
-    Batch {
-        name: BatchRef { campaign: CAMPAIGN.id, date, number: 1 },
-        connection: CAMPAIGN.settings.connection_id,
-        lane: Lane::Fast,
-        slice: Slice::WHOLE,
-        ranges: Vec::new(),
-        contacts: Vec::new(),
-        size: 1,
-        status: BatchStatus::Open,
-        quota_group: None,
-        bucket: 0,
-        created_at: BEFORE,
-        enqueued: 0,
-        enqueued_at: None,
-        runs: 0,
-        lease: None,
-        used: None,
-        done_at: None,
-        close_reason: None,
-    }
+    let name = BatchRef { campaign: CAMPAIGN.id, date, number: 1 };
+    let lane = (Lane::Fast, Slice::WHOLE);
+    Batch::open(name, CAMPAIGN.settings.connection_id, lane, 1, BEFORE)
 }
 
 impl Age {

@@ -348,7 +348,8 @@ pub(crate) async fn retry(
     let key = campaign.recipients().key(contact);
     // The request that came first has retried them.
     let retried = find(&api, &key).await?;
-    if retried.attempt > 1 && retried.sent_at.is_some_and(|sent_at| sent_at >= asked_at) {
+    let was_sent_since = retried.sent_at.zip(asked_at).is_some_and(|(sent, asked)| sent >= asked);
+    if retried.attempt > 1 && was_sent_since {
         return Ok(Tagged(view(&api, retried).await?));
     }
     let found = checked(&api, &key, &if_match).await?;

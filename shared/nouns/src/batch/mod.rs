@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::campaign::{Campaign, Status as CampaignStatus};
 use crate::connection::{Lane, Slice};
+use crate::quota::bucket_at;
 use crate::recipient::{BatchNumber, ShardRange};
 
 /// The most recipients of one batch.
@@ -152,6 +153,36 @@ pub struct Lease {
 }
 
 impl Batch {
+    /// A new batch of nobody: of `size` messages, in the bucket of `now`.
+    pub fn open(
+        name: BatchRef,
+        connection: ConnectionId,
+        (lane, slice): (Lane, Slice),
+        size: u32,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            name,
+            connection,
+            lane,
+            slice,
+            ranges: Vec::new(),
+            contacts: Vec::new(),
+            size,
+            status: BatchStatus::Open,
+            quota_group: None,
+            bucket: bucket_at(now),
+            created_at: now,
+            enqueued: 0,
+            enqueued_at: None,
+            runs: 0,
+            lease: None,
+            used: None,
+            done_at: None,
+            close_reason: None,
+        }
+    }
+
     /// Whether it is a part of the walk; a list of those who go before it otherwise.
     pub fn is_range(&self) -> bool {
         self.contacts.is_empty()
