@@ -23,9 +23,7 @@ use jiff::SignedDuration;
 use tower::BoxError;
 
 use crate::api_client::{ApiClient, ApiResponse};
-use crate::aws::{
-    CallFaults, FifoQueue, InProcessHttpClient, LaggingIndexes, Service, TABLE, TableEngine,
-};
+use crate::aws::{CallFaults, FifoQueue, InProcessHttpClient, LaggingIndexes, Service, TABLE};
 use crate::cloud_provider::CloudProvider;
 use crate::fault_log::FaultLog;
 use crate::fault_plan::{FaultPlan, FaultRates};
@@ -79,8 +77,8 @@ impl Fixture {
         world: World,
     ) -> Result<Self, BoxError> {
         let (clock, ids) = (Clock::stepped(START), IdSource::seeded(seed));
-        let (engine, queue) = (Arc::new(TableEngine::open()?), Arc::new(FifoQueue::default()));
-        let indexes = Arc::new(LaggingIndexes::new(engine.clone(), rng.clone())?);
+        let queue = Arc::new(FifoQueue::default());
+        let indexes = Arc::new(LaggingIndexes::new(rng.clone(), world.is_recorded));
         let faults = Arc::new(FaultLog::new(START));
         let call_faults = Arc::new(CallFaults::default());
         let client = |service| InProcessHttpClient {
@@ -99,7 +97,7 @@ impl Fixture {
         let addresses = AddressKeys::fixed(&SECRETS_KEY.into())?;
         let table = Table::new(&aws, TABLE).with_addresses(addresses);
         ensure_table(&table).await?;
-        let monitor = Arc::new(InvariantMonitor::new(engine, clock.clone()));
+        let monitor = Arc::new(InvariantMonitor::new(indexes.clone(), clock.clone()));
         let whatsapp = Arc::new(WhatsApp::new(
             clock.clone(),
             rng.clone(),

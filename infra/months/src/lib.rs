@@ -28,11 +28,14 @@ mod runs;
 mod whatsapp;
 mod world;
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use carillon::time::Timestamp;
 use tokio::task::unconstrained;
+use tower::BoxError;
 
+use crate::aws::compare;
 use crate::fixture::START;
 use crate::month::Month;
 
@@ -75,6 +78,17 @@ pub struct Failure {
 pub async fn simulate_month(seed: u64) -> Result<Summary, Failure> {
     // Tokio's cooperative scheduling would yield at points the seed does not decide.
     unconstrained(run(seed)).await
+}
+
+/// Simulates the month of a seed, and makes its requests to the table again to the simulated
+/// table and to the embedded engine. Returns how many there were of each operation.
+///
+/// # Errors
+/// The first answer in which they differ, or the error that stopped the simulation.
+pub async fn compare_tables(seed: u64) -> Result<BTreeMap<String, usize>, BoxError> {
+    let mut month = Month::recorded(seed).await?;
+    unconstrained(month.run()).await?;
+    compare(&month.fixture.indexes.take_requests())
 }
 
 async fn run(seed: u64) -> Result<Summary, Failure> {

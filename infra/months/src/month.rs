@@ -49,6 +49,15 @@ pub(crate) struct Month {
 impl Month {
     /// Draws the month's settings and starts its campaigns.
     pub(crate) async fn new(seed: u64) -> Result<Self, BoxError> {
+        Self::start(seed, false).await
+    }
+
+    /// The same month, whose requests to the table are recorded.
+    pub(crate) async fn recorded(seed: u64) -> Result<Self, BoxError> {
+        Self::start(seed, true).await
+    }
+
+    async fn start(seed: u64, is_recorded: bool) -> Result<Self, BoxError> {
         let rng = SeededRng::new(seed);
         let severity = rng.below(4);
         let operator_actions = rng.between(10, 180);
@@ -62,10 +71,11 @@ impl Month {
         };
         let deployment = if rng.chance(500) { Deployment::Aws } else { Deployment::OneMachine };
         let sender_count = rng.between(1, 3) as usize;
-        let world = match deployment {
+        let mut world = match deployment {
             Deployment::Aws => World::draw_aws(&rng),
             Deployment::OneMachine => World::ONE_MACHINE,
         };
+        world.is_recorded = is_recorded;
         let fixture = Fixture::new(seed, rng.clone(), fault_rates, sender_count, world).await?;
         let operator = Operator::new(&fixture).await?;
         fixture.monitor.read_stream()?;

@@ -21,12 +21,14 @@ pub(crate) struct World {
     has_skew: bool,
     /// How many shards the table's stream has.
     pub(crate) stream_shards: usize,
+    /// Whether the requests to the table are kept.
+    pub(crate) is_recorded: bool,
 }
 
 impl World {
     /// One machine: one clock, indexes that are never late, one shard.
     pub(crate) const ONE_MACHINE: Self =
-        Self { index_lag: Duration::ZERO, has_skew: false, stream_shards: 1 };
+        Self { index_lag: Duration::ZERO, has_skew: false, stream_shards: 1, is_recorded: false };
 
     /// AWS: machines with clocks of their own, late indexes, several shards.
     pub(crate) fn draw_aws(rng: &SeededRng) -> Self {
@@ -35,6 +37,7 @@ impl World {
             index_lag: Duration::from_millis(lag),
             has_skew: rng.chance(750),
             stream_shards: rng.between(1, 5) as usize,
+            is_recorded: false,
         }
     }
 

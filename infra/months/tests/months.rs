@@ -1,7 +1,7 @@
 //! Simulated months. `CARILLON_SEEDS` sets how many months run and
 //! `CARILLON_FIRST_SEED` the first seed. `CARILLON_SEED` runs the month of one seed.
 
-use carillon_months::{Summary, simulate_month};
+use carillon_months::{Summary, compare_tables, simulate_month};
 
 /// Number of months without `CARILLON_SEEDS`.
 const DEFAULT_SEEDS: u64 = 6;
@@ -71,6 +71,20 @@ async fn the_same_seed_gives_the_same_month() {
     let first = simulate_month(seed).await.map_err(|failure| failure.to_string());
     let second = simulate_month(seed).await.map_err(|failure| failure.to_string());
     assert_eq!(first, second);
+}
+
+#[tokio::test]
+async fn the_simulated_table_answers_as_the_embedded_engine() {
+    let seed = variable("CARILLON_SEED").unwrap_or(2);
+    let compared = compare_tables(seed).await.unwrap_or_else(|error| panic!("{error}"));
+    eprintln!("compared requests: {compared:?}");
+    let operations = ["GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem"];
+    for operation in operations.into_iter().chain(["TransactWriteItems"]) {
+        assert!(compared.contains_key(operation), "no {operation}");
+    }
+    for refused in ["PutItem", "UpdateItem", "TransactWriteItems"] {
+        assert!(compared.contains_key(&format!("{refused}, refused")), "no {refused} was refused");
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the environment selects the months to simulate")]

@@ -1,48 +1,52 @@
 //! Global secondary indexes that are late: a query on one sees the table as it was some time
 //! ago, and what was written at the same time appears in any order.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::mem::take;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use carillon::table::Shape;
+use aws_lambda_events::event::dynamodb::EventRecord;
 use carillon::time::Timestamp;
-use serde_json::{Value, json};
-use tower::BoxError;
 
-use super::table::{TABLE, TableEngine};
+use super::comparison::RecordedRequest;
+use super::table::{Answer, Change, Indexes, ItemKey, Request, SimulatedTable};
 use crate::rng::SeededRng;
 
 /// Writes of which an index learns after at most a tenth of the longest lag, in 1,000.
 const SOON: u64 = 900;
 
-/// The table's engine behind indexes that are late.
+/// The table with its stream, and with indexes that are late.
 #[derive(Debug)]
 pub(crate) struct LaggingIndexes {
-    engine: Arc<TableEngine>,
-    /// The table as the indexes see it.
-    replica: TableEngine,
+    table: SimulatedTable,
     rng: SeededRng,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    /// The indexes as queries see them.
+    indexes: Indexes,
     /// The longest lag.
     max_lag: Duration,
     /// Changes that the indexes have not seen, by the time when they do.
     pending: BTreeMap<(Timestamp, u64), Change>,
     /// When the indexes see the latest change of each item: changes of one item stay in order.
-    seen_at: BTreeMap<String, Timestamp>,
+    seen_at: HashMap<ItemKey, Timestamp>,
+    /// How many changes there were.
     count: u64,
+    /// Records of the stream that were not read yet.
+    stream: Vec<EventRecord>,
+    /// The requests so far, where they are recorded.
+    requests: Option<Vec<RecordedRequest>>,
 }
 
-/// A request to the replica: its operation and body.
-type Change = (&'static str, Vec<u8>);
-
 impl LaggingIndexes {
-    pub(crate) fn new(engine: Arc<TableEngine>, rng: SeededRng) -> Result<Self, BoxError> {
-        Ok(Self { engine, replica: TableEngine::open()?, rng, state: Mutex::default() })
+    pub(crate) fn new(rng: SeededRng, is_recorded: bool) -> Self {
+        let requests = is_recorded.then(Vec::new);
+        let state = State { requests, ..State::default() };
+        Self { table: SimulatedTable::default(), rng, state: Mutex::new(state) }
     }
 
     /// Sets the longest time after which an index sees a write.
@@ -52,59 +56,53 @@ impl LaggingIndexes {
 
     /// Lets the indexes see everything.
     pub(crate) fn catch_up(&self) {
-        self.apply_until(Timestamp::MAX);
+        self.state().apply_until(Timestamp::MAX);
+    }
+
+    /// The stream's records since the last call, in order.
+    pub(crate) fn new_stream_records(&self) -> Vec<EventRecord> {
+        take(&mut self.state().stream)
+    }
+
+    /// The requests so far, where they are recorded.
+    pub(crate) fn take_requests(&self) -> Vec<RecordedRequest> {
+        self.state().requests.take().unwrap_or_default()
     }
 
     /// Responds to a request of the SDK with an HTTP status and a body.
     pub(crate) fn respond(&self, operation: &str, body: &[u8], now: Timestamp) -> (u16, String) {
-        match operation {
-            "CreateTable" => {
-                let response = self.engine.respond(operation, body);
-                self.create_replica(body);
-                response
-            }
-            "Query" if is_of_index(body) => {
-                self.apply_until(now);
-                self.replica.respond(operation, body)
-            }
-            "PutItem" | "UpdateItem" | "DeleteItem" | "TransactWriteItems" => {
-                let response = self.engine.respond(operation, body);
-                // A stream that can't be read is reported by its next reader.
-                for record in self.engine.capture().unwrap_or_default() {
-                    self.note(&record["dynamodb"], now);
-                }
-                response
-            }
-            _ => self.engine.respond(operation, body),
-        }
-    }
-
-    fn create_replica(&self, body: &[u8]) {
-        let mut request: Value = serde_json::from_slice(body).unwrap_or_default();
-        if let Some(request) = request.as_object_mut() {
-            request.remove("StreamSpecification");
-        }
-        self.replica.respond("CreateTable", request.to_string().as_bytes());
-    }
-
-    /// Notes a change for the indexes, if it concerns one.
-    fn note(&self, change: &Value, now: Timestamp) {
-        let is_listed = |image: &Value| {
-            [Shape::LISTED_AS, Shape::SENT_AT].iter().any(|name| image.get(name).is_some())
-        };
-        let (old, new) = (&change["OldImage"], &change["NewImage"]);
-        let (operation, request) = match (is_listed(old), is_listed(new)) {
-            (_, true) => ("PutItem", json!({ "TableName": TABLE, "Item": new })),
-            (true, false) => ("DeleteItem", json!({ "TableName": TABLE, "Key": change["Keys"] })),
-            (false, false) => return,
-        };
         let mut state = self.state();
-        let at = now + self.draw_lag(state.max_lag);
-        let seen_at = state.seen_at.entry(change["Keys"].to_string()).or_insert(at);
-        *seen_at = at.max(*seen_at);
-        let key = (*seen_at, state.count);
+        if let Some(requests) = &mut state.requests {
+            requests.push(RecordedRequest { operation: operation.to_owned(), body: body.to_vec() });
+        }
+        let answer = match Request::read(operation, body) {
+            Ok(Request::Query(query)) if query.index.is_some() => {
+                state.apply_until(now);
+                Answer::of_query(&query, state.indexes.query(&query))
+            }
+            Ok(request) => self.table.respond(&request),
+            Err(reason) => Answer::invalid(&reason),
+        };
+        for change in answer.changes {
+            self.note(&mut state, change, now);
+        }
+        (answer.status, answer.body)
+    }
+
+    /// Notes a change for the stream and, if it concerns one, for the indexes.
+    fn note(&self, state: &mut State, change: Change, now: Timestamp) {
         state.count += 1;
-        state.pending.insert(key, (operation, request.to_string().into_bytes()));
+        let count = state.count;
+        state.stream.push(change.record(count));
+        let is_listed =
+            [&change.old, &change.new].into_iter().flatten().any(|item| state.indexes.list(item));
+        if is_listed {
+            let at = now + self.draw_lag(state.max_lag);
+            let seen_at = state.seen_at.entry(change.key.clone()).or_insert(at);
+            *seen_at = at.max(*seen_at);
+            let at = *seen_at;
+            state.pending.insert((at, count), change);
+        }
     }
 
     fn draw_lag(&self, max: Duration) -> Duration {
@@ -115,20 +113,15 @@ impl LaggingIndexes {
         self.rng.millis(0, if self.rng.chance(SOON) { max / 10 } else { max })
     }
 
-    fn apply_until(&self, now: Timestamp) {
-        let mut state = self.state();
-        while let Some(entry) = state.pending.first_entry().filter(|entry| entry.key().0 <= now) {
-            let (operation, body) = entry.remove();
-            self.replica.respond(operation, &body);
-        }
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn is_of_index(body: &[u8]) -> bool {
-    let request: Value = serde_json::from_slice(body).unwrap_or_default();
-    [Shape::BY_CONTACT, Shape::BY_STATUS].iter().any(|name| request["IndexName"] == *name)
+impl State {
+    fn apply_until(&mut self, now: Timestamp) {
+        while let Some(entry) = self.pending.first_entry().filter(|entry| entry.key().0 <= now) {
+            self.indexes.apply(&entry.remove());
+        }
+    }
 }

@@ -4,24 +4,24 @@ use carillon::time::Clock;
 use tower::BoxError;
 
 use super::state::StreamState;
-use crate::aws::TableEngine;
+use crate::aws::LaggingIndexes;
 
 /// Reads the table's stream and keeps the first violation of an invariant.
 #[derive(Debug)]
 pub(crate) struct InvariantMonitor {
-    engine: Arc<TableEngine>,
+    table: Arc<LaggingIndexes>,
     clock: Clock,
     state: Mutex<StreamState>,
 }
 
 impl InvariantMonitor {
-    pub(crate) fn new(engine: Arc<TableEngine>, clock: Clock) -> Self {
-        Self { engine, clock, state: Mutex::default() }
+    pub(crate) fn new(table: Arc<LaggingIndexes>, clock: Clock) -> Self {
+        Self { table, clock, state: Mutex::default() }
     }
 
     /// Applies and checks the stream records since the last call.
     pub(crate) fn read_stream(&self) -> Result<(), BoxError> {
-        let records = self.engine.new_stream_records()?;
+        let records = self.table.new_stream_records();
         let now = self.clock.now();
         let mut state = self.state();
         records.into_iter().try_for_each(|record| state.apply(record, now))

@@ -5,8 +5,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_lambda_events::event::dynamodb::EventRecord;
-use carillon::table::{Key, Shape};
-use serde_dynamo::AttributeValue;
+use carillon::table::Key;
+
+use crate::aws::{Change, ItemKey};
 
 /// As many as a table of 40,000 write units has partitions.
 const SHARDS: usize = 40;
@@ -20,6 +21,8 @@ pub(super) struct StreamShards(Vec<Mutex<Shard>>);
 #[derive(Debug, Default)]
 struct Shard {
     records: VecDeque<EventRecord>,
+    /// The sequence number of the last record.
+    last: u64,
     /// Records that an invocation has, at the front.
     in_progress: usize,
 }
@@ -31,15 +34,17 @@ impl Default for StreamShards {
 }
 
 impl StreamShards {
-    /// Adds a record of a partition key, if the event source mapping's filter lets it through.
-    pub(super) fn push(&self, pk: &str, record: EventRecord) {
-        if !is_delivered(pk, &record) {
+    /// Adds the record of a change, if the event source mapping's filter lets it through.
+    pub(super) fn push(&self, change: &Change) {
+        if !is_delivered(&change.key) {
             return;
         }
         let mut hasher = DefaultHasher::new();
-        pk.hash(&mut hasher);
-        let shard = (hasher.finish() % SHARDS as u64) as usize;
-        self.shard(shard).records.push_back(record);
+        change.key.pk.hash(&mut hasher);
+        let mut shard = self.shard((hasher.finish() % SHARDS as u64) as usize);
+        shard.last += 1;
+        let record = change.record(shard.last);
+        shard.records.push_back(record);
     }
 
     /// Begins an invocation of each shard that has records and no invocation.
@@ -81,10 +86,9 @@ impl StreamShards {
 }
 
 /// The filter of `template.yaml`.
-fn is_delivered(pk: &str, record: &EventRecord) -> bool {
-    let Some(AttributeValue::S(sk)) = record.change.keys.get(Shape::SK) else { return false };
-    sk.starts_with(Key::RECIPIENTS)
-        || sk.starts_with(Key::BATCHES)
-        || matches!(sk.as_str(), "WATERMARK" | "META")
-        || matches!(pk, "CONNECTION" | "JOB")
+fn is_delivered(key: &ItemKey) -> bool {
+    key.sk.starts_with(Key::RECIPIENTS)
+        || key.sk.starts_with(Key::BATCHES)
+        || matches!(key.sk.as_str(), "WATERMARK" | "META")
+        || matches!(key.pk.as_str(), "CONNECTION" | "JOB")
 }

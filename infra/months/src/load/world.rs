@@ -57,7 +57,7 @@ impl World {
         let cloud = Arc::new(WhatsappCloud::new(&http, Some("http://nowhere.invalid")));
         let platform = Platform {
             providers: Providers::default().with(CloudProvider { cloud, network }),
-            table: Arc::new(MeteredTable::new(plan.table)?),
+            table: Arc::new(MeteredTable::new(plan.table)),
             queue: Arc::new(FifoQueue::default()),
             ids: IdSource::seeded(seed),
             clock,

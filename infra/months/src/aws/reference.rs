@@ -1,7 +1,6 @@
 use std::fmt;
-use std::mem::take;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use aws_lambda_events::event::dynamodb::EventRecord;
 use dynoxide::actions::get_records::GetRecordsRequest;
@@ -14,16 +13,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tower::BoxError;
 
-/// The table's name.
-pub(crate) const TABLE: &str = "carillon";
+use super::table::TABLE;
 
 /// The engine looks up the highest sequence number at each write. Without this index
 /// it scans all records.
 const STREAM_INDEX: &str = "CREATE INDEX IF NOT EXISTS carillon_stream_records
     ON _stream_records (table_name, CAST(sequence_number AS INTEGER))";
 
-const FORGET_RECORDS: &str = "DELETE FROM _stream_records WHERE CAST(sequence_number AS INTEGER)
-    < (SELECT MAX(CAST(sequence_number AS INTEGER)) FROM _stream_records)";
 /// How many records of the stream are read at a time.
 const MAX_RECORDS: usize = 1000;
 
@@ -31,20 +27,10 @@ const MAX_RECORDS: usize = 1000;
 static ENGINES: AtomicU64 = AtomicU64::new(0);
 
 /// The embedded DynamoDB engine in memory, called without HTTP.
-pub(crate) struct TableEngine {
+pub(super) struct TableEngine {
     database: Database,
-    /// The name under which SQLite shares it.
-    shared_name: String,
-    stream: Mutex<StreamReader>,
-}
-
-/// What was read of the table's stream.
-#[derive(Default)]
-struct StreamReader {
-    /// Sequence number of the last record that was read.
-    read_up_to: Option<String>,
-    /// Records that were not asked for yet.
-    records: Vec<EventRecord>,
+    /// Sequence number of the last record of the stream that was read.
+    read_up_to: Mutex<Option<String>>,
 }
 
 impl fmt::Debug for TableEngine {
@@ -54,16 +40,16 @@ impl fmt::Debug for TableEngine {
 }
 
 impl TableEngine {
-    pub(crate) fn open() -> Result<Self, BoxError> {
+    pub(super) fn open() -> Result<Self, BoxError> {
         let number = ENGINES.fetch_add(1, Ordering::Relaxed);
         let name = format!("file:carillon-months-{number}?mode=memory&cache=shared");
         let database = Database::new(&name)?;
         Connection::open(&name)?.execute_batch(STREAM_INDEX)?;
-        Ok(Self { database, shared_name: name, stream: Mutex::default() })
+        Ok(Self { database, read_up_to: Mutex::default() })
     }
 
     /// Responds to a request of the SDK with an HTTP status and a body.
-    pub(crate) fn respond(&self, operation: &str, body: &[u8]) -> (u16, String) {
+    pub(super) fn respond(&self, operation: &str, body: &[u8]) -> (u16, String) {
         match self.execute(operation, body) {
             Ok(body) => (200, body),
             Err(error) => (error.status_code(), error.to_json()),
@@ -91,40 +77,21 @@ impl TableEngine {
     }
 
     /// The stream's records since the last call, in order.
-    pub(crate) fn new_stream_records(&self) -> Result<Vec<EventRecord>, BoxError> {
-        self.capture()?;
-        Ok(take(&mut self.stream().records))
-    }
-
-    /// Reads the records that were written since the last call. The next call of
-    /// [`Self::new_stream_records`] returns them, too.
-    pub(super) fn capture(&self) -> Result<Vec<Value>, BoxError> {
-        let mut stream = self.stream();
+    pub(super) fn new_stream_records(&self) -> Result<Vec<EventRecord>, BoxError> {
+        let mut read_up_to = self.read_up_to.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found = Vec::new();
         loop {
-            let values = self.records_after(stream.read_up_to.as_deref())?;
+            let values = self.records_after(read_up_to.as_deref())?;
             let is_last = values.len() < MAX_RECORDS;
             for value in values {
-                let record: EventRecord = serde_json::from_value(value.clone())?;
-                stream.read_up_to.clone_from(&record.change.sequence_number);
-                stream.records.push(record);
-                found.push(value);
+                let record: EventRecord = serde_json::from_value(value)?;
+                read_up_to.clone_from(&record.change.sequence_number);
+                found.push(record);
             }
             if is_last {
                 return Ok(found);
             }
         }
-    }
-
-    /// Deletes the stream's records, which [`TableEngine::new_stream_records`] has returned. The
-    /// last one stays: the next one is numbered after it.
-    pub(crate) fn forget_stream_records(&self) -> Result<(), BoxError> {
-        Connection::open(&self.shared_name)?.execute_batch(FORGET_RECORDS)?;
-        Ok(())
-    }
-
-    fn stream(&self) -> MutexGuard<'_, StreamReader> {
-        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn records_after(&self, sequence_number: Option<&str>) -> Result<Vec<Value>, BoxError> {
