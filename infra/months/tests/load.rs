@@ -27,6 +27,7 @@ async fn a_load_keeps_the_limits_of_the_table() {
     let plan = LoadPlan {
         recipients,
         people: recipients,
+        knows_user_ids: std::env::var_os("CARILLON_LOAD_KNOWN").is_some(),
         campaigns: (recipients / 5_000).max(1),
         numbers: (recipients / 50_000).max(1),
         throughput: 200,

@@ -20,6 +20,7 @@ async fn the_rolling_limit_is_used_and_never_exceeded() {
     let plan = LoadPlan {
         recipients: people * 5 / 4,
         people,
+        knows_user_ids: false,
         campaigns: 12,
         numbers: 2,
         throughput: 80,

@@ -34,6 +34,9 @@ pub struct LoadPlan {
     pub recipients: u64,
     /// Different people among them; each is in campaigns as far apart as possible.
     pub people: u64,
+    /// Whether the campaigns' files have the people's user ids too, as after a first message: who
+    /// is new costs four more written units.
+    pub knows_user_ids: bool,
     /// Campaigns, of the same size.
     pub campaigns: u64,
     /// WhatsApp numbers, with the same number of campaigns each.

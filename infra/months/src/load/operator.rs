@@ -34,7 +34,7 @@ pub(super) async fn create(api: &ApiClient, plan: &LoadPlan) -> Result<Vec<Campa
         let mut next = plan.recipients * campaign / plan.campaigns;
         while next < end {
             let until = end.min(next + UPLOAD);
-            accepted(&api.import(&id, csv(next..until, plan.people)).await?)?;
+            accepted(&api.import(&id, csv(next..until, plan)).await?)?;
             next = until;
         }
         campaigns.push(id.parse()?);
@@ -50,11 +50,12 @@ pub(super) async fn start(api: &ApiClient, campaigns: &[CampaignId]) -> Result<(
     Ok(())
 }
 
-fn csv(recipients: Range<u64>, people: u64) -> String {
-    let mut csv = "contact,first_name\n".to_owned();
-    for person in recipients.map(|recipient| recipient % people) {
+fn csv(recipients: Range<u64>, plan: &LoadPlan) -> String {
+    let mut csv = "contact,bsuid,first_name\n".to_owned();
+    for person in recipients.map(|recipient| LoadPerson(recipient % plan.people)) {
+        let user_id = if plan.knows_user_ids { person.user_id() } else { String::new() };
         // Writing to a string cannot fail.
-        let _ = writeln!(csv, "+{},Person {person}", LoadPerson(person).wa_id());
+        let _ = writeln!(csv, "+{},{user_id},Person {}", person.wa_id(), person.0);
     }
     csv
 }

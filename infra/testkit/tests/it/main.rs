@@ -25,6 +25,7 @@ mod repair;
 mod sam_template;
 mod sample_events;
 mod scheduling;
+mod status_writes;
 mod storm;
 mod text_gateway;
 mod throttling;

@@ -251,6 +251,18 @@ impl Recipient {
         self.sent_at.filter(|_| self.attempt == attempt + is_pending)
     }
 
+    /// When it reached a status, as far as that is known.
+    pub fn reached_at(&self, status: DeliveryStatus) -> Option<Timestamp> {
+        match status {
+            DeliveryStatus::Sent => self.sent_at,
+            DeliveryStatus::Failed => self.failed_at,
+            DeliveryStatus::Delivered => self.delivered_at,
+            DeliveryStatus::Read => self.read_at,
+            DeliveryStatus::Replied => self.replied_at,
+            DeliveryStatus::Closed => self.closed_at,
+        }
+    }
+
     /// Whether what it says of a person was removed.
     pub fn is_erased(&self) -> bool {
         self.message_id.as_deref() == Some(ERASED)

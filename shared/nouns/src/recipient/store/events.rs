@@ -4,6 +4,7 @@ use carillon_foundations::time::sortable;
 use carillon_table::{StoreError, Table, Update, read_item};
 use jiff::Timestamp;
 
+use super::reads::get;
 use super::updates::{at, passed, status, unlisted};
 use crate::recipient::{
     DeliveryStatus, Event, Recipient, RecipientKey, Status, Transition, transition,
@@ -18,28 +19,70 @@ pub async fn record(
     at_time: Timestamp,
     message_id: Option<&str>,
 ) -> Result<bool, StoreError> {
-    loop {
-        let item = match table.update(advance(key, event, at_time, message_id)).await {
-            Ok(_) => return Ok(true),
-            Err(StoreError::Condition(None)) => return Ok(false),
-            Err(StoreError::Condition(Some(item))) => item,
-            Err(error) => return Err(error),
-        };
-        let found = read_item::<Recipient>(*item)?.position();
-        let unmoved = at(key, found);
-        let (update, changes_status) = match transition(found, event) {
+    // That a message was sent is usually known by the answer to its request: it is looked up
+    // first, because a read costs a fifth of a write whose condition fails.
+    let mut seen = match event.status {
+        DeliveryStatus::Sent => get(table, key).await?.map(Box::new),
+        _ => match try_to_advance(table, key, event, at_time, message_id).await? {
+            Advanced::Now => return Ok(true),
+            Advanced::Not(seen) => seen,
+        },
+    };
+    while let Some(found) = seen {
+        let unmoved = at(key, found.position());
+        let (update, changes_status) = match transition(found.position(), event) {
             Transition::Ignore => return Ok(false),
-            // It has moved since: it is looked at again, as below.
-            Transition::Advance => continue,
+            Transition::KeepTime if knows(&found, event.status, message_id) => return Ok(false),
             Transition::KeepTime => (keep_time(unmoved, event.status, at_time, message_id), false),
             Transition::DropRetry | Transition::Restore => {
                 (put_back(unmoved, event, at_time, message_id), true)
+            }
+            Transition::Advance => {
+                match try_to_advance(table, key, event, at_time, message_id).await? {
+                    Advanced::Now => return Ok(true),
+                    // It has moved since: it is looked at again, as below.
+                    Advanced::Not(moved) => {
+                        seen = moved;
+                        continue;
+                    }
+                }
             }
         };
         if passed(table, update).await? {
             return Ok(changes_status);
         }
+        seen = get(table, key).await?.map(Box::new);
     }
+    Ok(false)
+}
+
+/// Whether a recipient advanced to the status of an event.
+enum Advanced {
+    Now,
+    /// As it was found instead, if it exists.
+    Not(Option<Box<Recipient>>),
+}
+
+async fn try_to_advance(
+    table: &Table,
+    key: &RecipientKey,
+    event: Event,
+    at_time: Timestamp,
+    message_id: Option<&str>,
+) -> Result<Advanced, StoreError> {
+    match table.update(advance(key, event, at_time, message_id)).await {
+        Ok(_) => Ok(Advanced::Now),
+        Err(StoreError::Condition(found)) => {
+            Ok(Advanced::Not(found.map(|item| read_item(*item).map(Box::new)).transpose()?))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a recipient has all that an event says which does not change its status.
+fn knows(found: &Recipient, reported: DeliveryStatus, message_id: Option<&str>) -> bool {
+    let is_id_known = found.message_id.is_some() || message_id.is_none();
+    is_id_known && found.reached_at(reported).is_some()
 }
 
 /// Adds the time of an event that does not change the status.
