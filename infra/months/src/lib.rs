@@ -1,7 +1,7 @@
 //! Simulated months of campaigns under random faults.
 //!
-//! A month runs the real functions and the real AWS SDK on an in-memory DynamoDB
-//! engine. The SDK's HTTP transport, the SQS queue, WhatsApp, the operator and the
+//! A month runs the real functions and the real AWS SDK on a DynamoDB in memory, which is
+//! compared with the embedded engine. The SDK's HTTP transport, the SQS queue, WhatsApp, the operator and the
 //! clock are simulated. All randomness comes from one seed: the same seed gives the
 //! same month. The invariants of `ARCHITECTURE.md` are checked on each record of the
 //! table's stream, on each message sent to WhatsApp, and at the end of the month.

@@ -453,9 +453,13 @@ async fn hour_after(world: &World, hours: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_audit_sees_campaigns_of_every_status() {
-    let world = World::silent().await;
+    let mut behaviour = Behaviour::no_webhooks();
+    // Five people in a row are refused for the same reason.
+    fail_once(&mut behaviour, &[20, 21, 22, 23, 24], 131_009, ReportedBy::Response);
+    let world = World::with(behaviour).await;
     let connection = world.connection().await;
     let settings = json!({"daily_send_limit": 3});
+    let halted = world.started_on(&connection, 20..25, json!({"daily_send_limit": 10})).await;
     let paused = world.started_on(&connection, 0..6, settings.clone()).await;
     let again = world.started_on(&connection, 10..16, settings).await;
     world.run_until_idle().await;
@@ -466,14 +470,15 @@ async fn the_audit_sees_campaigns_of_every_status() {
     world.patch(&path, &json!({ "scheduled_start": start })).await.expect(200);
     world.resume(&again).await.expect(200);
     assert_eq!(world.report(&again).await.string("status"), "scheduled");
+    assert_eq!(world.report(&halted).await.string("status"), "halted");
     hour_after(&world, 0).await;
-    for campaign in [&paused, &again] {
+    for campaign in [&paused, &again, &halted] {
         make_wrong(&world, campaign).await;
         let (counters, recount) = difference(&world, campaign).await;
         assert_ne!(counters, recount);
     }
     hour_after(&world, 12).await;
-    for campaign in [&paused, &again] {
+    for campaign in [&paused, &again, &halted] {
         world.assert_counters_exact(campaign).await;
     }
 }

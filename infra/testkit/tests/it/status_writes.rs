@@ -1,7 +1,7 @@
 //! What the statuses of messages write: nothing where all that they say is known.
 
 use carillon_testkit::webhook_body::{status, statuses};
-use carillon_testkit::{FaultRates, Seen, World, contacts_csv};
+use carillon_testkit::{FaultRates, Seen, World};
 use serde_json::{Value, json};
 use whatsapp_simulator::Behaviour;
 
