@@ -38,9 +38,9 @@ pub(crate) async fn replay(State(api): App, request: Request, next: Next) -> Ans
     let now = api.clock.now();
     let (asked, request) = identify(&key, request).await?;
     match store::begin(&api.table, &asked, now).await? {
-        Verdict::First { asked_at } => {
+        Verdict::First { repeats } => {
             let mut request = request;
-            request.extensions_mut().insert(AskedAt(Some(asked_at)));
+            request.extensions_mut().insert(FirstAskedAt(repeats));
             carry_out(api, asked, request, next, now).await
         }
         Verdict::Replay(answer) => replayed(answer, request.uri().path()),
@@ -55,12 +55,12 @@ pub(crate) async fn replay(State(api): App, request: Request, next: Next) -> Ans
     }
 }
 
-/// When a request with a key came first: earlier than now where it is repeated, because the
-/// first one died before its answer. It may have had its effect. None without a key.
+/// When a request came first that is repeated with its key, because the first one died before its
+/// answer. It may have had its effect. None for a first request, and without a key.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct AskedAt(pub(crate) Option<Timestamp>);
+pub(crate) struct FirstAskedAt(pub(crate) Option<Timestamp>);
 
-impl FromRequestParts<Arc<Api>> for AskedAt {
+impl FromRequestParts<Arc<Api>> for FirstAskedAt {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<Api>) -> Result<Self, Infallible> {

@@ -130,7 +130,7 @@ impl Recipient {
         holds.then_some(pending)
     }
 
-    /// The first write of `recipient::store::record`, for the usual case.
+    /// The write of `recipient::store::record` for the usual case.
     pub fn advance(self, event: Event, rules: Rules) -> Written<Self> {
         let is_own = self.is_at(event.attempt) || !rules.hold(Rule::ReportOfOwnAttempt);
         let reported = event.status.status();
@@ -139,7 +139,7 @@ impl Recipient {
         (is_own && was_sent && is_lower).then_some(Self { status: reported, ..self })
     }
 
-    /// The second write of `recipient::store::record`, which takes up an older attempt.
+    /// The write of `recipient::store::record` that takes up an older attempt.
     pub fn restore(self, seen: Seen, event: Event) -> Written<Self> {
         let status = event.status.status();
         let restored = Self { attempt: event.attempt as u8, status, ..self };

@@ -22,7 +22,7 @@ use super::campaign_view::CampaignView;
 use crate::body::{Asked, Id, NoMembers, OptionalBody, Within, media_type, page_size};
 use crate::cursor;
 use crate::etag::{IfMatch, Resource, Tagged};
-use crate::idempotent::AskedAt;
+use crate::idempotent::FirstAskedAt;
 use crate::problem::{Answer, Code, Problem, sentence};
 use crate::request_id;
 use crate::values::Time;
@@ -340,7 +340,7 @@ pub(crate) async fn retry(
     State(api): App,
     Within(id, contact): Within<CampaignId, ContactId>,
     if_match: IfMatch,
-    AskedAt(asked_at): AskedAt,
+    FirstAskedAt(asked_at): FirstAskedAt,
     OptionalBody(NoMembers {}): OptionalBody<NoMembers>,
 ) -> Answer<Tagged<RecipientView>> {
     let now = api.clock.now();

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use aws_lambda_events::event::dynamodb::EventRecord;
 use carillon::time::Timestamp;
+use tower::BoxError;
 
 use super::comparison::RecordedRequest;
 use super::table::{Answer, Change, Indexes, ItemKey, Request, SimulatedTable};
@@ -38,6 +39,8 @@ struct State {
     count: u64,
     /// Records of the stream that were not read yet.
     stream: Vec<EventRecord>,
+    /// What was asked for first that the table does not know.
+    unknown: Option<String>,
     /// The requests so far, where they are recorded.
     requests: Option<Vec<RecordedRequest>>,
 }
@@ -60,8 +63,15 @@ impl LaggingIndexes {
     }
 
     /// The stream's records since the last call, in order.
-    pub(crate) fn new_stream_records(&self) -> Vec<EventRecord> {
-        take(&mut self.state().stream)
+    ///
+    /// # Errors
+    /// What was asked for that the table does not know.
+    pub(crate) fn new_stream_records(&self) -> Result<Vec<EventRecord>, BoxError> {
+        let mut state = self.state();
+        match &state.unknown {
+            Some(unknown) => Err(unknown.as_str().into()),
+            None => Ok(take(&mut state.stream)),
+        }
     }
 
     /// The requests so far, where they are recorded.
@@ -81,8 +91,9 @@ impl LaggingIndexes {
                 Answer::of_query(&query, state.indexes.query(&query))
             }
             Ok(request) => self.table.respond(&request),
-            Err(reason) => Answer::invalid(&reason),
+            Err(reason) => Answer::refused_because(reason),
         };
+        state.unknown = state.unknown.take().or(answer.unknown);
         for change in answer.changes {
             self.note(&mut state, change, now);
         }
@@ -93,7 +104,7 @@ impl LaggingIndexes {
     fn note(&self, state: &mut State, change: Change, now: Timestamp) {
         state.count += 1;
         let count = state.count;
-        state.stream.push(change.record(count));
+        state.stream.push(change.record(count, now));
         let is_listed =
             [&change.old, &change.new].into_iter().flatten().any(|item| state.indexes.list(item));
         if is_listed {

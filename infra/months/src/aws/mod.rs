@@ -16,5 +16,5 @@ pub(crate) use http_client::{InProcessHttpClient, Service, http_response};
 pub(crate) use lagging_indexes::LaggingIndexes;
 pub(crate) use queue::{FifoQueue, QueueMessage};
 pub(crate) use table::{
-    Answer, Change, ItemKey, Request, SimulatedTable, TABLE, Write, item_size, text,
+    Answer, Change, ItemKey, Reason, Request, SimulatedTable, TABLE, item_size, text, write_units,
 };

@@ -21,7 +21,7 @@ impl InvariantMonitor {
 
     /// Applies and checks the stream records since the last call.
     pub(crate) fn read_stream(&self) -> Result<(), BoxError> {
-        let records = self.table.new_stream_records();
+        let records = self.table.new_stream_records()?;
         let now = self.clock.now();
         let mut state = self.state();
         records.into_iter().try_for_each(|record| state.apply(record, now))

@@ -6,10 +6,3 @@
 pub(super) const PARTITION_WRITES: f64 = 1_000.0;
 /// Read units that one partition takes in a second.
 pub(super) const PARTITION_READS: f64 = 3_000.0;
-/// Bytes that one write unit covers.
-const WRITE_BYTES: usize = 1_024;
-
-/// The units of one write to an item of that size, in bytes.
-pub(super) fn write_units(bytes: usize) -> f64 {
-    bytes.div_ceil(WRITE_BYTES).max(1) as f64
-}

@@ -53,7 +53,7 @@ impl TableClient {
         let operation = target.rsplit('.').next().unwrap_or_default();
         let body = request.body().bytes().unwrap_or_default();
         if FaultPlan::current().is_none() {
-            return self.table.respond_unmetered(operation, body);
+            return self.table.respond_unmetered(operation, body, self.clock.now());
         }
         let (first, last) = LATENCY;
         let latency = self.rng.millis(first, last);

@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_lambda_events::event::dynamodb::EventRecord;
 use carillon::table::Key;
+use carillon::time::Timestamp;
 
 use crate::aws::{Change, ItemKey};
 
@@ -16,41 +18,43 @@ const BATCH_SIZE: usize = 500;
 
 /// The shards of the stream. Each has the records of its partition keys, in order.
 #[derive(Debug)]
-pub(super) struct StreamShards(Vec<Mutex<Shard>>);
+pub(super) struct StreamShards {
+    shards: Vec<Mutex<Shard>>,
+    /// The sequence number of the last record.
+    last: AtomicU64,
+}
 
 #[derive(Debug, Default)]
 struct Shard {
     records: VecDeque<EventRecord>,
-    /// The sequence number of the last record.
-    last: u64,
     /// Records that an invocation has, at the front.
     in_progress: usize,
 }
 
 impl Default for StreamShards {
     fn default() -> Self {
-        Self((0..SHARDS).map(|_| Mutex::default()).collect())
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self { shards, last: AtomicU64::new(0) }
     }
 }
 
 impl StreamShards {
     /// Adds the record of a change, if the event source mapping's filter lets it through.
-    pub(super) fn push(&self, change: &Change) {
+    pub(super) fn push(&self, change: &Change, now: Timestamp) {
         if !is_delivered(&change.key) {
             return;
         }
         let mut hasher = DefaultHasher::new();
         change.key.pk.hash(&mut hasher);
         let mut shard = self.shard((hasher.finish() % SHARDS as u64) as usize);
-        shard.last += 1;
-        let record = change.record(shard.last);
-        shard.records.push_back(record);
+        let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        shard.records.push_back(change.record(number, now));
     }
 
     /// Begins an invocation of each shard that has records and no invocation.
     pub(super) fn begin(&self) -> Vec<usize> {
         let mut begun = Vec::new();
-        for number in 0..self.0.len() {
+        for number in 0..self.shards.len() {
             let mut shard = self.shard(number);
             if shard.in_progress == 0 && !shard.records.is_empty() {
                 shard.in_progress = shard.records.len().min(BATCH_SIZE);
@@ -77,11 +81,11 @@ impl StreamShards {
 
     /// How many records wait.
     pub(super) fn waiting(&self) -> usize {
-        (0..self.0.len()).map(|shard| self.shard(shard).records.len()).sum()
+        (0..self.shards.len()).map(|shard| self.shard(shard).records.len()).sum()
     }
 
     fn shard(&self, number: usize) -> MutexGuard<'_, Shard> {
-        self.0[number].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[number].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -7,12 +7,11 @@ use carillon::table::Shape;
 use carillon::time::Timestamp;
 use serde_dynamo::Item;
 
-use super::capacity::write_units;
 use super::meter::{Charge, Meter, TableLimits, Units};
 use super::partition::Partition;
 use super::request::{expected, factor, is_transaction, kind_of, reads};
 use super::stream::StreamShards;
-use crate::aws::{Answer, Change, Request, SimulatedTable, Write, item_size, text};
+use crate::aws::{Answer, Change, Reason, Request, SimulatedTable, item_size, text, write_units};
 
 /// A table that takes no more than DynamoDB does.
 #[derive(Debug)]
@@ -45,7 +44,7 @@ impl MeteredTable {
     ) -> (u16, String) {
         let request = match Request::read(operation, body) {
             Ok(request) => request,
-            Err(error) => return self.fail(&format!("{operation}: {error}")),
+            Err(reason) => return self.refuse(reason),
         };
         let expected = expected(&request, |key| self.table.list_of(key));
         if !self.meter.admits(&expected, now) {
@@ -53,7 +52,7 @@ impl MeteredTable {
         }
         let answer = self.table.respond(&request);
         self.meter.charge(&charges(&request, &answer), now);
-        self.pass_on(&answer.changes);
+        self.pass_on(&answer, now);
         let mut largest = self.largest_responses.lock().unwrap_or_else(PoisonError::into_inner);
         let largest = largest.entry(function).or_default();
         *largest = (*largest).max(answer.body.len());
@@ -61,14 +60,19 @@ impl MeteredTable {
     }
 
     /// Responds to a request that no function's run makes: it takes no time and no capacity.
-    pub(super) fn respond_unmetered(&self, operation: &str, body: &[u8]) -> (u16, String) {
+    pub(super) fn respond_unmetered(
+        &self,
+        operation: &str,
+        body: &[u8],
+        now: Timestamp,
+    ) -> (u16, String) {
         match Request::read(operation, body) {
             Ok(request) => {
                 let answer = self.table.respond(&request);
-                self.pass_on(&answer.changes);
+                self.pass_on(&answer, now);
                 (answer.status, answer.body)
             }
-            Err(error) => self.fail(&format!("{operation}: {error}")),
+            Err(reason) => self.refuse(reason),
         }
     }
 
@@ -82,17 +86,24 @@ impl MeteredTable {
         self.first_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn fail(&self, error: &str) -> (u16, String) {
-        let mut first = self.first_error.lock().unwrap_or_else(PoisonError::into_inner);
-        first.get_or_insert(error.to_owned());
-        let answer = Answer::invalid(error);
+    fn refuse(&self, reason: Reason) -> (u16, String) {
+        let answer = Answer::refused_because(reason);
+        self.note_unknown(&answer);
         (answer.status, answer.body)
     }
 
-    /// Hands changes on to the table's stream.
-    fn pass_on(&self, changes: &[Change]) {
-        for change in changes {
-            self.stream.push(change);
+    fn note_unknown(&self, answer: &Answer) {
+        if let Some(unknown) = &answer.unknown {
+            let mut first = self.first_error.lock().unwrap_or_else(PoisonError::into_inner);
+            first.get_or_insert(unknown.clone());
+        }
+    }
+
+    /// Hands what an answer changed on to the table's stream.
+    fn pass_on(&self, answer: &Answer, now: Timestamp) {
+        self.note_unknown(answer);
+        for change in &answer.changes {
+            self.stream.push(change, now);
         }
     }
 }
@@ -105,26 +116,23 @@ fn charges(request: &Request, answer: &Answer) -> Vec<Charge> {
     let read = |(partition, item)| Charge { partition, units, item };
     let mut charges: Vec<Charge> = reads.into_iter().map(read).collect();
     let factor = factor(request);
-    charges.extend(answer.changes.iter().flat_map(|change| written_charges(change, factor)));
-    let is_changed = |write: &&Write| answer.changes.iter().any(|change| change.key == write.key);
-    // A write that changed nothing, or whose condition failed, costs a unit too.
-    let unchanged = request.writes().iter().filter(|write| !is_changed(write));
-    charges.extend(unchanged.map(|write| Charge {
+    // A write that changes nothing, or whose condition fails, costs as much.
+    let written = request.writes().iter().zip(&answer.written);
+    charges.extend(written.map(|(write, bytes)| Charge {
         partition: Partition::of_table(&write.key.pk),
-        units: Units::of_writes(factor),
+        units: Units::of_writes(write_units(*bytes) * factor),
         item: kind_of(&write.key),
     }));
+    charges.extend(answer.changes.iter().flat_map(index_charges));
     charges
 }
 
-/// What a write costs in the table and in its indexes.
-fn written_charges(change: &Change, factor: f64) -> Vec<Charge> {
+/// What a change costs in the indexes.
+fn index_charges(change: &Change) -> Vec<Charge> {
     let Change { key, old, new } = change;
     let (old, new) = (old.as_deref(), new.as_deref());
     let item = kind_of(key);
-    let units = write_units(bytes(old).max(bytes(new))) * factor;
-    let partition = Partition::of_table(&key.pk);
-    let mut charges = vec![Charge { partition, units: Units::of_writes(units), item }];
+    let mut charges = Vec::new();
     let sent = [old, new].map(|image| image.and_then(|item| text(item, Shape::SENT_AT)));
     if sent[0] != sent[1] {
         // The keys of an item fill no unit: one to remove the old entry, one to add the new one.

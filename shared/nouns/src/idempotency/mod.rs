@@ -48,8 +48,8 @@ pub struct StoredAnswer {
 pub enum Verdict {
     /// It is the first one, or no other one is in progress any more: execute it.
     First {
-        /// When the first one came. It may have had its effect, and died before its answer.
-        asked_at: Timestamp,
+        /// When one came before, if so. It may have had its effect, and died before its answer.
+        repeats: Option<Timestamp>,
     },
     /// It was answered: return the stored answer.
     Replay(StoredAnswer),

@@ -34,7 +34,8 @@ pub async fn begin(
         Ok(item) => {
             let Asked { asked_at } = read_item(item)?;
             let is_of_today = now < asked_at + ANSWER_TTL;
-            Ok(Verdict::First { asked_at: if is_of_today { asked_at } else { now } })
+            let is_repeated = is_of_today && sortable(asked_at) != sortable(now);
+            Ok(Verdict::First { repeats: is_repeated.then_some(asked_at) })
         }
         Err(StoreError::Condition(Some(item))) => Ok(verdict(request, read_item(*item)?)),
         Err(StoreError::Condition(None)) => Ok(Verdict::InProgress),

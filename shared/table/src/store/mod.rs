@@ -209,12 +209,17 @@ impl Table {
         after: Option<Item>,
         limit: u32,
     ) -> QueryFluentBuilder {
-        self.client
-            .query()
-            .table_name(&self.name)
-            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+        let request = self.client.query().table_name(&self.name);
+        // No key is an empty text, and DynamoDB refuses a condition with one.
+        let request = if range.0.is_empty() {
+            request.key_condition_expression("pk = :pk AND sk <= :to")
+        } else {
+            request
+                .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+                .expression_attribute_values(":from", string(range.0))
+        };
+        request
             .expression_attribute_values(":pk", string(pk))
-            .expression_attribute_values(":from", string(range.0))
             .expression_attribute_values(":to", string(range.1))
             .set_exclusive_start_key(after)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
@@ -473,3 +478,30 @@ const MAX_BATCH_GET: usize = 100;
 const MAX_BATCH_GET_RETRIES: u32 = 8;
 /// Retries of a plain write that met a transaction.
 const CONFLICT_RETRIES: u32 = 6;
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::types::AttributeValue;
+
+    use super::*;
+
+    #[test]
+    fn no_condition_on_a_key_has_an_empty_text() {
+        let config = aws_sdk_dynamodb::Config::builder().behavior_version_latest().build();
+        let table = Table {
+            client: Client::from_conf(config),
+            name: "table".to_owned(),
+            addresses: AddressKeys::none(),
+            sleep: None,
+            checked: Arc::default(),
+        };
+        for range in [("", "\u{10FFFF}"), ("con_", "con_\u{10FFFF}")] {
+            let request = table.ranged("CONNECTION", range, None, 10);
+            let values = request.get_expression_attribute_values().clone().unwrap_or_default();
+            let is_empty = |value: &AttributeValue| value.as_s().is_ok_and(String::is_empty);
+            assert!(!values.values().any(is_empty), "{values:?}");
+            let expression = request.get_key_condition_expression().clone().unwrap_or_default();
+            assert!(values.keys().all(|name| expression.contains(name)), "{expression}");
+        }
+    }
+}

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::change::Change;
 use super::page::Page;
+use super::reason::Reason;
 use super::request::Query;
 
 /// Bytes that one read unit covers.
@@ -21,6 +22,11 @@ pub(crate) struct Answer {
     pub(crate) read_units: f64,
     /// What the request changed.
     pub(crate) changes: Vec<Change>,
+    /// The bytes of the items of its writes, before or after, whichever are more; none of a request
+    /// that is refused as invalid.
+    pub(crate) written: Vec<usize>,
+    /// What the simulated table does not know.
+    pub(crate) unknown: Option<String>,
 }
 
 /// Why a write is refused.
@@ -28,8 +34,8 @@ pub(crate) struct Answer {
 pub(super) enum Refusal {
     /// The condition does not hold. With the item, where it is asked for.
     Condition(Option<Item>),
-    /// The request is invalid.
-    Invalid(String),
+    /// The request is not carried out.
+    Other(Reason),
 }
 
 /// The bodies of answers with items.
@@ -50,25 +56,37 @@ impl Answer {
     }
 
     /// The answer to a query.
-    pub(crate) fn of_query(query: &Query, page: Result<Page, String>) -> Self {
+    pub(crate) fn of_query(query: &Query, page: Result<Page, Reason>) -> Self {
         match page {
             Ok(page) => {
                 let factor = if query.is_consistent { 1.0 } else { 0.5 };
                 Self { read_units: read_units(page.bytes) * factor, ..Self::of(&page) }
             }
-            Err(reason) => Self::invalid(&reason),
+            Err(reason) => Self::refused_because(reason),
         }
     }
 
     pub(super) fn of(body: &impl Serialize) -> Self {
         match serde_json::to_string(body) {
-            Ok(body) => Self { status: 200, body, read_units: 0.0, changes: Vec::new() },
+            Ok(body) => Self { body, ..Self::empty(200) },
             Err(error) => Self::invalid(&error.to_string()),
         }
     }
 
-    /// What DynamoDB refuses, or what is not simulated.
-    pub(crate) fn invalid(reason: &str) -> Self {
+    /// A request that is not carried out.
+    pub(crate) fn refused_because(reason: Reason) -> Self {
+        match reason {
+            Reason::Invalid(reason) => Self::invalid(&reason),
+            Reason::Unknown(what) => Self { unknown: Some(what.clone()), ..Self::invalid(&what) },
+        }
+    }
+
+    fn empty(status: u16) -> Self {
+        let (changes, written) = (Vec::new(), Vec::new());
+        Self { status, body: String::new(), read_units: 0.0, changes, written, unknown: None }
+    }
+
+    pub(super) fn invalid(reason: &str) -> Self {
         Self::error("ValidationException", reason, json!({}))
     }
 
@@ -82,21 +100,27 @@ impl Answer {
                 let members = item.map_or(json!({}), |item| json!({ "Item": item }));
                 Self::error("ConditionalCheckFailedException", CONDITION, members)
             }
-            Refusal::Invalid(reason) => Self::invalid(&reason),
+            Refusal::Other(reason) => Self::refused_because(reason),
         }
     }
 
     /// A transaction of which some writes are refused.
     pub(super) fn cancelled(refusals: Vec<Option<Refusal>>) -> Self {
+        let unknown = refusals.iter().flatten().find_map(|refusal| match refusal {
+            Refusal::Other(Reason::Unknown(what)) => Some(what.clone()),
+            Refusal::Other(Reason::Invalid(_)) | Refusal::Condition(_) => None,
+        });
         let reasons: Vec<Value> = refusals.into_iter().map(reason).collect();
         let members = json!({ "CancellationReasons": reasons });
-        Self::error("TransactionCanceledException", "the transaction is cancelled", members)
+        let answer =
+            Self::error("TransactionCanceledException", "the transaction is cancelled", members);
+        Self { unknown, ..answer }
     }
 
     fn error(kind: &str, message: &str, mut members: Value) -> Self {
         members["__type"] = json!(format!("com.amazonaws.dynamodb.v20120810#{kind}"));
         members["message"] = json!(message);
-        Self { status: 400, body: members.to_string(), read_units: 0.0, changes: Vec::new() }
+        Self { body: members.to_string(), ..Self::empty(400) }
     }
 }
 
@@ -111,7 +135,9 @@ fn reason(refusal: Option<Refusal>) -> Value {
         Some(Refusal::Condition(Some(item))) => {
             json!({ "Code": "ConditionalCheckFailed", "Message": CONDITION, "Item": item })
         }
-        Some(Refusal::Invalid(reason)) => json!({ "Code": "ValidationError", "Message": reason }),
+        Some(Refusal::Other(Reason::Invalid(reason) | Reason::Unknown(reason))) => {
+            json!({ "Code": "ValidationError", "Message": reason })
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use serde_dynamo::{AttributeValue, Item};
 
+use super::reason::Reason;
 use super::tokens::Tokens;
 use super::value::{compare, equal};
 
@@ -16,15 +17,20 @@ pub(super) struct Placeholders<'a> {
 }
 
 impl<'a> Placeholders<'a> {
-    pub(super) fn name(self, name: &'a str) -> Result<&'a str, String> {
+    pub(super) fn name(self, name: &'a str) -> Result<&'a str, Reason> {
         if !name.starts_with('#') {
             return Ok(name);
         }
-        self.names.get(name).map(String::as_str).ok_or_else(|| format!("{name} is not defined"))
+        self.names
+            .get(name)
+            .map(String::as_str)
+            .ok_or_else(|| Reason::invalid(format!("{name} is not defined")))
     }
 
-    pub(super) fn value(self, placeholder: &str) -> Result<&'a AttributeValue, String> {
-        self.values.get(placeholder).ok_or_else(|| format!("{placeholder} is not defined"))
+    pub(super) fn value(self, placeholder: &str) -> Result<&'a AttributeValue, Reason> {
+        self.values
+            .get(placeholder)
+            .ok_or_else(|| Reason::invalid(format!("{placeholder} is not defined")))
     }
 }
 
@@ -88,14 +94,14 @@ impl Comparison {
 
 impl Condition {
     /// Reads an expression.
-    pub(super) fn parse(expression: &str) -> Result<Self, String> {
+    pub(super) fn parse(expression: &str) -> Result<Self, Reason> {
         let mut tokens = Tokens::of(expression);
         let condition = Self::any(&mut tokens)?;
         tokens.end()?;
         Ok(condition)
     }
 
-    fn any(tokens: &mut Tokens<'_>) -> Result<Self, String> {
+    fn any(tokens: &mut Tokens<'_>) -> Result<Self, Reason> {
         let mut parts = vec![Self::all(tokens)?];
         while tokens.take_if("OR") {
             parts.push(Self::all(tokens)?);
@@ -103,7 +109,7 @@ impl Condition {
         Ok(one_or(parts, Self::Any))
     }
 
-    fn all(tokens: &mut Tokens<'_>) -> Result<Self, String> {
+    fn all(tokens: &mut Tokens<'_>) -> Result<Self, Reason> {
         let mut parts = vec![Self::one(tokens)?];
         while tokens.take_if("AND") {
             parts.push(Self::one(tokens)?);
@@ -111,7 +117,7 @@ impl Condition {
         Ok(one_or(parts, Self::All))
     }
 
-    fn one(tokens: &mut Tokens<'_>) -> Result<Self, String> {
+    fn one(tokens: &mut Tokens<'_>) -> Result<Self, Reason> {
         if tokens.take_if("NOT") {
             return Ok(Self::Not(Box::new(Self::one(tokens)?)));
         }
@@ -136,7 +142,7 @@ impl Condition {
         }
     }
 
-    fn compared(left: Operand, tokens: &mut Tokens<'_>) -> Result<Self, String> {
+    fn compared(left: Operand, tokens: &mut Tokens<'_>) -> Result<Self, Reason> {
         let operator = tokens.take()?;
         if operator == "BETWEEN" {
             let low = Operand::read(tokens.take()?);
@@ -152,8 +158,7 @@ impl Condition {
             tokens.expect(")")?;
             return Ok(Self::In(left, options));
         }
-        let comparison =
-            Comparison::read(operator).ok_or_else(|| format!("{operator} is not understood"))?;
+        let comparison = Comparison::read(operator).ok_or_else(|| Reason::unknown(operator))?;
         Ok(Self::Compared(left, comparison, Operand::read(tokens.take()?)))
     }
 
@@ -162,7 +167,7 @@ impl Condition {
         &'a self,
         item: Option<&'a Item>,
         placeholders: Placeholders<'a>,
-    ) -> Result<bool, String> {
+    ) -> Result<bool, Reason> {
         let value = |operand: &'a Operand| operand.value(item, placeholders);
         Ok(match self {
             Self::All(parts) => {
@@ -226,7 +231,7 @@ impl Operand {
         &'a self,
         item: Option<&'a Item>,
         placeholders: Placeholders<'a>,
-    ) -> Result<Option<&'a AttributeValue>, String> {
+    ) -> Result<Option<&'a AttributeValue>, Reason> {
         match self {
             Self::Path(path) => at_path(item, path, placeholders),
             Self::Value(name) => placeholders.value(name).map(Some),
@@ -238,7 +243,7 @@ fn one_or(mut parts: Vec<Condition>, many: fn(Vec<Condition>) -> Condition) -> C
     if parts.len() == 1 { parts.remove(0) } else { many(parts) }
 }
 
-fn argument(tokens: &mut Tokens<'_>) -> Result<String, String> {
+fn argument(tokens: &mut Tokens<'_>) -> Result<String, Reason> {
     tokens.expect("(")?;
     let path = tokens.take()?.to_owned();
     tokens.expect(")")?;
@@ -249,7 +254,7 @@ fn at_path<'a>(
     item: Option<&'a Item>,
     path: &'a str,
     placeholders: Placeholders<'a>,
-) -> Result<Option<&'a AttributeValue>, String> {
+) -> Result<Option<&'a AttributeValue>, Reason> {
     let mut names = path.split('.');
     let first = placeholders.name(names.next().unwrap_or_default())?;
     let mut found = item.and_then(|item| item.get(first));

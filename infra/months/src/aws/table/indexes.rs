@@ -9,6 +9,7 @@ use serde_dynamo::Item;
 
 use super::change::Change;
 use super::page::{Page, Reader};
+use super::reason::Reason;
 use super::request::{ItemKey, Query};
 use super::value::text;
 
@@ -58,10 +59,10 @@ impl Indexes {
     }
 
     /// A page of a query.
-    pub(crate) fn query(&self, query: &Query) -> Result<Page, String> {
+    pub(crate) fn query(&self, query: &Query) -> Result<Page, Reason> {
         let wanted = query.index.as_deref();
         let index = self.0.iter().find(|index| Some(index.name) == wanted);
-        index.ok_or_else(|| format!("no index {wanted:?}"))?.query(query)
+        index.ok_or_else(|| Reason::unknown(format_args!("the index {wanted:?}")))?.query(query)
     }
 }
 
@@ -86,7 +87,7 @@ impl Index {
         Some((text(item, self.hash)?, text(item, self.range)?))
     }
 
-    fn query(&self, query: &Query) -> Result<Page, String> {
+    fn query(&self, query: &Query) -> Result<Page, Reason> {
         let keys = [Shape::PK, Shape::SK, self.hash, self.range];
         let mut reader = Reader::new(query, &keys, self.has_keys_only);
         let Some(partition) = self.partitions.get(&query.hash) else { return Ok(reader.end()) };

@@ -12,7 +12,9 @@ use super::change::Change;
 use super::condition::Condition;
 use super::indexes::Indexes;
 use super::page::{Page, Reader};
+use super::reason::Reason;
 use super::request::{Action, ItemKey, Query, Request, Transaction, Write};
+use super::tokens::placeholders_in;
 use super::update::Update;
 use super::value::{are_equal, item_size, text};
 
@@ -38,6 +40,7 @@ struct State {
     /// Expressions are few, and are read once.
     conditions: HashMap<String, Arc<Condition>>,
     updates: HashMap<String, Arc<Update>>,
+    placeholders: HashMap<String, Arc<Vec<String>>>,
 }
 
 impl SimulatedTable {
@@ -105,7 +108,7 @@ impl State {
         Answer::of_query(query, page)
     }
 
-    fn query(&self, query: &Query) -> Result<Page, String> {
+    fn query(&self, query: &Query) -> Result<Page, Reason> {
         let mut reader = Reader::new(query, &[Shape::PK, Shape::SK], false);
         let Some(partition) = self.partitions.get(&query.hash) else { return Ok(reader.end()) };
         let included = |key: &Option<String>| match key {
@@ -121,44 +124,58 @@ impl State {
     }
 
     fn respond_to_write(&mut self, write: &Write) -> Answer {
-        let change = match self.plan(write) {
-            Ok(change) => change,
-            Err(refusal) => return Answer::refused(refusal),
-        };
-        let wanted = change.new.as_deref().filter(|_| write.wants_new);
-        let answer = Answer::with(wanted.map(Found::Attributes));
-        Answer { changes: self.apply(vec![change]), ..answer }
+        let planned = self.plan(write);
+        let written = vec![self.bytes_of(write, &planned)];
+        match planned {
+            Ok(change) => {
+                let wanted = change.new.as_deref().filter(|_| write.wants_new);
+                let answer = Answer::with(wanted.map(Found::Attributes));
+                Answer { changes: self.apply(vec![change]), written, ..answer }
+            }
+            Err(refusal @ Refusal::Condition(_)) => Answer { written, ..Answer::refused(refusal) },
+            Err(refusal @ Refusal::Other(_)) => Answer::refused(refusal),
+        }
+    }
+
+    /// The bytes of the item of a write, before or after it, whichever are more.
+    fn bytes_of(&self, write: &Write, planned: &Result<Change, Refusal>) -> usize {
+        let before = self.get(&write.key).map_or(0, |item| item_size(item));
+        let after = planned.as_ref().ok().and_then(|change| change.new.as_deref());
+        before.max(after.map_or(0, item_size))
     }
 
     fn respond_to_transaction(&mut self, transaction: &Transaction) -> Answer {
         let Transaction { writes, token } = transaction;
         if token.as_ref().is_some_and(|token| self.tokens.contains(token)) {
-            return Answer::of(&json!({}));
+            // The answer to a repetition costs reads. Source: AWS, "TransactWriteItems".
+            let read =
+                writes.iter().map(|write| self.get(&write.key).map_or(0, |item| item_size(item)));
+            let read_units = read.map(|bytes| 2.0 * read_units(bytes)).sum();
+            return Answer { read_units, ..Answer::of(&json!({})) };
         }
         let keys: BTreeSet<&ItemKey> = writes.iter().map(|write| &write.key).collect();
         if writes.is_empty() || writes.len() > MAX_WRITES || keys.len() < writes.len() {
             return Answer::invalid("too many writes, or two of one item");
         }
-        let (mut changes, mut refusals, mut is_refused) = (Vec::new(), Vec::new(), false);
+        let (mut changes, mut refusals, mut written) = (Vec::new(), Vec::new(), Vec::new());
         for write in writes {
-            match self.plan(write) {
+            let planned = self.plan(write);
+            written.push(self.bytes_of(write, &planned));
+            match planned {
                 Ok(change) => {
                     changes.push(change);
                     refusals.push(None);
                 }
-                Err(refusal) => {
-                    is_refused = true;
-                    refusals.push(Some(refusal));
-                }
+                Err(refusal) => refusals.push(Some(refusal)),
             }
         }
-        if is_refused {
-            return Answer::cancelled(refusals);
+        if changes.len() < writes.len() {
+            return Answer { written, ..Answer::cancelled(refusals) };
         }
         if let Some(token) = token {
             self.remember(token);
         }
-        Answer { changes: self.apply(changes), ..Answer::of(&json!({})) }
+        Answer { changes: self.apply(changes), written, ..Answer::of(&json!({})) }
     }
 
     fn remember(&mut self, token: &str) {
@@ -173,30 +190,71 @@ impl State {
 
     /// What a write would change.
     fn plan(&mut self, write: &Write) -> Result<Change, Refusal> {
+        self.check_placeholders(write).map_err(Refusal::Other)?;
         let old = self.get(&write.key).cloned();
         if let Some(expression) = &write.condition {
-            let condition = self.condition(expression).map_err(Refusal::Invalid)?;
+            let condition = self.condition(expression).map_err(Refusal::Other)?;
             let holds = condition.holds(old.as_deref(), write.placeholders());
-            if !holds.map_err(Refusal::Invalid)? {
+            if !holds.map_err(Refusal::Other)? {
                 let found = old.filter(|_| write.wants_old).map(|item| Item::clone(&item));
                 return Err(Refusal::Condition(found));
             }
         }
-        let new = match &write.action {
-            Action::Put(item) => Some(Arc::new(item.clone())),
-            Action::Delete => None,
-            Action::Check => old.clone(),
-            Action::Update(expression) => {
-                let update = self.update(expression).map_err(Refusal::Invalid)?;
-                let mut item = old.as_deref().cloned().unwrap_or_else(|| key_item(&write.key));
-                update.apply(&mut item, write.placeholders()).map_err(Refusal::Invalid)?;
-                Some(Arc::new(item))
-            }
-        };
+        let new = self.changed(write, old.as_ref()).map_err(Refusal::Other)?;
         if let Some(item) = &new {
-            check(item).map_err(Refusal::Invalid)?;
+            check(item).map_err(Refusal::Other)?;
         }
         Ok(Change { key: write.key.clone(), old, new })
+    }
+
+    /// The item after a write.
+    fn changed(
+        &mut self,
+        write: &Write,
+        old: Option<&Arc<Item>>,
+    ) -> Result<Option<Arc<Item>>, Reason> {
+        Ok(match &write.action {
+            Action::Put(item) => Some(Arc::new(item.clone())),
+            Action::Delete => None,
+            Action::Check => old.cloned(),
+            Action::Update(expression) => {
+                let update = self.update(expression)?;
+                let mut item = old.map_or_else(|| key_item(&write.key), |item| Item::clone(item));
+                update.apply(&mut item, write.placeholders())?;
+                if ItemKey::of(Some(&item))? != write.key {
+                    return Err(Reason::invalid("an update of the key"));
+                }
+                Some(Arc::new(item))
+            }
+        })
+    }
+
+    /// DynamoDB refuses placeholders that are not used, and those that are not defined.
+    fn check_placeholders(&mut self, write: &Write) -> Result<(), Reason> {
+        let update = match &write.action {
+            Action::Update(expression) => Some(expression),
+            Action::Put(_) | Action::Delete | Action::Check => None,
+        };
+        let mut used = BTreeSet::new();
+        for expression in write.condition.iter().chain(update) {
+            let known = self.placeholders.get(expression).cloned().unwrap_or_else(|| {
+                let found: Vec<String> =
+                    placeholders_in(expression).into_iter().map(str::to_owned).collect();
+                let found = Arc::new(found);
+                self.placeholders.insert(expression.clone(), found.clone());
+                found
+            });
+            used.extend(known.iter().cloned());
+        }
+        let given = write.names.keys().chain(write.values.keys());
+        let unused = given.clone().find(|name| !used.contains(*name));
+        if let Some(unused) = unused {
+            return Err(Reason::invalid(format!("{unused} is not used")));
+        }
+        if used.len() != given.count() {
+            return Err(Reason::invalid("a placeholder is not defined"));
+        }
+        Ok(())
     }
 
     /// Makes changes. Returns those that change something.
@@ -221,7 +279,7 @@ impl State {
         changes
     }
 
-    fn condition(&mut self, expression: &str) -> Result<Arc<Condition>, String> {
+    fn condition(&mut self, expression: &str) -> Result<Arc<Condition>, Reason> {
         if let Some(known) = self.conditions.get(expression) {
             return Ok(known.clone());
         }
@@ -230,7 +288,7 @@ impl State {
         Ok(parsed)
     }
 
-    fn update(&mut self, expression: &str) -> Result<Arc<Update>, String> {
+    fn update(&mut self, expression: &str) -> Result<Arc<Update>, Reason> {
         if let Some(known) = self.updates.get(expression) {
             return Ok(known.clone());
         }
@@ -251,15 +309,15 @@ fn key_item(key: &ItemKey) -> Item {
 }
 
 /// What DynamoDB refuses in an item: its size, and index keys that are no texts or empty.
-fn check(item: &Item) -> Result<(), String> {
+fn check(item: &Item) -> Result<(), Reason> {
     if item_size(item) > MAX_ITEM {
-        return Err("the item is larger than 400 KB".to_owned());
+        return Err(Reason::invalid("the item is larger than 400 KB"));
     }
     for name in [Shape::SENT_AT, Shape::LISTED_AS, Shape::LISTED_AT] {
         match item.get(name) {
             None => {}
             Some(AttributeValue::S(text)) if !text.is_empty() => {}
-            Some(_) => return Err(format!("{name} is no key of an index")),
+            Some(_) => return Err(Reason::invalid(format!("{name} is no key of an index"))),
         }
     }
     Ok(())

@@ -8,6 +8,7 @@ mod condition;
 mod indexes;
 mod items;
 mod page;
+mod reason;
 mod request;
 mod tokens;
 mod update;
@@ -17,8 +18,9 @@ pub(crate) use answer::Answer;
 pub(crate) use change::Change;
 pub(crate) use indexes::Indexes;
 pub(crate) use items::SimulatedTable;
-pub(crate) use request::{ItemKey, Request, Write};
-pub(crate) use value::{item_size, text};
+pub(crate) use reason::Reason;
+pub(crate) use request::{ItemKey, Request};
+pub(crate) use value::{item_size, text, write_units};
 
 /// The table's name.
 pub(crate) const TABLE: &str = "carillon";

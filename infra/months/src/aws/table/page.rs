@@ -54,12 +54,17 @@ impl<'a> Reader<'a> {
     fn take<'i>(&mut self, entries: impl Iterator<Item = &'i Arc<Item>>) {
         for item in entries {
             let found = if self.has_keys_only { self.keys_of(item) } else { Item::clone(item) };
-            self.bytes += item_size(&found);
-            self.items.push(found);
-            if Some(self.items.len()) == self.query.limit || self.bytes >= MAX_BYTES {
-                self.last = Some(self.keys_of(item));
+            let bytes = self.bytes + item_size(&found);
+            let is_full = Some(self.items.len()) == self.query.limit || bytes > MAX_BYTES;
+            if is_full && !self.items.is_empty() {
                 return;
             }
+            self.bytes = bytes;
+            self.items.push(found);
+            self.last = Some(self.keys_of(item));
+        }
+        if Some(self.items.len()) != self.query.limit {
+            self.last = None;
         }
     }
 

@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_dynamo::{AttributeValue, Item};
 
 use super::condition::{Comparison, Condition, Operand, Placeholders};
-use super::value::text;
+use super::reason::Reason;
+use super::value::{is_valid, text};
 
 /// A request to the table.
 #[derive(Debug)]
@@ -117,16 +118,16 @@ impl Request {
     ///
     /// # Errors
     /// What the simulated table does not know, or what DynamoDB refuses as invalid.
-    pub(crate) fn read(operation: &str, body: &[u8]) -> Result<Self, String> {
+    pub(crate) fn read(operation: &str, body: &[u8]) -> Result<Self, Reason> {
         match operation {
             "CreateTable" => return Ok(Self::CreateTable),
             "DescribeTable" => return Ok(Self::DescribeTable),
             "UpdateTimeToLive" => return Ok(Self::UpdateTimeToLive),
             _ => {}
         }
-        let body: Body = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        let body: Body = serde_json::from_slice(body).map_err(Reason::unknown)?;
         if body.filter_expression.is_some() || body.projection_expression.is_some() {
-            return Err("filters and projections are not simulated".to_owned());
+            return Err(Reason::unknown("a filter or projection"));
         }
         match operation {
             "GetItem" => Ok(Self::Get(ItemKey::of(body.key.as_ref())?)),
@@ -136,14 +137,16 @@ impl Request {
                 Ok(Self::GetMany(keys.collect::<Result<_, _>>()?))
             }
             "Query" => Ok(Self::Query(Box::new(Query::read(body)?))),
-            "PutItem" | "UpdateItem" | "DeleteItem" => Ok(Self::Write(Box::new(write(body)?))),
+            "PutItem" => Ok(Self::Write(Box::new(put(body)?))),
+            "UpdateItem" => Ok(Self::Write(Box::new(update(body)?))),
+            "DeleteItem" => Ok(Self::Write(Box::new(keyed(body, Action::Delete)?))),
             "TransactWriteItems" => {
                 let token = body.client_request_token;
                 let writes = body.transact_items.into_iter().map(Write::in_transaction);
                 let writes = writes.collect::<Result<_, _>>()?;
                 Ok(Self::Transaction(Transaction { writes, token }))
             }
-            other => Err(format!("{other} is not simulated")),
+            other => Err(Reason::unknown(other)),
         }
     }
 
@@ -167,13 +170,13 @@ impl ItemKey {
     ///
     /// # Errors
     /// It is not one that DynamoDB takes.
-    pub(super) fn of(item: Option<&Item>) -> Result<Self, String> {
+    pub(super) fn of(item: Option<&Item>) -> Result<Self, Reason> {
         const LENGTHS: [usize; 2] = [2_048, 1_024];
         let part = |name| item.and_then(|item| text(item, name)).unwrap_or_default();
         let parts = [part(Shape::PK), part(Shape::SK)];
         for (part, longest) in parts.into_iter().zip(LENGTHS) {
             if part.is_empty() || part.len() > longest {
-                return Err(format!("a key of {} bytes", part.len()));
+                return Err(Reason::invalid(format!("a key of {} bytes", part.len())));
             }
         }
         let [pk, sk] = parts.map(str::to_owned);
@@ -182,14 +185,12 @@ impl ItemKey {
 }
 
 impl Write {
-    fn in_transaction(item: TransactItem) -> Result<Self, String> {
+    fn in_transaction(item: TransactItem) -> Result<Self, Reason> {
         match item {
-            TransactItem::Put(body) | TransactItem::Update(body) | TransactItem::Delete(body) => {
-                write(*body)
-            }
-            TransactItem::ConditionCheck(body) => {
-                write(*body).map(|write| Self { action: Action::Check, ..write })
-            }
+            TransactItem::Put(body) => put(*body),
+            TransactItem::Update(body) => update(*body),
+            TransactItem::Delete(body) => keyed(*body, Action::Delete),
+            TransactItem::ConditionCheck(body) => keyed(*body, Action::Check),
         }
     }
 
@@ -210,13 +211,31 @@ impl Write {
     }
 }
 
-fn write(body: Body) -> Result<Write, String> {
-    let key = ItemKey::of(body.key.as_ref().or(body.item.as_ref()))?;
-    let action = match (body.item, body.update_expression) {
-        (Some(item), _) => Action::Put(item),
-        (None, Some(expression)) => Action::Update(expression),
-        (None, None) => Action::Delete,
-    };
+fn put(mut body: Body) -> Result<Write, Reason> {
+    let item = body.item.take().ok_or_else(|| Reason::invalid("no item"))?;
+    let key = ItemKey::of(Some(&item))?;
+    if !item.values().all(is_valid) {
+        return Err(Reason::invalid("an empty set"));
+    }
+    write(body, key, Action::Put(item))
+}
+
+fn update(mut body: Body) -> Result<Write, Reason> {
+    let expression = body.update_expression.take();
+    let expression =
+        expression.ok_or_else(|| Reason::unknown("an update without an expression"))?;
+    keyed(body, Action::Update(expression))
+}
+
+fn keyed(body: Body, action: Action) -> Result<Write, Reason> {
+    let key = ItemKey::of(body.key.as_ref())?;
+    write(body, key, action)
+}
+
+fn write(body: Body, key: ItemKey, action: Action) -> Result<Write, Reason> {
+    if !body.expression_attribute_values.values().all(is_valid) {
+        return Err(Reason::invalid("an empty set"));
+    }
     let is = |wanted: &Option<String>, value| wanted.as_deref() == Some(value);
     Ok(Write {
         key,
@@ -230,35 +249,47 @@ fn write(body: Body) -> Result<Write, String> {
 }
 
 impl Query {
-    fn read(body: Body) -> Result<Self, String> {
+    fn read(body: Body) -> Result<Self, Reason> {
+        let [hash_name, range_name] = Self::keys(body.index_name.as_deref())?;
         let (names, values) = (&body.expression_attribute_names, &body.expression_attribute_values);
         let placeholders = Placeholders { names, values };
         let text = |operand: &Operand| match operand {
             Operand::Value(name) => match placeholders.value(name)? {
-                AttributeValue::S(text) => Ok(text.clone()),
-                _ => Err(format!("{name} is not a text")),
+                AttributeValue::S(text) if !text.is_empty() => Ok(text.clone()),
+                _ => Err(Reason::invalid(format!("{name} is no key"))),
             },
-            Operand::Path(path) => Err(format!("{path} is not a value")),
+            Operand::Path(path) => Err(Reason::unknown(path)),
         };
+        let is_range = |operand: &Operand| *operand == Operand::Path(range_name.to_owned());
         let expression = body.key_condition_expression.unwrap_or_default();
         let parsed = Condition::parse(&expression)?;
         let parts = match &parsed {
             Condition::All(parts) => parts.as_slice(),
             part => std::slice::from_ref(part),
         };
-        let Some((Condition::Compared(_, Comparison::Equal, hash), range)) = parts.split_first()
-        else {
-            return Err(format!("{expression} is not simulated"));
+        let (hash, from, to) = match parts {
+            [Condition::Compared(name, Comparison::Equal, hash), range @ ..]
+                if *name == Operand::Path(hash_name.to_owned()) =>
+            {
+                let (from, to) = match range {
+                    [] => (None, None),
+                    [Condition::Between(name, from, to)] if is_range(name) => {
+                        (Some(text(from)?), Some(text(to)?))
+                    }
+                    [Condition::Compared(name, Comparison::AtLeast, from)] if is_range(name) => {
+                        (Some(text(from)?), None)
+                    }
+                    [Condition::Compared(name, Comparison::AtMost, to)] if is_range(name) => {
+                        (None, Some(text(to)?))
+                    }
+                    _ => return Err(Reason::unknown(expression)),
+                };
+                (text(hash)?, from, to)
+            }
+            _ => return Err(Reason::unknown(expression)),
         };
-        let (from, to) = match range {
-            [] => (None, None),
-            [Condition::Between(_, from, to)] => (Some(text(from)?), Some(text(to)?)),
-            [Condition::Compared(_, Comparison::AtLeast, from)] => (Some(text(from)?), None),
-            [Condition::Compared(_, Comparison::AtMost, to)] => (None, Some(text(to)?)),
-            _ => return Err(format!("{expression} is not simulated")),
-        };
-        Ok(Self {
-            hash: text(hash)?,
+        let query = Self {
+            hash,
             from,
             to,
             index: body.index_name,
@@ -266,6 +297,40 @@ impl Query {
             limit: body.limit,
             is_forward: body.scan_index_forward.unwrap_or(true),
             is_consistent: body.consistent_read,
-        })
+        };
+        query.check([hash_name, range_name])?;
+        Ok(query)
+    }
+
+    /// The partition key and the range key of the table or of an index.
+    fn keys(index: Option<&str>) -> Result<[&'static str; 2], Reason> {
+        match index {
+            None => Ok([Shape::PK, Shape::SK]),
+            Some(Shape::BY_CONTACT) => Ok([Shape::SK, Shape::SENT_AT]),
+            Some(Shape::BY_STATUS) => Ok([Shape::LISTED_AS, Shape::LISTED_AT]),
+            Some(other) => Err(Reason::unknown(other)),
+        }
+    }
+
+    /// What DynamoDB refuses in a query that can be read.
+    fn check(&self, [hash_name, range_name]: [&str; 2]) -> Result<(), Reason> {
+        let Self { from, to, .. } = self;
+        if self.limit == Some(0) {
+            return Err(Reason::invalid("a limit of 0"));
+        }
+        if self.is_consistent && self.index.is_some() {
+            return Err(Reason::invalid("a consistent read of an index"));
+        }
+        if from.as_ref().zip(to.as_ref()).is_some_and(|(from, to)| from > to) {
+            return Err(Reason::invalid("a range that ends before it begins"));
+        }
+        let Some(start) = &self.start else { return Ok(()) };
+        let at = text(start, range_name).unwrap_or_default();
+        let is_within = from.as_deref().is_none_or(|from| from <= at)
+            && to.as_deref().is_none_or(|to| at <= to);
+        if text(start, hash_name) != Some(&self.hash) || !is_within {
+            return Err(Reason::invalid("a start outside of the query"));
+        }
+        Ok(())
     }
 }

@@ -1,3 +1,7 @@
+use std::collections::BTreeSet;
+
+use super::reason::Reason;
+
 /// The tokens of an expression: words, with the points of paths in them, and signs.
 #[derive(Debug)]
 pub(super) struct Tokens<'a> {
@@ -23,8 +27,8 @@ impl<'a> Tokens<'a> {
     }
 
     /// Takes the next token.
-    pub(super) fn take(&mut self) -> Result<&'a str, String> {
-        let token = self.peek().ok_or("the expression ends early")?;
+    pub(super) fn take(&mut self) -> Result<&'a str, Reason> {
+        let token = self.peek().ok_or_else(|| Reason::unknown("an expression that ends early"))?;
         self.left = self.left[token.len()..].trim_start();
         Ok(token)
     }
@@ -38,19 +42,29 @@ impl<'a> Tokens<'a> {
         found
     }
 
-    pub(super) fn expect(&mut self, wanted: &str) -> Result<(), String> {
+    pub(super) fn expect(&mut self, wanted: &str) -> Result<(), Reason> {
         if self.take_if(wanted) {
             Ok(())
         } else {
-            Err(format!("{wanted} is missing at {}", self.left))
+            Err(Reason::unknown(format_args!("{} without {wanted}", self.left)))
         }
     }
 
-    pub(super) fn end(&self) -> Result<(), String> {
-        if self.left.is_empty() { Ok(()) } else { Err(format!("{} is not understood", self.left)) }
+    pub(super) fn end(&self) -> Result<(), Reason> {
+        if self.left.is_empty() { Ok(()) } else { Err(Reason::unknown(self.left)) }
     }
 }
 
 fn is_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '#' | ':' | '.')
+}
+
+/// The placeholders of names and values in an expression.
+pub(super) fn placeholders_in(expression: &str) -> BTreeSet<&str> {
+    let mut tokens = Tokens::of(expression);
+    let mut found = BTreeSet::new();
+    while let Ok(token) = tokens.take() {
+        found.extend(token.split('.').filter(|part| part.starts_with(['#', ':'])));
+    }
+    found
 }

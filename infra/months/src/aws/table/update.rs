@@ -1,8 +1,11 @@
 //! Updates of items, as DynamoDB carries them out.
 
+use std::collections::BTreeSet;
+
 use serde_dynamo::{AttributeValue, Item};
 
 use super::condition::Placeholders;
+use super::reason::Reason;
 use super::tokens::Tokens;
 
 /// What an update expression changes. Only attributes of the item itself, which is all that
@@ -24,15 +27,19 @@ enum Set {
 
 impl Update {
     /// Reads an expression.
-    pub(super) fn parse(expression: &str) -> Result<Self, String> {
+    pub(super) fn parse(expression: &str) -> Result<Self, Reason> {
         let mut tokens = Tokens::of(expression);
         let mut update = Self::default();
+        let mut targets = BTreeSet::new();
         while tokens.peek().is_some() {
             let clause = tokens.take()?;
             loop {
                 let name = tokens.take()?.to_owned();
+                if !targets.insert(name.clone()) {
+                    return Err(Reason::invalid(format!("{name} is changed twice")));
+                }
                 if name.contains('.') {
-                    return Err(format!("{name} is within an attribute"));
+                    return Err(Reason::unknown(format_args!("an update of {name}")));
                 }
                 match clause {
                     "SET" => {
@@ -43,12 +50,15 @@ impl Update {
                     "ADD" => update.adds.push((name, tokens.take()?.to_owned())),
                     "DELETE" => update.deletes.push((name, tokens.take()?.to_owned())),
                     "REMOVE" => update.removes.push(name),
-                    other => return Err(format!("{other} is not understood")),
+                    other => return Err(Reason::unknown(other)),
                 }
                 if !tokens.take_if(",") {
                     break;
                 }
             }
+        }
+        if targets.is_empty() {
+            return Err(Reason::invalid("an update of nothing"));
         }
         Ok(update)
     }
@@ -58,7 +68,7 @@ impl Update {
         &self,
         item: &mut Item,
         placeholders: Placeholders<'_>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Reason> {
         let members = item.inner_mut();
         for (name, set) in &self.sets {
             let name = placeholders.name(name)?;
@@ -78,13 +88,14 @@ impl Update {
         for (name, value) in &self.adds {
             let name = placeholders.name(name)?;
             let added = placeholders.value(value)?;
-            let sum = sum(members.get(name), added).ok_or_else(|| format!("ADD {name}"))?;
+            let sum = sum(members.get(name), added)
+                .ok_or_else(|| Reason::invalid(format!("ADD {name}")))?;
             members.insert(name.to_owned(), sum);
         }
         for (name, value) in &self.deletes {
             let name = placeholders.name(name)?;
             let AttributeValue::Ss(removed) = placeholders.value(value)? else {
-                return Err(format!("DELETE {name}"));
+                return Err(Reason::invalid(format!("DELETE {name}")));
             };
             if let Some(AttributeValue::Ss(texts)) = members.get_mut(name) {
                 texts.retain(|text| !removed.contains(text));
@@ -98,7 +109,7 @@ impl Update {
 }
 
 impl Set {
-    fn read(name: &str, tokens: &mut Tokens<'_>) -> Result<Self, String> {
+    fn read(name: &str, tokens: &mut Tokens<'_>) -> Result<Self, Reason> {
         if !tokens.take_if("if_not_exists") {
             return Ok(Self::Value(tokens.take()?.to_owned()));
         }

@@ -40,6 +40,16 @@ pub(super) fn are_equal(one: &Item, other: &Item) -> bool {
     one.len() == other.len() && one.iter().all(has)
 }
 
+/// Whether DynamoDB takes a value: it takes no empty set.
+pub(super) fn is_valid(value: &AttributeValue) -> bool {
+    match value {
+        AttributeValue::Ss(texts) => !texts.is_empty(),
+        AttributeValue::L(values) => values.iter().all(is_valid),
+        AttributeValue::M(members) => members.values().all(is_valid),
+        _ => true,
+    }
+}
+
 /// The text of an attribute.
 pub(crate) fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     match item.get(name) {
@@ -72,4 +82,12 @@ fn value_size(value: &AttributeValue) -> usize {
             3 + sizes.sum::<usize>()
         }
     }
+}
+
+/// Bytes that one write unit covers.
+const WRITE_BYTES: usize = 1_024;
+
+/// The units of one write to an item of that size, in bytes.
+pub(crate) fn write_units(bytes: usize) -> f64 {
+    bytes.div_ceil(WRITE_BYTES).max(1) as f64
 }
