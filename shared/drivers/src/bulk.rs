@@ -10,12 +10,12 @@ use carillon_nouns::campaign::store::{
 use carillon_nouns::campaign::{self, Action, Campaign, Status as CampaignStatus};
 use carillon_nouns::job::store::{self, replace, replacement};
 use carillon_nouns::job::{Bulk, BulkAction, Failure, FailureCode, Job, Progress, Status, Work};
-use carillon_nouns::recipient::store::{cancel, close_update, retry_update, skip_update, walk};
-use carillon_nouns::recipient::{CancelReason, Cursor, Recipient, RecipientKey, SkipReason};
+use carillon_nouns::recipient::store::{cancel, close_update, in_turns, retry_update, skip_update};
+use carillon_nouns::recipient::{CancelReason, Recipient, RecipientKey, SkipReason};
 use carillon_table::{Cancelled, StoreError, Table, Update, Write, condition_held};
 use jiff::{SignedDuration, Timestamp};
 
-/// How many recipients are read at a time.
+/// How many recipients are read at a time, in all shards.
 const PAGE: u32 = 1000;
 /// How many recipients one transaction changes. `DynamoDB` takes 100 writes in one.
 const PART: usize = 50;
@@ -178,20 +178,21 @@ enum Next {
 impl Run<'_> {
     /// Works on until the end of the turn; returns the job where it is not done.
     async fn pages(mut self) -> Result<Option<Job>, BulkError> {
+        let recipients = self.campaign.recipients();
+        let limit = (PAGE / u32::from(recipients.shards.max(1))).max(1);
         while self.requests > 0 {
-            self.requests -= 1;
-            let after = self.job.progress.cursor;
-            let (page, end) =
-                walk(self.table, self.campaign.recipients(), after.as_ref(), PAGE).await?;
-            let Some(end) = end else {
+            let mut rest = recipients.after(&self.job.progress.passed);
+            self.requests = self.requests.saturating_sub(rest.len() as u32);
+            // In turns, so that the writes meet all partition keys.
+            let page = in_turns(self.table, recipients, &mut rest, limit).await?;
+            if page.is_empty() {
                 let done = self.job.finished(Status::Completed, None, self.now);
                 replace(self.table, &done, self.job.version).await?;
                 return Ok(None);
-            };
+            }
             let is_small = page.iter().filter(|one| self.is_meant(one)).count() <= PART;
             for part in page.chunks(if is_small { page.len() } else { PART }) {
-                let last = part.last().map(|last| last.contact);
-                match self.part(part, Cursor { shard: end.shard, contact: last }).await? {
+                match self.part(part).await? {
                     Next::GoesOn if self.requests > 0 => {}
                     Next::GoesOn => return Ok(Some(self.job)),
                     Next::Ends => return Ok(None),
@@ -201,8 +202,8 @@ impl Run<'_> {
         Ok(Some(self.job))
     }
 
-    /// Works the recipients up to a cursor.
-    async fn part(&mut self, part: &[Recipient], until: Cursor) -> Result<Next, BulkError> {
+    /// Works some recipients: the next ones of each shard.
+    async fn part(&mut self, part: &[Recipient]) -> Result<Next, BulkError> {
         let mut meant: Vec<&Recipient> = part.iter().filter(|one| self.is_meant(one)).collect();
         if !meant.is_empty() && !self.take_up().await? {
             fail(self.table, &self.job, ended(&self.campaign), self.now).await?;
@@ -210,7 +211,7 @@ impl Run<'_> {
         }
         for _ in 0..MAX_TRIES {
             self.requests = self.requests.saturating_sub(1);
-            let done = self.after(part.len(), meant.len(), until);
+            let done = self.after(part, meant.len());
             let mut writes = vec![replacement(&done, self.job.version)?];
             if !self.bulk.dry_run {
                 writes.extend(meant.iter().map(|one| Write::Update(self.change(one))));
@@ -266,15 +267,18 @@ impl Run<'_> {
     }
 
     /// The job after a part of which so many recipients were meant.
-    fn after(&self, looked_at: usize, meant: usize, until: Cursor) -> Job {
-        let Progress { done, total, matched, changed, .. } = self.job.progress;
+    fn after(&self, part: &[Recipient], meant: usize) -> Job {
+        let Progress { done, total, matched, changed, mut passed } = self.job.progress.clone();
+        for recipient in part {
+            passed.pass(&self.campaign.recipients().key(recipient.contact));
+        }
         let changes = if self.bulk.dry_run { 0 } else { meant };
         let progress = Progress {
-            done: done + looked_at as u64,
+            done: done + part.len() as u64,
             total,
             matched: matched + meant as u64,
             changed: changed + changes as u64,
-            cursor: Some(until),
+            passed,
         };
         let (version, worked_at) = (self.job.version + 1, Some(self.now));
         Job { progress, failed_runs: 0, worked_at, version, ..self.job.clone() }

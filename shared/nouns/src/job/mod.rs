@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::recipient::{Cursor, Status as RecipientStatus};
+use crate::recipient::{Positions, Status as RecipientStatus};
 
 /// How long a job that is done is kept.
 pub const KEPT_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -165,9 +165,9 @@ pub struct Progress {
     pub matched: u64,
     /// How many of them it has changed.
     pub changed: u64,
-    /// The last recipient that it has looked at.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cursor: Option<Cursor>,
+    /// The last recipient that it has looked at in each shard.
+    #[serde(default)]
+    pub passed: Positions,
 }
 
 /// Why a job failed.
