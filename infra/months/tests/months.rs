@@ -4,7 +4,7 @@
 use carillon_months::{Failure, Summary, compare_tables, simulate_month};
 
 /// Number of months without `CARILLON_SEEDS`.
-const DEFAULT_SEEDS: u64 = 3;
+const DEFAULT_SEEDS: u64 = 6;
 /// Up to so many months, each summary is printed.
 const MAX_PRINTED_SUMMARIES: u64 = 20;
 /// The share of messages whose limits are not checked, because their sender froze within the
