@@ -173,8 +173,8 @@ async fn claim(
     let (rule, bucket) = (route.charge_rule(), bucket_at(now));
     // An earlier reservation of the contact stays: one too many is better than one too few.
     let charge = match profile.charge(route.connection.id, rule, now) {
-        QuotaCharge::Exempt => QuotaCharge::Exempt,
-        QuotaCharge::New | QuotaCharge::Renew { .. } => QuotaCharge::New,
+        QuotaCharge::Renew { sent_at, .. } => QuotaCharge::New { sent_at: Some(sent_at) },
+        charge @ (QuotaCharge::New { .. } | QuotaCharge::Exempt) => charge,
     };
     let request = ContactClaim {
         contact: id,
@@ -211,7 +211,7 @@ async fn claim(
         }
     }
     let charged = Charged { charge, at: now };
-    let Some(group) = rule.quota_group.filter(|_| charge == QuotaCharge::New) else {
+    let Some(group) = rule.quota_group.filter(|_| charge != QuotaCharge::Exempt) else {
         return Ok((id, charged));
     };
     if quota::store::reserve_one(&api.table, group, now).await? {

@@ -17,29 +17,34 @@ use crate::whatsapp::WABA_ID;
 /// The most recipients of one upload.
 const UPLOAD: u64 = 5_000;
 
-/// Creates all campaigns with their recipients.
-pub(super) async fn create(api: &ApiClient, plan: &LoadPlan) -> Result<Vec<CampaignId>, BoxError> {
+/// Creates the connections.
+pub(super) async fn connect(api: &ApiClient, plan: &LoadPlan) -> Result<Vec<String>, BoxError> {
     let mut connections = Vec::new();
     for number in 0..plan.numbers {
         let body = connection_body(number, plan);
         let path = "/v1/connections?check=false";
         connections.push(created_id(&api.send_json(Method::POST, path, &body).await?)?);
     }
-    let mut campaigns = Vec::new();
-    for campaign in 0..plan.campaigns {
-        let connection = &connections[(campaign % plan.numbers) as usize];
-        let body = campaign_body(campaign, connection);
-        let id = created_id(&api.send_json(Method::POST, "/v1/campaigns", &body).await?)?;
-        let end = plan.recipients * (campaign + 1) / plan.campaigns;
-        let mut next = plan.recipients * campaign / plan.campaigns;
-        while next < end {
-            let until = end.min(next + UPLOAD);
-            accepted(&api.import(&id, csv(next..until, plan)).await?)?;
-            next = until;
-        }
-        campaigns.push(id.parse()?);
+    Ok(connections)
+}
+
+/// Creates a campaign, by its number, with its recipients.
+pub(super) async fn create(
+    api: &ApiClient,
+    plan: &LoadPlan,
+    campaign: u64,
+    connection: &str,
+) -> Result<CampaignId, BoxError> {
+    let body = campaign_body(campaign, connection);
+    let id = created_id(&api.send_json(Method::POST, "/v1/campaigns", &body).await?)?;
+    let end = plan.recipients * (campaign + 1) / plan.campaigns;
+    let mut next = plan.recipients * campaign / plan.campaigns;
+    while next < end {
+        let until = end.min(next + UPLOAD);
+        accepted(&api.import(&id, csv(next..until, plan)).await?)?;
+        next = until;
     }
-    Ok(campaigns)
+    Ok(id.parse()?)
 }
 
 /// Starts all campaigns.

@@ -64,7 +64,6 @@ impl World {
             rng,
         };
         let functions = Functions::start(&platform).await?;
-        let campaigns = operator::create(&functions.api, &plan).await?;
         let senders = SenderContainers::new(platform.clone(), plan.sender_concurrency);
         let triggers = Triggers {
             executor: Executor::new(platform.clock.clone()),
@@ -75,11 +74,22 @@ impl World {
             memory: Arc::default(),
             platform,
         };
-        let world = Self { plan, triggers, log, campaigns };
-        world.count_import().await?;
+        let mut world = Self { plan, triggers, log, campaigns: Vec::new() };
+        world.create_campaigns().await?;
         Ok(world)
     }
 
+    async fn create_campaigns(&mut self) -> Result<(), BoxError> {
+        let (plan, api) = (self.plan, &self.triggers.functions.api);
+        let connections = operator::connect(api, &plan).await?;
+        for (campaign, connection) in (0..plan.campaigns).zip(connections.iter().cycle()) {
+            self.campaigns.push(operator::create(api, &plan, campaign, connection).await?);
+            self.count_import().await?;
+        }
+        Ok(())
+    }
+
+    /// Counts what was imported, so that no more than one campaign's records wait.
     async fn count_import(&self) -> Result<(), BoxError> {
         let stream = &self.triggers.platform.table.stream;
         while stream.waiting() > 0 {

@@ -148,7 +148,7 @@ async fn claim(
     let claimed = contact::store::claim_update(key.contact, first, now, earliest);
     let quota_group = batch.quota_group.as_deref();
     let reservation = Reservation { quota_group, bucket: batch.bucket };
-    let contact = charge(claimed, QuotaCharge::New, reservation);
+    let contact = charge(claimed, QuotaCharge::New { sent_at: None }, reservation);
     table.transact(vec![Write::Update(recipient), Write::Update(contact)]).await
 }
 

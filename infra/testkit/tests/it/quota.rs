@@ -94,6 +94,23 @@ async fn a_contact_of_several_campaigns_takes_one_reservation() {
     assert_eq!(world.report(&third).await.number("sent"), 100);
 }
 
+/// The runs read their contacts before either of them sends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_contact_of_two_campaigns_at_the_same_moment_takes_one_reservation() {
+    let world = World::silent().await;
+    let connections = numbers(&world).await;
+    for connection in &connections {
+        world.started_on(connection, 0..100, json!({})).await;
+    }
+    for _ in 0..6 {
+        world.run_until_idle().await;
+    }
+    let log = world.simulator.summary();
+    assert_eq!((log.accepted, log.peak_recipients_per_day), (200, 100));
+    let quota = quota::store::get(world.host.table(), "shop").await.expect("the table answers");
+    assert_eq!(quota.reserved(world.clock.now()), 100);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_contact_with_an_open_service_window_is_exempt() {
     let world = World::new().await;

@@ -232,7 +232,7 @@ impl Settling<'_> {
                     return Ok(false);
                 }
                 let group = refused.connection.and_then(|one| one.quota_group.as_ref());
-                if let (Some(group), QuotaCharge::New) = (group, charge) {
+                if let (Some(group), QuotaCharge::New { .. }) = (group, charge) {
                     quota::store::refund_one(table, group, bucket).await?;
                 }
                 Ok(true)

@@ -139,7 +139,7 @@ impl Profile {
             {
                 QuotaCharge::Renew { bucket, sent_at }
             }
-            _ => QuotaCharge::New,
+            _ => QuotaCharge::New { sent_at: self.last_sent_at },
         }
     }
 }
@@ -176,12 +176,13 @@ mod tests {
     #[test]
     fn a_contact_is_counted_once_in_24_hours() {
         let renewed = QuotaCharge::Renew { bucket: quota::bucket_at(at(0)), sent_at: at(0) };
+        let new = QuotaCharge::New { sent_at: Some(at(0)) };
         let charge =
             |profile: Profile, second| profile.charge(connection(1), rule(Some("p")), at(second));
         assert_eq!(charge(sent("p"), 3600), renewed);
-        assert_eq!(charge(sent("other"), 3600), QuotaCharge::New);
-        assert_eq!(charge(sent("p"), 2 * 86_400), QuotaCharge::New);
-        assert_eq!(charge(Profile::default(), 0), QuotaCharge::New);
+        assert_eq!(charge(sent("other"), 3600), new);
+        assert_eq!(charge(sent("p"), 2 * 86_400), new);
+        assert_eq!(charge(Profile::default(), 0), QuotaCharge::New { sent_at: None });
     }
 
     #[test]

@@ -315,20 +315,22 @@ pub struct Reservation<'a> {
     pub bucket: i64,
 }
 
-/// Adds to a claim which reservation the contact has from then on. With
-/// [`QuotaCharge::Renew`] the claim fails where the contact was sent to since it was read.
+/// Adds to a claim which reservation the contact has from then on. The claim fails where the
+/// contact was sent to since it was read: its reservation has changed.
 pub fn charge(claim: Update, charge: QuotaCharge, reservation: Reservation<'_>) -> Update {
     let reserved = |claim: Update| {
         claim
             .set_or_remove("quota_group", reservation.quota_group)
             .set("quota_bucket", reservation.bucket)
     };
-    match charge {
-        QuotaCharge::New => reserved(claim),
-        QuotaCharge::Renew { sent_at, .. } => {
-            reserved(claim).when("#last_sent_at = :seen").value("seen", sortable(sent_at))
-        }
-        QuotaCharge::Exempt => claim,
+    let sent_at = match charge {
+        QuotaCharge::New { sent_at } => sent_at,
+        QuotaCharge::Renew { sent_at, .. } => Some(sent_at),
+        QuotaCharge::Exempt => return claim,
+    };
+    match sent_at {
+        Some(at) => reserved(claim).when("#last_sent_at = :seen").value("seen", sortable(at)),
+        None => reserved(claim).when("attribute_not_exists(#last_sent_at)"),
     }
 }
 
@@ -345,7 +347,7 @@ pub async fn undo_charge(
         .value("claimed", sortable(claimed_at))
         .when("attribute_not_exists(#merged_into)");
     let update = match charge {
-        QuotaCharge::New => update.remove("quota_group").remove("quota_bucket"),
+        QuotaCharge::New { .. } => update.remove("quota_group").remove("quota_bucket"),
         QuotaCharge::Renew { bucket, .. } => update.set("quota_bucket", bucket),
         QuotaCharge::Exempt => return Ok(true),
     };

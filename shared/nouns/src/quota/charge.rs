@@ -5,8 +5,12 @@ use jiff::{SignedDuration, Timestamp};
 /// How a message to a contact is charged to a quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QuotaCharge {
-    /// It takes a reservation.
-    New,
+    /// It takes a reservation: the contact has none.
+    New {
+        /// When the contact was sent to last; none for never. If this has changed, the contact
+        /// may have a reservation.
+        sent_at: Option<Timestamp>,
+    },
     /// The contact has a reservation already: it moves to the current bucket.
     Renew {
         /// The bucket of the reservation.

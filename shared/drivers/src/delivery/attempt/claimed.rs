@@ -84,15 +84,15 @@ impl Run<'_> {
         let due = prepared.due;
         let by = (self.leased.batch.name.batch_number(), self.leased.lease.run);
         let mut contact = due.contact.clone();
-        let mut charge = self.charge(&contact);
         let category = self.category().await?;
         for tries in 0..=MAX_BUSY {
             // The waits between two tries may take a while.
             if self.is_over() {
                 return Ok(None);
             }
-            if due.recipient.attempt > 1 {
-                // A merge since the contact was read may have made the retry a duplicate.
+            if tries > 0 || due.recipient.attempt > 1 {
+                // Another run may have sent to the contact since it was read, and a merge may
+                // have made a retry a duplicate.
                 contact = contact::store::current(table, due.key.contact).await?;
             }
             if let Some((twin, position)) = self.retried_twin(due, &contact).await? {
@@ -103,6 +103,7 @@ impl Run<'_> {
                 clock.sleep(Duration::from_millis(20 << tries)).await;
                 continue;
             }
+            let charge = self.charge(&contact);
             let request = self.contact_claim(&prepared, &contact, category, charge);
             let charged = Charged { charge, at: request.now };
             let held = Held { attempt: prepared.attempt.clone(), contact: contact.id, charged };
@@ -124,11 +125,7 @@ impl Run<'_> {
                     unanswered.clear();
                     return Ok(held.map(|held| Claimed { prepared, held }));
                 }
-                Claim::Merged(survivor) => {
-                    contact = contact::store::current(table, survivor).await?;
-                    charge = self.charge(&contact);
-                    continue;
-                }
+                Claim::Merged(_) => {}
                 Claim::TooSoon if tries < MAX_TOO_SOON => {
                     clock.sleep(request.interval.unsigned_abs()).await;
                 }
@@ -137,10 +134,6 @@ impl Run<'_> {
                     self.leave(due, lost).await?;
                     return Ok(None);
                 }
-            }
-            // Another run sent to the contact: its reservation may have changed.
-            if charge != QuotaCharge::Exempt || self.leased.batch.quota_group.is_some() {
-                charge = QuotaCharge::New;
             }
         }
         self.leave(due, Claim::Busy).await?;

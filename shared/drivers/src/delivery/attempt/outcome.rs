@@ -206,7 +206,7 @@ impl Run<'_> {
     /// Refunds the reservation of the batch where the contact had one already, or needs none.
     pub(super) fn refund_renewed(&self, charge: QuotaCharge) {
         match charge {
-            QuotaCharge::New => {}
+            QuotaCharge::New { .. } => {}
             QuotaCharge::Renew { bucket, .. } => self.refund(bucket),
             QuotaCharge::Exempt => self.refund(self.leased.batch.bucket),
         }
