@@ -33,7 +33,7 @@ from pathlib import Path
 
 from tools import ROOT, install
 
-FUNCTIONS = ["api", "scheduler", "sender", "webhook", "aggregator"]
+FUNCTIONS = ["api", "scheduler", "sender", "webhook", "aggregator", "jobs"]
 STACK = "carillon-emulated"
 KEY = "the-admin-key-of-the-emulated-stack"
 RECIPIENTS = 600

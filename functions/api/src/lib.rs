@@ -37,6 +37,7 @@ use carillon::connection::Vault;
 use carillon::delivery::{Routes, SendQueue};
 use carillon::http_client::Timeouts;
 use carillon::ids::IdSource;
+use carillon::jobs::Launcher;
 use carillon::parameter::ParameterError;
 use carillon::table::{StoreError, Table};
 use carillon::time::Clock;
@@ -60,6 +61,7 @@ pub struct Api {
     vault: Arc<Vault>,
     routes: Routes,
     queue: SendQueue,
+    launcher: Launcher,
     keys: auth::Keys,
     admin_key: Option<auth::AdminKey>,
     auth_throttle: auth_throttle::AuthThrottle,
@@ -86,6 +88,7 @@ impl Api {
         clock: Clock,
         ids: IdSource,
         providers: Providers,
+        launcher: Launcher,
     ) -> Result<Self, SetUpError> {
         let addresses = AddressKeys::of(config, aws, &clock, &ids)?;
         let table = Table::new(aws, &config.table()?).with_addresses(addresses.clone());
@@ -93,6 +96,7 @@ impl Api {
         Ok(Self {
             routes: Routes::new(table.clone(), vault.clone(), providers),
             queue: SendQueue::of(config, aws)?,
+            launcher,
             table,
             vault,
             keys: auth::Keys::default(),

@@ -3,9 +3,9 @@
 use std::error::Error;
 use std::fmt::Display;
 
-use carillon::bulk::BulkError;
 use carillon::campaign::store::ChangeError;
 use carillon::delivery::DeliveryError;
+use carillon::jobs::LaunchError;
 use carillon::table::{StoreError, Unreadable};
 
 /// Parts of a run failed; the others are done.
@@ -34,9 +34,9 @@ pub enum WorkError {
     /// A campaign's status could not be changed.
     #[error(transparent)]
     Change(#[from] ChangeError),
-    /// A job failed.
+    /// A job was not launched.
     #[error(transparent)]
-    Bulk(#[from] BulkError),
+    Launch(#[from] LaunchError),
 }
 
 /// The failures of a run so far.

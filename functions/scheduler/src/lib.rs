@@ -1,8 +1,8 @@
 //! The scheduler: reads the table and does what is due. It takes no input from its trigger,
 //! so that one path serves the daily run, the minute run and recovery.
 //!
-//! A run requeues and plans first. What takes long (sweeps, jobs, audits, looking for the end of a
-//! list) takes turns in the time that is left, and who has waited longest goes first. A part that
+//! A run requeues and plans first, and launches jobs that nobody works. What takes long (sweeps, audits,
+//! looking for the end of a list) takes turns in the time that is left, and who has waited longest goes first. A part that
 //! fails is logged and counted, and the others go on.
 
 mod audit;
@@ -10,6 +10,7 @@ mod batches;
 mod completion;
 mod execute;
 mod failures;
+mod jobs;
 mod media;
 mod plan_input;
 mod planned;
@@ -26,6 +27,8 @@ use carillon::batch::{self, Batch};
 use carillon::channel::Providers;
 use carillon::config::Config;
 use carillon::delivery::SendQueue;
+use carillon::job;
+use carillon::jobs::Launcher;
 use carillon::plan::{MinimumShare, Plan};
 use carillon::table::Table;
 use carillon::telemetry::{Metric, measure};
@@ -53,6 +56,8 @@ pub struct Scheduler {
     pub minimum_share: MinimumShare,
     /// The providers, for the throughput of their connections.
     pub providers: Providers,
+    /// Launches jobs that nobody works.
+    pub launcher: Launcher,
 }
 
 impl Scheduler {
@@ -62,6 +67,7 @@ impl Scheduler {
         aws: &AwsConfig,
         clock: Clock,
         providers: Providers,
+        launcher: Launcher,
     ) -> Result<Self, Error> {
         Ok(Self {
             table: Table::new(aws, &config.table()?),
@@ -69,6 +75,7 @@ impl Scheduler {
             minimum_share: config.minimum_share()?,
             clock,
             providers,
+            launcher,
         })
     }
 
@@ -114,6 +121,7 @@ impl Scheduler {
             unfinished = self.release(&plan, input, &mut released, &mut run).await;
             self.end_overdue(input, &mut run).await;
         }
+        self.launch_jobs(&mut run).await;
         self.take_turns(input.as_ref(), unfinished, &mut released, &mut run).await;
         report(&plan, &released.batches);
         measure_run(quota_use, &released.batches, &run);
@@ -121,10 +129,10 @@ impl Scheduler {
     }
 
     /// To be called at the start of a process on one machine, before a queue is read: the
-    /// queues are empty, and the runs with leases are gone.
+    /// queues are empty, and the runs with leases, and those of jobs, are gone.
     ///
     /// # Errors
-    /// Some batches could not be enqueued. All others are.
+    /// Some batches could not be enqueued, or some jobs not be launched. All others are.
     pub async fn recover(&self) -> Result<(), RunError> {
         let now = self.clock.now();
         let mut run = Run::new(now, self.usual_deadline(now), &self.clock);
@@ -134,6 +142,10 @@ impl Scheduler {
             run.failures.keep("recover", batch.name, broken);
         }
         self.requeue_batches(&mut run).await;
+        let jobs = run.failures.keep_each("job", job::store::each_open(&self.table).await);
+        for job in jobs {
+            run.failures.keep("job", job.id, self.launcher.launch(job.id).await);
+        }
         run.failures.outcome(())
     }
 }

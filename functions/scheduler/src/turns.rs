@@ -1,10 +1,8 @@
 use std::collections::{BTreeSet, VecDeque};
 
-use carillon::bulk;
 use carillon::campaign::{self, AuditTurn, Sweep};
 use carillon::connection::Connection;
 use carillon::ids::CampaignId;
-use carillon::job::{self, Job};
 use carillon::media::{self, Media};
 use carillon::time::Timestamp;
 
@@ -26,8 +24,6 @@ enum Task<'a> {
     Finish(CampaignId, &'a Connection),
     /// The recipients of a cancelled or ended campaign.
     Sweep(Sweep),
-    /// A job.
-    Job(Box<Job>),
     /// The counters of a campaign.
     Audit(AuditTurn),
     /// An uploaded file that its provider will forget.
@@ -40,7 +36,6 @@ impl Task<'_> {
             Self::Plan(_) => "plan",
             Self::Finish(..) => "finish",
             Self::Sweep(_) => "sweep",
-            Self::Job(_) => "job",
             Self::Audit(_) => "audit",
             Self::Media(_) => "media",
         }
@@ -51,7 +46,6 @@ impl Task<'_> {
             Self::Plan(planned) => planned.active.campaign.id.to_string(),
             Self::Finish(campaign, _) => campaign.to_string(),
             Self::Sweep(sweep) => sweep.campaign.to_string(),
-            Self::Job(job) => job.id.to_string(),
             Self::Audit(turn) => turn.campaign.to_string(),
             Self::Media(file) => file.id.to_string(),
         }
@@ -107,9 +101,6 @@ impl Scheduler {
         let sweeps = campaign::store::each_open_sweep(table).await;
         let sweeps = run.failures.keep_each("sweep", sweeps).into_iter();
         tasks.extend(sweeps.map(|sweep| (sweep.worked_at, Task::Sweep(sweep))));
-        let jobs = run.failures.keep_each("job", job::store::each_open(table).await).into_iter();
-        let since = |job: &Job| Some(job.worked_at.unwrap_or(job.created_at));
-        tasks.extend(jobs.map(|job| (since(&job), Task::Job(Box::new(job)))));
         let audits = campaign::store::due_audits(table, now, MAX_AUDITS).await;
         let audits = run.failures.keep_each("audit", audits).into_iter();
         tasks.extend(audits.map(|turn| (Some(turn.due_at), Task::Audit(turn))));
@@ -141,10 +132,6 @@ impl Scheduler {
                 Ok(outcome?.then_some(Task::Finish(id, connection)))
             }
             Task::Sweep(sweep) => Ok(self.sweep_turn(sweep, now).await?.map(Task::Sweep)),
-            Task::Job(job) => {
-                let rest = bulk::work_turn(&self.table, *job, now).await?;
-                Ok(rest.map(|job| Task::Job(Box::new(job))))
-            }
             Task::Audit(turn) => {
                 let is_busy = sending.contains(&turn.campaign);
                 self.audit_turn(turn, is_busy, now).await?;

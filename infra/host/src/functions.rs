@@ -7,12 +7,14 @@ use carillon::channel::Providers;
 use carillon::config::Config;
 use carillon::delivery::Sender;
 use carillon::ids::IdSource;
+use carillon::jobs::{Launch, Launcher, Worker};
 use carillon::table::{Table, ensure_table};
 use carillon::time::Clock;
 use carillon_aggregator::Aggregator;
 use carillon_api::Api;
 use carillon_scheduler::Scheduler;
 use carillon_webhook::Webhook;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::error::HostError;
 
@@ -23,12 +25,15 @@ pub(crate) struct Parts {
     pub(crate) providers: Providers,
 }
 
-/// The five functions, ready to handle events.
+/// The six functions, ready to handle events.
 pub(crate) struct Functions {
     pub(crate) table: Table,
     pub(crate) sender: Arc<Sender>,
     pub(crate) scheduler: Arc<Scheduler>,
     pub(crate) aggregator: Aggregator,
+    pub(crate) worker: Arc<Worker>,
+    /// The jobs that the other functions, and the worker itself, launch.
+    pub(crate) launches: UnboundedReceiver<Launch>,
     /// The routes of the API and of the webhook.
     pub(crate) router: Router,
 }
@@ -53,8 +58,12 @@ impl Functions {
     ) -> Result<Self, BoxError> {
         let sender =
             carillon_sender::sender(config, aws, clock.clone(), ids.clone(), providers.clone())?;
-        let scheduler = Scheduler::new(config, aws, clock.clone(), providers.clone())?;
-        let api = Api::new(config, aws, clock.clone(), ids.clone(), providers.clone())?;
+        let (sends, launches) = unbounded_channel();
+        let launcher = Launcher::Channel(sends);
+        let worker = carillon_jobs::worker(config, aws, clock.clone(), launcher.clone())?;
+        let (same_providers, same_launcher) = (providers.clone(), launcher.clone());
+        let scheduler = Scheduler::new(config, aws, clock.clone(), same_providers, same_launcher)?;
+        let api = Api::new(config, aws, clock.clone(), ids.clone(), providers.clone(), launcher)?;
         let webhook = Webhook::new(config, aws, clock.clone(), ids, providers)?;
         let router =
             carillon_api::router(Arc::new(api)).merge(carillon_webhook::router(Arc::new(webhook)));
@@ -63,6 +72,8 @@ impl Functions {
             table,
             sender: Arc::new(sender),
             scheduler: Arc::new(scheduler),
+            worker: Arc::new(worker),
+            launches,
             router,
         })
     }

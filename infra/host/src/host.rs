@@ -6,8 +6,12 @@ use carillon::AwsConfig;
 use carillon::address_key::AddressKeys;
 use carillon::batch::{self, BatchRef};
 use carillon::delivery::{RunEnd, SendQueue, Sender};
+use carillon::ids::JobId;
+use carillon::job;
+use carillon::jobs::{self, Worker};
 use carillon::plan::Plan;
 use carillon::table::Table;
+use carillon::time::Timestamp;
 use carillon_engines::Engines;
 use carillon_scheduler::Scheduler;
 use tokio::net::TcpListener;
@@ -16,6 +20,7 @@ use tokio::sync::watch;
 use crate::config::{ExternalBackends, HostConfig, TABLE_NAME};
 use crate::error::HostError;
 use crate::functions::{Functions, Parts};
+use crate::job_runner::JOBS_TIMEOUT;
 use crate::queue::Queues;
 use crate::stream::EmbeddedStream;
 use crate::stream_consumer::StreamConsumer;
@@ -33,6 +38,7 @@ pub struct Host {
     queues: Queues,
     sender: Arc<Sender>,
     scheduler: Arc<Scheduler>,
+    worker: Arc<Worker>,
     /// Changes each time the stream consumer has read the stream to its end.
     stream_ends: watch::Receiver<u64>,
     tasks: Tasks,
@@ -100,6 +106,7 @@ impl Host {
         let mut tasks = Tasks::default();
         tasks.serve_http(listener, functions.router);
         tasks.poll_sends(config.senders, &queues, &functions.sender);
+        tasks.run_jobs(functions.launches, &functions.worker);
         tasks.start_timers(config.scheduler, &functions.scheduler, engines.as_ref());
         let (stream_ends_sender, stream_ends) = watch::channel(0);
         tasks.consume_stream(StreamConsumer {
@@ -115,6 +122,7 @@ impl Host {
             queues,
             sender: functions.sender,
             scheduler: functions.scheduler,
+            worker: functions.worker,
             stream_ends,
             tasks,
             _engines: engines,
@@ -149,6 +157,12 @@ impl Host {
         Ok(open.is_empty())
     }
 
+    /// Returns whether no job is open.
+    pub async fn all_jobs_done(&self) -> Result<bool, HostError> {
+        let open = job::store::each_open(&self.table).await.map_err(HostError::function)?;
+        Ok(open.is_empty())
+    }
+
     /// Waits until the aggregator has counted every write made before this call.
     pub async fn wait_until_counted(&self) {
         let mut stream_ends = self.stream_ends.clone();
@@ -177,6 +191,20 @@ impl Host {
         self.sender.run(batch, deadline).await.map_err(HostError::function)
     }
 
+    /// Runs the function that works jobs on one job, in parallel to all others.
+    pub async fn run_job(&self, job: JobId) -> Result<jobs::RunEnd, HostError> {
+        self.run_job_until(job, self.worker.clock.now() + JOBS_TIMEOUT).await
+    }
+
+    /// As [`Host::run_job`], with this deadline.
+    pub async fn run_job_until(
+        &self,
+        job: JobId,
+        deadline: Timestamp,
+    ) -> Result<jobs::RunEnd, HostError> {
+        self.worker.run(job, deadline).await.map_err(HostError::function)
+    }
+
     /// Sends a message with any body to the sends queue, valid or not.
     pub async fn enqueue_raw(&self, body: &str) -> Result<(), HostError> {
         self.queues.sends.send(body).await.map_err(HostError::Function)
@@ -191,6 +219,7 @@ impl Host {
     /// counts every write.
     pub async fn stop(self) {
         self.sender.closing.cancel();
+        self.worker.closing.cancel();
         self.tasks.stop().await;
     }
 }

@@ -9,6 +9,7 @@ mod error;
 mod functions;
 mod host;
 mod invocation;
+mod job_runner;
 mod queue;
 mod send_poller;
 mod stream;
@@ -23,6 +24,7 @@ pub use config::{
 pub use data_folder::{DataFolder, DataFolderError};
 pub use error::HostError;
 pub use host::Host;
+pub use job_runner::JOBS_TIMEOUT;
 pub use queue::VISIBILITY_TIMEOUT;
 pub use send_poller::SENDER_TIMEOUT;
 pub use stream::{StreamError, StreamReader};

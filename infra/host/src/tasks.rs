@@ -3,16 +3,18 @@ use std::sync::Arc;
 
 use axum::Router;
 use carillon::delivery::Sender;
+use carillon::jobs::{Launch, Worker};
 use carillon_engines::Engines;
 use carillon_scheduler::Scheduler;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::SchedulerTrigger;
 use crate::queue::Queues;
 use crate::stream_consumer::StreamConsumer;
-use crate::{send_poller, timers};
+use crate::{job_runner, send_poller, timers};
 
 /// The host's background tasks. The stream consumer stops last, because the others
 /// write to the table until they end.
@@ -42,6 +44,10 @@ impl Tasks {
                 self.running.spawn(send_poller::run(queue, sender, self.closing.clone()));
             }
         }
+    }
+
+    pub(crate) fn run_jobs(&mut self, launches: UnboundedReceiver<Launch>, worker: &Arc<Worker>) {
+        self.running.spawn(job_runner::run(launches, worker.clone(), self.closing.clone()));
     }
 
     pub(crate) fn start_timers(

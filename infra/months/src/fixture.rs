@@ -12,6 +12,7 @@ use carillon::delivery::Sender;
 use carillon::feed::Detail;
 use carillon::http_client::{Timeouts, http_client};
 use carillon::ids::IdSource;
+use carillon::jobs::Launcher;
 use carillon::table::{Table, ensure_table};
 use carillon::time::{Clock, Timestamp};
 use carillon_aggregator::Aggregator;
@@ -109,12 +110,14 @@ impl Fixture {
         let http = http_client(Timeouts::default())?;
         let cloud = Arc::new(WhatsappCloud::new(&http, Some("http://nowhere.invalid")));
         let providers = providers(&cloud, &whatsapp, SignedDuration::ZERO);
-        let api = Api::new(&config, &aws, clock.clone(), ids.clone(), providers.clone())?;
+        let launcher = Launcher::closed;
+        let (same_clock, same_ids) = (clock.clone(), ids.clone());
+        let api = Api::new(&config, &aws, same_clock, same_ids, providers.clone(), launcher())?;
         let of_webhook = clock.ahead_by(world.draw_ahead(&rng));
         let webhook = Webhook::new(&config, &aws, of_webhook, ids.clone(), providers.clone())?;
         let new_scheduler = || {
             let clock = clock.ahead_by(world.draw_scheduler_ahead(&rng));
-            Scheduler::new(&config, &aws, clock, providers.clone()).map(Arc::new)
+            Scheduler::new(&config, &aws, clock, providers.clone(), launcher()).map(Arc::new)
         };
         let schedulers = [new_scheduler()?, new_scheduler()?];
         let mut fixture = Self {
@@ -174,7 +177,8 @@ impl Fixture {
     fn start_api(&mut self) -> Result<(), BoxError> {
         let clock = self.clock.ahead_by(self.world.draw_ahead(&self.rng));
         let providers = providers(&self.cloud, &self.whatsapp, SignedDuration::ZERO);
-        let api = Api::new(&self.config, &self.aws, clock, self.ids.clone(), providers)?;
+        let (ids, launcher) = (self.ids.clone(), Launcher::closed());
+        let api = Api::new(&self.config, &self.aws, clock, ids, providers, launcher)?;
         self.api = ApiClient::new(api_router(Arc::new(api)), ADMIN_KEY);
         Ok(())
     }

@@ -79,8 +79,8 @@ impl World {
         self.wait_until_idle().await;
     }
 
-    /// Waits until every batch is closed, every webhook that is due is stored, and
-    /// every change of the table is counted.
+    /// Waits until every batch is closed, every job is done, every webhook that is due is
+    /// stored, and every change of the table is counted.
     ///
     /// # Panics
     /// If nothing is done for two minutes of real time: no message accepted, no webhook
@@ -88,7 +88,8 @@ impl World {
     pub async fn wait_until_idle(&self) {
         let mut progress = Progress::default();
         while !(self.simulator.due_events_acknowledged()
-            && self.host.all_batches_done().await.expect("the table answers"))
+            && self.host.all_batches_done().await.expect("the table answers")
+            && self.host.all_jobs_done().await.expect("the table answers"))
         {
             progress.check(&self.simulator);
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -3,10 +3,13 @@
 //! nor the console. `ARCHITECTURE.md` is the map of the rooms.
 
 pub use carillon_channel as channel;
-pub use carillon_drivers::{analytics, bulk, delivery, feed, import, plan, privacy, transfer};
+pub use carillon_drivers::{
+    analytics, bulk, delivery, feed, import, jobs, plan, privacy, transfer,
+};
 pub use carillon_foundations::aws::AwsConfig;
 pub use carillon_foundations::{
-    address, address_key, aws, config, country, http_client, ids, parameter, phone, telemetry, time,
+    address, address_key, aws, config, country, http_client, ids, lambda, parameter, phone,
+    telemetry, time,
 };
 pub use carillon_nouns::{
     api_key, audit_log, batch, campaign, connection, contact, conversation, event, idempotency,

@@ -1,14 +1,14 @@
-//! One action on many recipients of a campaign: a job that the scheduler works in parts.
+//! One action on many recipients of a campaign: a job, which is worked in parts.
 //!
 //! Each part is one transaction, which changes the recipients and stores how far the job got. A run
 //! that stops at any moment leaves exact counts, and no recipient is changed twice.
 
-use carillon_foundations::ids::{CampaignId, JobId};
+use carillon_foundations::ids::CampaignId;
 use carillon_nouns::campaign::store::{
     ChangeError, announce_upload, change_status, goes_on, requeue_update,
 };
 use carillon_nouns::campaign::{self, Action, Campaign, Status as CampaignStatus};
-use carillon_nouns::job::store::{self, replace, replacement};
+use carillon_nouns::job::store::{fail, replace, replacement};
 use carillon_nouns::job::{Bulk, BulkAction, Failure, FailureCode, Job, Progress, Status, Work};
 use carillon_nouns::recipient::store::{cancel, close_update, in_turns, retry_update, skip_update};
 use carillon_nouns::recipient::{CancelReason, Recipient, RecipientKey, SkipReason};
@@ -23,8 +23,6 @@ const PART: usize = 50;
 const TURN_REQUESTS: u32 = 40;
 /// How often a transaction that met another one is repeated.
 const MAX_TRIES: u32 = 8;
-/// After how many failed runs without progress a job fails.
-const MAX_FAILED_RUNS: u32 = 20;
 /// A recipient that is given back keeps the campaign from being completed so long.
 const RETRY_ANNOUNCED_FOR: SignedDuration = SignedDuration::from_mins(2);
 
@@ -40,23 +38,15 @@ pub enum BulkError {
 }
 
 /// Works a job for one turn of about a second, and returns it where it is not done. What a turn
-/// did before it failed stays done; a job whose turns fail again and again fails.
+/// did before it failed stays done.
 ///
 /// # Errors
 /// The turn failed.
-pub async fn work_turn(table: &Table, job: Job, now: Timestamp) -> Result<Option<Job>, BulkError> {
-    let id = job.id;
-    let outcome = work(table, job, now).await;
-    if outcome.is_err()
-        && let Err(error) = note_failed_run(table, id, now).await
-    {
-        let error = &error as &dyn std::error::Error;
-        tracing::error!(job = %id, error, "the failed turn was not noted");
-    }
-    outcome
-}
-
-async fn work(table: &Table, job: Job, now: Timestamp) -> Result<Option<Job>, BulkError> {
+pub(crate) async fn work_turn(
+    table: &Table,
+    job: Job,
+    now: Timestamp,
+) -> Result<Option<Job>, BulkError> {
     let Work::BulkRecipients(bulk) = job.work.clone();
     let Some(job) = begin(table, job, now).await? else { return Ok(None) };
     let Some(campaign) = campaign::store::get(table, bulk.campaign).await? else {
@@ -80,28 +70,6 @@ async fn begin(table: &Table, job: Job, now: Timestamp) -> Result<Option<Job>, S
         ..job.clone()
     };
     Ok(replace(table, &begun, job.version).await?.then_some(begun))
-}
-
-async fn fail(table: &Table, job: &Job, failure: Failure, now: Timestamp) -> Result<(), BulkError> {
-    let failed = job.finished(Status::Failed, Some(failure), now);
-    replace(table, &failed, job.version).await?;
-    Ok(())
-}
-
-async fn note_failed_run(table: &Table, id: JobId, now: Timestamp) -> Result<(), BulkError> {
-    let Some(job) = store::get(table, id).await?.filter(|job| !job.status.is_final()) else {
-        return Ok(());
-    };
-    let failed_runs = job.failed_runs + 1;
-    if failed_runs >= MAX_FAILED_RUNS {
-        let detail = "The work failed again and again; the scheduler's log says why.".to_owned();
-        let failure = Failure { code: FailureCode::InternalError, detail };
-        return fail(table, &job, failure, now).await;
-    }
-    let (version, worked_at) = (job.version + 1, Some(now));
-    let noted = Job { failed_runs, worked_at, version, ..job.clone() };
-    replace(table, &noted, job.version).await?;
-    Ok(())
 }
 
 /// Retries an unconfirmed recipient on a person's request: the first message may have arrived.

@@ -9,11 +9,12 @@ use secrecy::SecretString;
 
 /// The variables that Carillon reads, and what each is for. The SDK reads the standard AWS
 /// variables (`AWS_REGION`, `AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_SQS`, …).
-pub const VARIABLES: [(&str, &str); 17] = [
+pub const VARIABLES: [(&str, &str); 18] = [
     (TABLE, "the DynamoDB table's name"),
     (SENDS_QUEUE_URL, "the URL of the queue of batches of fast lanes, sends.fifo"),
     (PACED_QUEUE_URL, "the URL of the queue of batches of normal and slow lanes, paced.fifo"),
     (SENDS_DLQ_URL, "the URL of the dead-letter queue of both"),
+    (JOBS_FUNCTION, "the name of the function that works jobs"),
     (
         SECRETS_PREFIX,
         "the Parameter Store prefix of connections' credentials, such as /carillon/connections/",
@@ -51,6 +52,7 @@ const TABLE: &str = "CARILLON_TABLE";
 const SENDS_QUEUE_URL: &str = "CARILLON_SENDS_QUEUE_URL";
 const PACED_QUEUE_URL: &str = "CARILLON_PACED_QUEUE_URL";
 const SENDS_DLQ_URL: &str = "CARILLON_SENDS_DLQ_URL";
+const JOBS_FUNCTION: &str = "CARILLON_JOBS_FUNCTION";
 const SECRETS_PREFIX: &str = "CARILLON_SECRETS_PREFIX";
 const SECRETS_KEY: &str = "CARILLON_SECRETS_KEY";
 const ADDRESS_KEY: &str = "CARILLON_ADDRESS_KEY";
@@ -129,6 +131,17 @@ impl Config {
     /// The URL of the dead-letter queue of batches, if there is one.
     pub fn sends_dlq_url(&self) -> Option<String> {
         self.optional(SENDS_DLQ_URL)
+    }
+
+    /// The name of the function that works jobs.
+    pub fn jobs_function(&self) -> Result<String, Missing> {
+        self.required(JOBS_FUNCTION)
+    }
+
+    /// The endpoint of Lambda, if another one than the region's is set, in the standard variables of
+    /// the SDK.
+    pub fn lambda_url(&self) -> Option<String> {
+        self.optional("AWS_ENDPOINT_URL_LAMBDA").or_else(|| self.optional("AWS_ENDPOINT_URL"))
     }
 
     /// The Parameter Store prefix of connections' credentials, if they are there.

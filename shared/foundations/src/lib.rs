@@ -9,6 +9,7 @@ pub mod config;
 pub mod country;
 pub mod http_client;
 pub mod ids;
+pub mod lambda;
 pub mod parameter;
 pub mod phone;
 pub mod telemetry;

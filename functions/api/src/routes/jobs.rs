@@ -210,6 +210,7 @@ pub(crate) async fn bulk(
     let created_by = Some(caller.0.name.clone());
     let job = Job::queued(job_id, Work::BulkRecipients(work), Some(total), created_by, now);
     job::store::create(&api.table, &job).await?;
+    api.launcher.try_launch(job_id).await;
     let mut headers = HeaderMap::new();
     if let Ok(path) = HeaderValue::from_str(&format!("/v1/jobs/{job_id}")) {
         headers.insert(header::LOCATION, path);

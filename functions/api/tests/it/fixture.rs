@@ -14,6 +14,7 @@ use carillon::channel::{ProviderSetup, Providers};
 use carillon::config::Config;
 use carillon::http_client::http_client;
 use carillon::ids::IdSource;
+use carillon::jobs::Launcher;
 use carillon::table::{Key, Table, ensure_table};
 use carillon::time::{Clock, Timestamp};
 use carillon_api::{Api, PROVIDER_TIMEOUTS};
@@ -131,7 +132,8 @@ impl TestApi {
         ensure_table(&table).await.unwrap();
         let start: Timestamp = START.parse().unwrap();
         let clock = Clock::movable(start, rate);
-        let api = Api::new(&config, &aws, clock.clone(), IdSource::seeded(7), providers).unwrap();
+        let (ids, launcher) = (IdSource::seeded(7), Launcher::closed());
+        let api = Api::new(&config, &aws, clock.clone(), ids, providers, launcher).unwrap();
         let router = carillon_api::router(Arc::new(api));
         Self { table, clock, router, engines: Some(engines) }
     }

@@ -1,16 +1,17 @@
-use carillon::bulk;
+use std::time::Duration;
+
 use carillon::job;
+use carillon::jobs::{Launcher, Worker};
 use serde_json::{Value, json};
 
 use crate::fixture::{TestApi, id};
 
-/// Works all open jobs, as the scheduler does.
+/// Works all open jobs, as the function for them does.
 async fn work(api: &TestApi) {
+    let worker = Worker::new(api.table.clone(), api.clock.clone(), Launcher::closed());
     for job in job::store::each_open(&api.table).await.unwrap() {
-        let mut rest = Some(job.unwrap());
-        while let Some(job) = rest {
-            rest = bulk::work_turn(&api.table, job, api.clock.now()).await.unwrap();
-        }
+        let deadline = api.clock.now() + Duration::from_mins(15);
+        worker.run(job.unwrap().id, deadline).await.unwrap();
     }
 }
 

@@ -10,6 +10,7 @@ use carillon::channel::Providers;
 use carillon::delivery::Sender;
 use carillon::feed::Detail;
 use carillon::ids::IdSource;
+use carillon::jobs::Launcher;
 use carillon::table::{Table, ensure_table};
 use carillon::time::Clock;
 use carillon_aggregator::Aggregator;
@@ -79,11 +80,14 @@ impl Functions {
         ensure_table(&table).await?;
         let (clock, ids, providers) = (clock.clone(), ids.clone(), providers.clone());
         let aws = platform.aws("api");
-        let api = Api::new(&config, &aws, clock.clone(), ids.clone(), providers.clone())?;
+        let launcher = Launcher::closed();
+        let (same_clock, same_ids) = (clock.clone(), ids.clone());
+        let api =
+            Api::new(&config, &aws, same_clock, same_ids, providers.clone(), launcher.clone())?;
         let aws = platform.aws("webhook");
         let webhook = Webhook::new(&config, &aws, clock.clone(), ids, providers.clone())?;
-        let scheduler =
-            Scheduler::new(&config, &platform.aws("scheduler"), clock.clone(), providers)?;
+        let aws = platform.aws("scheduler");
+        let scheduler = Scheduler::new(&config, &aws, clock.clone(), providers, launcher)?;
         let counted = Table::new(&platform.aws("aggregator"), TABLE);
         Ok(Self {
             table,

@@ -11,6 +11,7 @@ use carillon::channel::{Credentials, ProviderSetup, Providers};
 use carillon::connection::{Sealed, Vault, VaultError};
 use carillon::http_client::{Timeouts, http_client};
 use carillon::ids::{ConnectionId, IdSource};
+use carillon::jobs::Launcher;
 use carillon::table::{Table, ensure_table};
 use carillon::time::{Clock, Timestamp};
 use carillon_api::Api;
@@ -140,7 +141,14 @@ impl TestApi {
         let graph_url = Some("http://127.0.0.1:9".to_owned());
         let providers = Providers::standard(&ProviderSetup { http, graph_url });
         let clock = Clock::movable(Timestamp::from_second(1_800_000_000).unwrap(), 50.0);
-        let api = Api::new(&config(&url), &aws, clock, IdSource::seeded(1), providers);
+        let api = Api::new(
+            &config(&url),
+            &aws,
+            clock,
+            IdSource::seeded(1),
+            providers,
+            Launcher::closed(),
+        );
         let router = carillon_api::router(Arc::new(api.expect("the API starts")));
         Self { store, router, _engines: engines }
     }

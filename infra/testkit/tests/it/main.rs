@@ -10,6 +10,7 @@ mod erasure;
 mod error_codes;
 mod events;
 mod faults;
+mod jobs;
 mod lanes;
 mod late_claims;
 mod layers;

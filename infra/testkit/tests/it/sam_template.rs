@@ -131,8 +131,8 @@ const WILDCARDS: [(&str, &[&str], &[&str]); 4] = [
     ("*", &ROLES, &["xray:PutTelemetryRecords", "xray:PutTraceSegments"]),
 ];
 const SECRETS: &str = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/${AWS::StackName}/connections/*";
-const ROLES: [&str; 5] =
-    ["AggregatorRole", "ApiRole", "SchedulerRole", "SenderRole", "WebhookRole"];
+const ROLES: [&str; 6] =
+    ["AggregatorRole", "ApiRole", "JobsRole", "SchedulerRole", "SenderRole", "WebhookRole"];
 
 /// The resources of a type, by name.
 fn resources(kind: &str) -> BTreeMap<String, Value> {
@@ -208,8 +208,8 @@ fn every_action_and_every_resource_is_named() {
             used.insert((index, role.as_str()));
         }
     }
-    // Five functions with at least their logs and the table.
-    assert!(grants.len() >= 10, "{} statements", grants.len());
+    // Six functions with at least their logs and the table.
+    assert!(grants.len() >= 12, "{} statements", grants.len());
     let listed: usize = WILDCARDS.iter().map(|(_, roles, _)| roles.len()).sum();
     assert_eq!(used.len(), listed, "listed above and no longer in the template: {used:?}");
 }
@@ -235,7 +235,7 @@ fn only_policy_statements_grant_permissions() {
 #[test]
 fn every_function_has_a_role_of_its_own() {
     let functions = resources(FUNCTION);
-    assert_eq!(functions.len(), 5);
+    assert_eq!(functions.len(), 6);
     let roles: BTreeSet<String> =
         functions.values().map(|function| text(&function["Properties"]["Role"])).collect();
     let defined = resources("AWS::IAM::Role");
@@ -272,10 +272,35 @@ fn only_the_api_writes_secrets_and_only_three_functions_read_them() {
     }
 }
 
+/// A job is worked by one function, which also invokes itself.
+#[test]
+fn jobs_are_launched_by_who_may_launch_them() {
+    let function = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:${AWS::StackName}-jobs";
+    let mut may = BTreeSet::new();
+    for Grant { role, actions, resources } in grants() {
+        if actions.contains(&"lambda:InvokeFunction".to_owned()) {
+            assert_eq!((actions.len(), resources.as_slice()), (1, &[function.to_owned()][..]));
+            may.insert(role);
+        }
+    }
+    let functions = resources(FUNCTION);
+    assert_eq!(text(&functions["Jobs"]["Properties"]["FunctionName"]), "${AWS::StackName}-jobs");
+    let knows = |function: &Value| {
+        let variables = &function["Properties"]["Environment"]["Variables"];
+        variables["CARILLON_JOBS_FUNCTION"].as_str() == Some("${AWS::StackName}-jobs")
+    };
+    let knowing = functions.iter().filter(|(_, function)| knows(function));
+    let knowing: BTreeSet<String> = knowing.map(|(name, _)| format!("{name}Role")).collect();
+    assert_eq!(may, ["ApiRole", "JobsRole", "SchedulerRole"].map(str::to_owned).into());
+    assert_eq!(may, knowing);
+    let timeout = functions["Jobs"]["Properties"]["Timeout"].as_u64().expect("seconds");
+    assert_eq!(Duration::from_secs(timeout), carillon_host::JOBS_TIMEOUT);
+}
+
 #[test]
 fn every_log_group_has_a_retention_and_every_function_writes_to_one() {
     let logs = resources("AWS::Logs::LogGroup");
-    assert_eq!(logs.len(), 6, "five functions and the HTTP API");
+    assert_eq!(logs.len(), 7, "six functions and the HTTP API");
     for (name, log) in &logs {
         assert_eq!(log["Properties"]["RetentionInDays"], reference("LogRetentionDays"), "{name}");
     }
@@ -283,7 +308,7 @@ fn every_log_group_has_a_retention_and_every_function_writes_to_one() {
         .values()
         .map(|function| text(&function["Properties"]["LoggingConfig"]["LogGroup"]))
         .collect();
-    assert_eq!(written.len(), 5);
+    assert_eq!(written.len(), 6);
     assert!(written.iter().all(|log| logs.contains_key(log)), "{written:?}");
 }
 

@@ -12,6 +12,7 @@ use carillon::connection::{self, Connection, Vault};
 use carillon::feed::Detail;
 use carillon::http_client::{Timeouts, http_client};
 use carillon::ids::{ConnectionId, IdSource};
+use carillon::jobs::Launcher;
 use carillon::recipient::Status;
 use carillon::table::{Table, ensure_table};
 use carillon::time::{Clock, Timestamp};
@@ -89,7 +90,8 @@ impl Functions {
 
     fn api(&self) -> axum::Router {
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
-        let api = Api::new(&self.config, &self.aws, clock, ids, self.providers.clone());
+        let (providers, launcher) = (self.providers.clone(), Launcher::closed());
+        let api = Api::new(&self.config, &self.aws, clock, ids, providers, launcher);
         let api = api.expect("the API starts");
         carillon_api::router(Arc::new(api))
     }
@@ -154,7 +156,8 @@ async fn the_scheduler_runs_on_both_of_its_triggers() {
     let functions = Functions::new().await;
     let clock = functions.clock.clone();
     let Functions { config, aws, providers, .. } = &functions;
-    let scheduler = Scheduler::new(config, aws, clock, providers.clone()).expect("set up");
+    let scheduler = Scheduler::new(config, aws, clock, providers.clone(), Launcher::closed());
+    let scheduler = scheduler.expect("set up");
     for name in ["scheduler-daily.json", "scheduler-minute.json"] {
         scheduler.handle(event(name)).await.expect(name);
     }
@@ -169,6 +172,14 @@ async fn the_sender_drops_a_message_of_an_unknown_batch() {
     let response =
         carillon_sender::handle(&sender.expect("set up"), event("sender-batch.json")).await;
     assert!(response.expect("handled").batch_item_failures.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_does_not_exist_is_no_work() {
+    let functions = Functions::new().await;
+    let (clock, launcher) = (functions.clock.clone(), Launcher::closed());
+    let worker = carillon_jobs::worker(&functions.config, &functions.aws, clock, launcher);
+    carillon_jobs::handle(&worker.expect("set up"), event("jobs-run.json")).await.expect("handled");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,16 +1,15 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
 use http::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::http_client::{HttpClient, HttpClientError, Timeouts, http_client};
+use crate::aws::{ServiceAnswer, ServiceClient, ServiceError};
+use crate::http_client::Timeouts;
 use crate::time::Clock;
 
 const TARGET: &str = "x-amz-target";
@@ -24,10 +23,7 @@ const MAX_ATTEMPTS: u32 = 3;
 /// The parameters under one prefix.
 #[derive(Clone)]
 pub struct ParameterStore {
-    http: HttpClient,
-    endpoint: String,
-    region: String,
-    credentials: SharedCredentialsProvider,
+    service: Arc<ServiceClient>,
     prefix: String,
     clock: Clock,
 }
@@ -46,21 +42,18 @@ pub enum ParameterError {
         /// The service's error code, such as `AccessDeniedException`.
         code: String,
     },
-    /// The service, the network or the credentials failed. A later attempt may succeed.
-    #[error("the Parameter Store can't be reached: {0}")]
-    Unavailable(String),
-    /// The environment lacks the region or the credentials.
-    #[error("the Parameter Store needs {0}")]
-    Unset(&'static str),
-    /// The HTTP client cannot be built.
-    #[error(transparent)]
-    Client(#[from] HttpClientError),
+    /// The service failed. A later attempt may succeed.
+    #[error("the Parameter Store fails: {0}")]
+    Failed(String),
+    /// The service gave no answer.
+    #[error("the Parameter Store does not answer")]
+    NoAnswer(#[from] ServiceError),
 }
 
 impl ParameterError {
     /// Whether a later attempt may succeed without a change of configuration.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(self, Self::Failed(_) | Self::NoAnswer(ServiceError::Unavailable(_)))
     }
 }
 
@@ -91,18 +84,9 @@ impl ParameterStore {
         prefix: &str,
         clock: Clock,
     ) -> Result<Self, ParameterError> {
-        let region = aws.region().ok_or(ParameterError::Unset("AWS_REGION"))?.to_string();
-        let credentials =
-            aws.credentials_provider().ok_or(ParameterError::Unset("AWS credentials"))?;
-        let endpoint = endpoint.unwrap_or_else(|| endpoint_of(&region));
-        Ok(Self {
-            http: http_client(TIMEOUTS)?,
-            endpoint: endpoint.trim_end_matches('/').to_owned(),
-            region,
-            credentials,
-            prefix: prefix.to_owned(),
-            clock,
-        })
+        let service = ServiceClient::new(aws, "ssm", endpoint, TIMEOUTS, clock.clone())?;
+        let service = Arc::new(service);
+        Ok(Self { service, prefix: prefix.to_owned(), clock })
     }
 
     /// Reads a parameter.
@@ -186,12 +170,11 @@ impl ParameterStore {
         name: &str,
         body: &str,
     ) -> Result<T, ParameterError> {
-        let request = self.signed(action, body).await?;
-        let answer = self.http.as_reqwest().execute(request).await.map_err(unavailable)?;
-        let status = answer.status();
-        let body = answer.bytes().await.map_err(unavailable)?;
+        let target = format!("AmazonSSM.{action}");
+        let headers = [(TARGET, target.as_str()), (CONTENT_TYPE.as_str(), JSON)];
+        let ServiceAnswer { status, body } = self.service.post("/", &headers, body).await?;
         if status.is_success() {
-            let unreadable = |_| ParameterError::Unavailable("its answer can't be read".to_owned());
+            let unreadable = |_| ParameterError::Failed("its answer can't be read".to_owned());
             // An action without a result, such as `DeleteParameter`, has an empty body.
             let body = if body.is_empty() { &b"null"[..] } else { &body[..] };
             return serde_json::from_slice(body).map_err(unreadable);
@@ -199,49 +182,11 @@ impl ParameterStore {
         let code = code_of(&body);
         Err(match code.as_str() {
             "ParameterNotFound" => ParameterError::Missing(name.to_owned()),
-            "ThrottlingException" | "InternalServerError" => ParameterError::Unavailable(code),
-            _ if status.is_server_error() => ParameterError::Unavailable(status.to_string()),
+            "ThrottlingException" | "InternalServerError" => ParameterError::Failed(code),
+            _ if status.is_server_error() => ParameterError::Failed(status.to_string()),
             _ => ParameterError::Refused { name: name.to_owned(), code },
         })
     }
-
-    async fn signed(&self, action: &str, body: &str) -> Result<reqwest::Request, ParameterError> {
-        let credentials = self.credentials.provide_credentials().await;
-        let identity = credentials.map_err(unavailable)?.into();
-        let target = format!("AmazonSSM.{action}");
-        let parameters = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(&self.region)
-            .name("ssm")
-            .time(self.clock.now().into())
-            .settings(SigningSettings::default())
-            .build()
-            .map_err(unavailable)?
-            .into();
-        let mut request = http::Request::post(format!("{}/", self.endpoint))
-            .header(TARGET, &target)
-            .header(CONTENT_TYPE, JSON)
-            .body(body.to_owned())
-            .map_err(unavailable)?;
-        let headers = [(TARGET, target.as_str()), (CONTENT_TYPE.as_str(), JSON)];
-        let uri = request.uri().to_string();
-        let signable = SignableRequest::new(
-            "POST",
-            &uri,
-            headers.into_iter(),
-            SignableBody::Bytes(body.as_bytes()),
-        );
-        let signed = signable.and_then(|signable| sign(signable, &parameters));
-        let (instructions, _) = signed.map_err(unavailable)?.into_parts();
-        instructions.apply_to_request_http1x(&mut request);
-        request.try_into().map_err(unavailable)
-    }
-}
-
-/// The endpoint of the service. Source: AWS, "Systems Manager endpoints and quotas".
-fn endpoint_of(region: &str) -> String {
-    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    format!("https://ssm.{region}.{suffix}")
 }
 
 /// The service's error code: the last part of `__type`.
@@ -249,15 +194,6 @@ fn code_of(body: &[u8]) -> String {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let kind = body["__type"].as_str().unwrap_or("an unknown error");
     kind.rsplit('#').next().unwrap_or(kind).to_owned()
-}
-
-/// The innermost source is the most specific: `connection refused`, not `request failed`.
-fn unavailable(error: impl std::error::Error) -> ParameterError {
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    ParameterError::Unavailable(cause.to_string())
 }
 
 impl std::fmt::Debug for ParameterStore {

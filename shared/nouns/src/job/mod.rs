@@ -1,5 +1,5 @@
-//! Jobs: work that takes longer than a request. The API stores a job; the scheduler works it in
-//! parts, and stores with each part how far it got.
+//! Jobs: work that takes longer than a request. The API stores a job; a function of its own works it
+//! in parts, and stores with each part how far it got.
 
 pub mod store;
 
@@ -15,6 +15,9 @@ use crate::recipient::{Positions, Status as RecipientStatus};
 
 /// How long a job that is done is kept.
 pub const KEPT_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// A job that nobody has worked for so long is launched again. A turn takes seconds.
+pub const SILENT_AFTER: SignedDuration = SignedDuration::from_mins(2);
 
 /// A job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -217,6 +220,12 @@ impl Job {
             expires_at: None,
             version: 1,
         }
+    }
+
+    /// Whether nobody seems to work it: it was created, or worked, long ago.
+    pub fn is_silent(&self, now: Timestamp) -> bool {
+        let worked_at = self.worked_at.unwrap_or(self.created_at);
+        !self.status.is_final() && worked_at + SILENT_AFTER <= now
     }
 
     /// The job once its work has ended in that way.

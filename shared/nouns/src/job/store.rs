@@ -6,7 +6,7 @@ use carillon_table::{
 };
 use jiff::Timestamp;
 
-use super::{Job, Status};
+use super::{Failure, Job, Status};
 
 /// The partition of all jobs.
 const PARTITION: &str = "JOB";
@@ -58,6 +58,17 @@ pub async fn cancel(table: &Table, id: JobId, now: Timestamp) -> Result<Option<J
             return Ok(Some(cancelled));
         }
     }
+}
+
+/// Fails a job that still has its version.
+pub async fn fail(
+    table: &Table,
+    job: &Job,
+    failure: Failure,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let failed = job.finished(Status::Failed, Some(failure), now);
+    replace(table, &failed, job.version).await.map(drop)
 }
 
 fn listed(write: Write, job: &Job) -> Write {

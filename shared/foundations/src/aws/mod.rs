@@ -1,5 +1,8 @@
 //! The configuration of the AWS SDK: from the environment, or for two engines on this
-//! machine.
+//! machine; and requests to services whose SDK client is larger than what is used of it
+//! (docs/adr/0008).
+
+mod client;
 
 use std::time::Duration;
 
@@ -15,6 +18,9 @@ use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::{Builder, Connector};
 use uuid::Uuid;
+
+pub use client::ServiceError;
+pub(crate) use client::{ServiceAnswer, ServiceClient};
 
 use crate::time::Clock;
 
