@@ -7,6 +7,7 @@ API. WhatsApp is Carillon's simulator. It checks that
 
 - a campaign of 600 recipients, created over the deployed API, completes with a report
   that equals the simulator's own log, replies included;
+- a job that closes its leads is worked by the function that the API invokes;
 - a campaign that started on one machine continues in the stack after `carillon data export`
   and `carillon data import`, and no recipient is sent to twice;
 - the stack can be deleted.
@@ -65,7 +66,9 @@ def main():
         outputs = deploy(tools, sam, place, aws, simulator)
         deployed = Carillon(address(aws, outputs["ApiUrl"]), simulator)
         step("a campaign in the stack")
-        a_campaign(deployed, simulator)
+        campaign = a_campaign(deployed, simulator)
+        step("a job in the stack")
+        a_job(deployed, campaign)
         step("a campaign that moves into the stack")
         a_move(program, place, aws, outputs, deployed, simulator)
         step("delete")
@@ -288,6 +291,17 @@ def a_campaign(deployed, simulator):
     check(sum(report[state] for state in states) == RECIPIENTS, f"every recipient has one status: {report}")
     check(report["replied"] > 0, f"there are replies: {report}")
     print({name: report[name] for name in ["recipients", "sent", "received", "read", "replied", "failed"]})
+    return campaign
+
+
+def a_job(deployed, campaign):
+    """The API invokes the function that works jobs: it is done long before the scheduler would launch it."""
+    closed = deployed.report(campaign)["sent"]
+    job = deployed.ask("POST", f"/v1/campaigns/{campaign}/recipients/bulk", {"action": "close"})
+    path = f"/v1/jobs/{job['id']}"
+    wait_until(lambda: deployed.ask("GET", path)["status"] == "completed", 60, "the job is done", lambda: deployed.ask("GET", path))
+    result = deployed.ask("GET", path)["result"]
+    check(result == {"matched": closed, "changed": closed}, f"{closed} leads are closed: {result}")
 
 
 def a_move(program, place, aws, outputs, deployed, simulator):

@@ -29,7 +29,7 @@ const LAYERS: [(&str, &[&str]); 2] = [
     ),
     (
         "shared/drivers",
-        &["analytics", "plan", "delivery", "bulk", "feed", "privacy", "import", "transfer"],
+        &["analytics", "plan", "delivery", "bulk", "feed", "privacy", "import", "jobs", "transfer"],
     ),
 ];
 
