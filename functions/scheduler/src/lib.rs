@@ -1,9 +1,9 @@
 //! The scheduler: reads the table and does what is due. It takes no input from its trigger,
 //! so that one path serves the daily run, the minute run and recovery.
 //!
-//! A run requeues and plans first, and launches jobs that nobody works. What takes long (sweeps, audits,
-//! looking for the end of a list) takes turns in the time that is left, and who has waited longest goes first. A part that
-//! fails is logged and counted, and the others go on.
+//! A run requeues and plans first, and launches jobs that nobody works. What takes long (sweeps,
+//! audits, looking for the end of a list) takes turns in the time that is left, and who has waited
+//! longest goes first. A part that fails is logged and counted, and the others go on.
 
 mod audit;
 mod batches;
