@@ -164,10 +164,24 @@ fn a_campaign_goes_from_flags_to_its_results() {
     assert!(fs::read_to_string(results).unwrap().contains(phone));
     assert!(user.text(&["campaigns", "analytics", campaign]).contains("REPLIED"));
 
+    let watched = user.json(&["campaigns", "watch", campaign]);
+    assert_eq!((&watched["status"], &watched["replied"]), (&json!("completed"), &json!(2)));
+    user.server.terminate();
+}
+
+#[test]
+fn a_campaign_is_cancelled_once_that_is_confirmed() {
+    let user = User::new();
+    let campaign = create_campaign(&user);
+    let campaign = campaign.as_str();
+    let people = user.write("people.csv", CSV);
+    user.text(&["recipients", "import", &people, "--campaign", campaign]);
+    user.text(&["campaigns", "update", campaign, "--start", "2030-12-01 09:00"]);
+    assert_eq!(user.json(&["campaigns", "start", campaign])["status"], "scheduled");
     assert!(user.refused(2, &["campaigns", "cancel", campaign]).contains("--yes"));
     user.text(&["campaigns", "cancel", campaign, "--yes"]);
     let watched = user.json(&["campaigns", "watch", campaign]);
-    assert_eq!((&watched["status"], &watched["replied"]), (&json!("cancelled"), &json!(2)));
+    assert_eq!((&watched["status"], &watched["replied"]), (&json!("cancelled"), &json!(0)));
     user.server.terminate();
 }
 
