@@ -76,13 +76,6 @@ impl MessageLog {
         self.requested_retries.insert((key, attempt));
     }
 
-    /// Whether the operator requested a later attempt of its recipient, although this message may
-    /// have been delivered: whichever recipient of the person is sent to then, it was asked for.
-    pub(super) fn is_risked(&self, message: &LoggedMessage) -> bool {
-        let later = (message.recipient, message.attempt + 1)..=(message.recipient, u32::MAX);
-        self.requested_retries.range(later).next().is_some()
-    }
-
     /// A person wrote to a number.
     pub(crate) fn record_inbound_message(&mut self, number: &str, from: Person, at: Timestamp) {
         self.inbound_messages.entry((number.to_owned(), from)).or_default().push(at);

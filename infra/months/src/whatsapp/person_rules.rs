@@ -38,7 +38,6 @@ impl WhatsApp {
                 && old.recipient.contact != message.recipient.contact
                 && old.to.is_some_and(|old| old.person == to.person)
                 && !old.known_failed
-                && !log.is_risked(old)
                 && reports.are_one(to.person, &old.address, &message.address, at)
         })?;
         let (recipient, person) = (message.recipient, to.person.0);
